@@ -1,0 +1,172 @@
+"""Facts that open, feed and close a session.
+
+Lives here: identity of a session, what it carries over, artefacts by content, instruments, settings,
+operator commands and the end. May import: events.base. Always holds: no path, host, process id,
+secret or wall time stands in any of these structs; they would make two equal runs differ.
+"""
+
+from __future__ import annotations
+
+from events.base import Event, Record
+
+
+class Setting(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """One effective setting: dotted key, and an integer, a truth value or a word.
+
+    Units stand in the key. Fractions are integers in a named unit (bps, milli), so that settings
+    never bring a float into the journal.
+    """
+
+    key: str
+    value: int | bool | str
+
+
+class CycleRule(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """When a decision cycle is due. ``kind`` is ``GRID`` or ``AFTER_SNAPSHOT``.
+
+    ``GRID``: every ``cadence_ms`` from the open, the close excluded. ``AFTER_SNAPSHOT``: at each
+    snapshot's last frame, and every ``cadence_ms`` once ``max_gap_ms`` passed without a snapshot.
+    """
+
+    kind: str
+    cadence_ms: int
+    max_gap_ms: int
+
+
+class MarketIdentity(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """Which market this session saw, independent of the machine it was read on.
+
+    ``lacks`` names what the market does not have (``index``, ``future``, ``vix``,
+    ``depth_beyond_1``, ``history``): the core reads those as UNKNOWN, never as 0.
+    ``bar_ms`` is the bar on which indicators run.
+    """
+
+    kind: str
+    seed: int | None
+    profile: str | None
+    content_digest: str | None
+    lacks: tuple[str, ...]
+    bar_ms: int
+
+
+class SessionOpened(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The first fact of a session. The session uid is the head of this payload's SHA-256.
+
+    ``day`` is yyyymmdd IST; ``anchor_ns`` is the market time at which the session clock starts;
+    ``rate`` is market seconds per real second, 0 for as fast as possible.
+    """
+
+    mode: str
+    day: int
+    anchor_ns: int
+    rate: int
+    account: str
+    market: MarketIdentity
+    cycle_rule: CycleRule
+    code_digest: str
+    schema_digest: str
+    rulebook_digest: str
+    settings: tuple[Setting, ...]
+    settings_digest: str
+
+
+class CarriedOver(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """What the account brings from its previous session; limits count per day and account.
+
+    ``previous_session`` is None for a fresh virtual account. ``day`` is the day the day-counters
+    belong to: on another day they start at zero. Money in paise, net of charges.
+    """
+
+    previous_session: str | None
+    previous_head_hash: str | None
+    day: int
+    realised_paise: int
+    charges_paise: int
+    trades_today: int
+    loss_streak: int
+    halts: tuple[str, ...]
+    cooldown_until_ns: int
+    capital_paise: int
+
+
+class RuleRow(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """One dated row of the rulebook.
+
+    ``name`` is what is ruled (``session.fno.close``), ``scope`` whom (``NSE``, ``NIFTY``, ``*``),
+    ``valid_from`` and ``valid_to`` are yyyymmdd inclusive, ``unsure`` marks a row without a
+    first-hand source: whatever uses it says so in its evidence.
+    """
+
+    name: str
+    scope: str
+    valid_from: int
+    valid_to: int
+    value: int | str
+    unit: str
+    source: str
+    unsure: bool
+
+
+class ArtifactLoaded(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """An artefact by content: the rulebook's rows in force (``kind`` is ``RULEBOOK``)."""
+
+    kind: str
+    name: str
+    digest: str
+    rows: tuple[RuleRow, ...]
+
+
+class Instrument(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """One instrument of the session; its place in ``InstrumentsLoaded.rows`` is its index.
+
+    ``kind`` is INDEX, VIX, FUT, CE or PE. ``expiry`` is yyyymmdd, 0 for none. ``provenance`` is
+    ``exchange`` or ``estimated``: an estimated index has no witness of its own.
+    """
+
+    token: int
+    exchange: str
+    tradingsymbol: str
+    underlying: str
+    kind: str
+    expiry: int
+    strike_paise: int
+    lot_units: int
+    tick_paise: int
+    provenance: str
+
+
+class InstrumentsLoaded(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The instruments used, in the order that every later index refers to."""
+
+    dump_digest: str
+    rows: tuple[Instrument, ...]
+
+
+class ConfigChanged(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """Settings that replace those in force from here on; only the changed keys are listed."""
+
+    settings: tuple[Setting, ...]
+    who: str
+    why: str
+
+
+class OperatorCommand(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """What a person asked for. ``verb`` is ``HALT`` or ``RESUME``; ``why`` is kept word for word."""
+
+    verb: str
+    who: str
+    why: str
+
+
+class TailCut(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """Bytes that were never acknowledged and were cut on reopening."""
+
+    after_seq: int
+    cut_bytes: int
+    reason: str
+
+
+class SessionClosed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The last fact of a session. ``reason`` is ``END_OF_DAY``, ``OPERATOR`` or ``CRASHED``."""
+
+    reason: str
