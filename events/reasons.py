@@ -1,0 +1,255 @@
+"""The reason table: one reason, one code, in one place.
+
+Lives here: stages in their order, and every reason code with its number, stage, kind, evidence,
+sentence and what to do. May import: msgspec. Always holds: codes and numbers are never reused, a
+retired code stays with its mark, declaration order inside a stage is precedence; text explains a code
+and nothing ever matches on it. ``docs/REASONS.md`` and every surface are made from this table.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+Kind = Literal["BLOCK", "UNKNOWN", "HALT", "INFO"]
+
+STAGES: Final[tuple[str, ...]] = (
+    "N1_MARKET_OPEN",
+    "N2_FEED_FRESH",
+    "N3_WARMUP_DONE",
+    "N4_QUOTE_OK",
+    "N5_REGIME_OK",
+    "N6_RISK_OK",
+    "N7_GOVERNANCE_LOCKS_OK",
+    "N8_STRATEGY_SELECT",
+    "N9_STRATEGY_ELIGIBLE",
+    "N10_DECISION_READY",
+    "N11_FINAL_DECISION",
+)
+N1, N2, N3, N4, N5, N6, N7, N8, N9, N10, N11 = STAGES
+
+STAGE_TITLES: Final[tuple[str, ...]] = (
+    "market open",
+    "feed fresh",
+    "warm-up done",
+    "quotes usable",
+    "regime clear",
+    "risk within limits",
+    "no lock or halt",
+    "strategy family chosen",
+    "strategy eligible",
+    "contract ready",
+    "sized and approved",
+)
+
+
+class ReasonSpec(msgspec.Struct, frozen=True):
+    """One reason. ``stage`` is a stage, or EXIT, ORDER, FEED, RISK, JOURNAL, ENGINE for the rest."""
+
+    code: str
+    number: int
+    stage: str
+    kind: Kind
+    evidence: tuple[str, ...]
+    sentence: str
+    what_to_do: str
+    since: str
+    retired: str | None
+    legacy_code: str | None
+
+
+_OLM: Final = ("observed", "limit", "margin")
+
+
+def _r(
+    code: str,
+    number: int,
+    stage: str,
+    kind: Kind,
+    sentence: str,
+    what_to_do: str,
+    evidence: tuple[str, ...] = _OLM,
+    legacy: str | None = None,
+) -> ReasonSpec:
+    return ReasonSpec(
+        code, number, stage, kind, evidence, sentence, what_to_do, "0.1.0", None, legacy
+    )
+
+
+_WAIT: Final = "Nothing to do; it passes by itself."
+
+_SESSION: Final = (
+    _r("SESSION_RULE_MISSING", 101, N1, "UNKNOWN", "The rulebook has no session times for this day.",
+       "Add the day's rows to the rulebook overlay with their source.", ()),
+    _r("SESSION_NOT_TRADING_DAY", 102, N1, "BLOCK", "The exchange does not trade on this day.",
+       "Check the calendar if you expected a session.", ()),
+    _r("SESSION_NOT_OPEN", 103, N1, "BLOCK", "The derivatives session has not opened or has closed.",
+       _WAIT, _OLM, "MARKET_CLOSED"),
+    _r("SESSION_LAST_ENTRY_PAST", 104, N1, "BLOCK",
+       "It is past the last time of day for a new entry.",
+       "Entries resume next session; see setting session.last_entry_hhmm."),
+    _r("SESSION_CLOSING_AUCTION", 105, N1, "BLOCK",
+       "The cash market is in its closing auction, so the index is not continuous.",
+       "Entries are off during the auction; exits go on."),
+)  # fmt: skip
+_FEED: Final = (
+    _r("FEED_NEVER_SEEN", 201, N2, "UNKNOWN", "No frame has arrived on this connection yet.",
+       "Wait for the first frame, then check the feed's login and subscription.", ()),
+    _r("FEED_DOWN", 202, N2, "BLOCK", "The feed's connection is not up, or its subscription is not verified.",
+       "Check the connection; it is retried by itself.", (), "FEED_STALE"),
+    _r("FEED_GAP", 203, N2, "BLOCK", "No frame for longer than the feed may be silent: an outage.",
+       "Entries wait for the next frame. If it lasts, check the network and the broker.", _OLM, "FEED_STALE"),
+    _r("FEED_PAGE_OLD", 204, N2, "BLOCK", "The exchange's own time stamp is older than the ceiling.",
+       "The source is late; entries wait until its stamps are recent again."),
+    _r("FEED_FUTURE_STAMP", 205, N2, "BLOCK", "An exchange time stamp lies ahead of the session clock.",
+       "Check the machine's clock against a time server."),
+    _r("FEED_UNTRUSTED", 206, N2, "BLOCK", "Too many frames of the last minute were refused as malformed.",
+       "Look at the rejected frames in the journal; reconnect the feed."),
+)  # fmt: skip
+_WARMUP: Final = (
+    _r("WARMUP_BARS", 301, N3, "BLOCK", "Too few closed bars for the indicators.", _WAIT, _OLM, "WARMUP_INCOMPLETE"),
+    _r("WARMUP_INDICATORS", 302, N3, "UNKNOWN", "An indicator that a gate needs has no value yet.",
+       _WAIT, (), "INDICATORS_MISSING"),
+    _r("WARMUP_AFTER_GAP", 303, N3, "BLOCK", "Too few bars since the last gap in the feed.", _WAIT),
+)  # fmt: skip
+_QUOTE: Final = (
+    _r("QUOTE_SPOT_MISSING", 401, N4, "UNKNOWN", "The underlying has no print.",
+       "Check that the index is subscribed.", (), "QUOTE_INVALID"),
+    _r("QUOTE_STALE_PAGE", 402, N4, "BLOCK", "The source repeated an earlier page: there is no fresh print.",
+       _WAIT, ()),
+    _r("QUOTE_SPOT_STALE", 403, N4, "BLOCK", "The underlying's last print is older than its ceiling.", _WAIT),
+    _r("QUOTE_WITNESS_MISSING", 404, N4, "UNKNOWN",
+       "Nothing confirms the underlying's print: no future and no parity forward.",
+       "Wait for two-sided quotes near the money."),
+    _r("QUOTE_WITNESS_DISAGREES", 405, N4, "BLOCK",
+       "The underlying's print and its witness are further apart than allowed.",
+       "Look at both prices; one of the two feeds may be wrong."),
+    _r("QUOTE_CHAIN_THIN", 406, N4, "BLOCK", "Too few near-the-money contracts have fresh two-sided quotes.", _WAIT),
+    _r("QUOTE_SPREAD_WIDE", 407, N4, "BLOCK", "The median near-the-money spread is wider than allowed.", _WAIT),
+)  # fmt: skip
+_REGIME: Final = (
+    _r("REGIME_UNKNOWN", 501, N5, "UNKNOWN", "No regime has been assessed yet.", _WAIT, (), "REGIME_UNKNOWN"),
+    _r("REGIME_PROB_LOW", 502, N5, "BLOCK", "The leading regime is not likely enough.", _WAIT, _OLM, "REGIME_UNSTABLE"),
+    _r("REGIME_ENTROPY_HIGH", 503, N5, "BLOCK", "The regime probabilities are too evenly spread.",
+       _WAIT, _OLM, "REGIME_UNSTABLE"),
+    _r("REGIME_CHANGING", 504, N5, "BLOCK", "A new regime leads but has not led for long enough.",
+       _WAIT, _OLM, "REGIME_UNSTABLE"),
+)  # fmt: skip
+_RISK: Final = (
+    _r("RISK_DAILY_LOSS", 601, N6, "HALT", "The day's loss with open positions has reached its limit.",
+       "No new entries today; review the day.", _OLM, "RISK_LIMIT"),
+    _r("RISK_TRADES_DAY", 602, N6, "BLOCK", "The day's number of trades is used up.",
+       "Entries resume next session.", _OLM, "RISK_LIMIT"),
+    _r("RISK_LOSS_STREAK", 603, N6, "BLOCK", "Too many losing trades in a row today.",
+       "Entries resume next session.", _OLM, "RISK_LIMIT"),
+    _r("RISK_OPEN_RISK", 604, N6, "BLOCK", "Open positions and orders already carry the allowed risk.",
+       "Wait for a position to close.", _OLM, "RISK_LIMIT"),
+    _r("RISK_POSITION_OPEN", 605, N6, "BLOCK", "This underlying already has its allowed positions or orders.",
+       "Wait for the position to close."),
+)  # fmt: skip
+_GOVERNANCE: Final = (
+    _r("GOV_CARRY_MISSING", 701, N7, "UNKNOWN", "Nothing says what the account carries over.",
+       "Open the session through the runner, which journals it.", ()),
+    _r("GOV_HALTED", 702, N7, "HALT", "The operator halted new entries.",
+       "Use `axiom resume REASON` when the cause is gone.", (), "LOCK_ACTIVE"),
+    _r("GOV_CYCLES_MISSED", 703, N7, "BLOCK", "The engine missed cycles: it could not keep up.",
+       "Check the machine's load; entries wait for a clean cycle."),
+)  # fmt: skip
+_SELECT: Final = (
+    _r("FAMILY_NONE", 801, N8, "BLOCK", "No strategy family may trade this regime.", _WAIT, (), "NO_STRATEGY_QUALIFIED"),
+    _r("FAMILY_NOT_FOR_REGIME", 802, N8, "BLOCK", "This family is not meant for the regime.", _WAIT, ()),
+    _r("FAMILY_DISABLED", 803, N8, "BLOCK", "This family is switched off.",
+       "See settings strategy.*.enabled.", ()),
+)  # fmt: skip
+_ELIGIBLE: Final = (
+    _r("COOLDOWN_ACTIVE", 901, N9, "BLOCK", "The underlying is cooling down after its last trade.", _WAIT),
+    _r("SIGNAL_NONE", 902, N9, "BLOCK", "The strategy sees no signal.", _WAIT, (), "no_signal"),
+    _r("SIGNAL_WEAK", 903, N9, "BLOCK", "The signal is weaker than required.", _WAIT, _OLM, "signal_score_below_min"),
+)  # fmt: skip
+_CONTRACT: Final = (
+    _r("EXPIRY_NONE", 1001, N10, "UNKNOWN", "No listed expiry qualifies, or its forward is unknown.",
+       "Check the instruments and quotes of the nearest expiries.", ()),
+    _r("CONTRACT_NONE_LEFT", 1002, N10, "BLOCK",
+       "Every contract looked at was rejected; its first filter stands beside each.",
+       "See the screened contracts: `axiom why --contract SYMBOL`.", _OLM, "no_viable_candidates"),
+    _r("CONTRACT_ONE_SIDED", 1003, N10, "BLOCK", "The contract has no two-sided quote.", _WAIT, (), "no_bid_ask"),
+    _r("CONTRACT_STALE", 1004, N10, "BLOCK", "The contract's quote is older than its ceiling.", _WAIT, (), "stale_option_quote"),
+    _r("CONTRACT_SPREAD", 1005, N10, "BLOCK", "The contract's spread is too wide.", _WAIT, (), "spread_pct"),
+    _r("CONTRACT_VOLUME", 1006, N10, "BLOCK", "The contract has traded too little today.", _WAIT, (), "low_volume"),
+    _r("CONTRACT_OI", 1007, N10, "BLOCK", "The contract's open interest is too small.", _WAIT, (), "low_oi"),
+    _r("CONTRACT_IV_UNKNOWN", 1008, N10, "UNKNOWN", "The contract's implied volatility cannot be found.",
+       _WAIT, (), "iv_bounds"),
+    _r("CONTRACT_DELTA", 1009, N10, "BLOCK", "The contract's delta is outside the band.", _WAIT, (), "delta"),
+    _r("CONTRACT_PREMIUM", 1010, N10, "BLOCK", "The contract's premium is outside the band.", _WAIT, (), "premium_band_fail"),
+    _r("CONTRACT_REWARD", 1011, N10, "BLOCK", "Reward against risk after charges is too small.", _WAIT, ()),
+)  # fmt: skip
+_FINAL: Final = (
+    _r("SIZE_RISK_BUDGET", 1101, N11, "BLOCK", "One lot risks more than the budget of a trade.",
+       "A larger capital or a nearer stop would allow a lot.", _OLM, "SIZING_BLOCK:RISK_BUDGET_TOO_SMALL"),
+    _r("SIZE_FUNDS", 1102, N11, "BLOCK", "One lot with its charges costs more than the free funds.",
+       "Add funds or close a position."),
+    _r("SIZE_OPEN_RISK", 1103, N11, "BLOCK", "One lot would carry the open risk past its limit.",
+       "Wait for a position to close."),
+    _r("SIZE_FREEZE_UNKNOWN", 1104, N11, "UNKNOWN", "The rulebook has no freeze quantity for this underlying.",
+       "Add the row to the rulebook overlay with its source.", ()),
+    _r("TRADE_APPROVED", 1190, N11, "INFO", "All eleven stages passed; the entry was approved.", "Nothing to do.", ()),
+)  # fmt: skip
+_UPSTREAM: Final = tuple(
+    _r(f"UPSTREAM_{stage}", 1201 + place, stage, "UNKNOWN",
+       f"An input comes from the stage '{STAGE_TITLES[place]}', which gave none.",
+       "Look at that stage first.", ("depends_on",))
+    for place, stage in enumerate(STAGES)
+)  # fmt: skip
+_EXIT: Final = (
+    _r("EXIT_STOP", 1301, "EXIT", "INFO", "The bid reached the stop.", "Nothing to do.", ("trigger", "seen")),
+    _r("EXIT_TARGET", 1302, "EXIT", "INFO", "The bid reached the target.", "Nothing to do.", ("trigger", "seen")),
+    _r("EXIT_TRAIL", 1303, "EXIT", "INFO", "The bid fell back to the trailing stop.", "Nothing to do.", ("trigger", "seen")),
+    _r("EXIT_TIME", 1304, "EXIT", "INFO", "The position was held for its longest time.", "Nothing to do.", ()),
+    _r("EXIT_SQUARE_OFF", 1305, "EXIT", "INFO", "The own square-off time of the day has come.", "Nothing to do.", ()),
+    _r("EXIT_REGIME_FLIP", 1306, "EXIT", "INFO", "The regime turned to one in which this trade has no place.",
+       "Nothing to do.", ()),
+)  # fmt: skip
+_ORDER: Final = (
+    _r("ORDER_ACCEPTED", 1401, "ORDER", "INFO", "The broker accepted the order.", "Nothing to do.", ()),
+    _r("ORDER_FILLED", 1402, "ORDER", "INFO", "The order is filled.", "Nothing to do.", ()),
+    _r("ORDER_PARTIAL", 1403, "ORDER", "INFO", "The order is filled in part.", "Nothing to do.", ()),
+    _r("ORDER_LAPSED", 1404, "ORDER", "INFO", "The entry was not filled in its time and was cancelled.",
+       "An entry is never sent again; the next decision stands on its own.", ()),
+    _r("ORDER_DAY_END", 1405, "ORDER", "INFO", "The session ended while the order was working.",
+       "Look at the position: it may be open overnight.", ()),
+)  # fmt: skip
+_ACCOUNT: Final = (
+    _r("RISK_DAY_OPENED", 1501, "RISK", "INFO", "The account's day began.", "Nothing to do.", ()),
+    _r("RISK_ENTRY_FILLED", 1502, "RISK", "INFO", "An entry was filled and counts as a trade.", "Nothing to do.", ()),
+    _r("RISK_EXIT_FILLED", 1503, "RISK", "INFO", "A position was closed and its result counted.", "Nothing to do.", ()),
+    _r("RISK_ORDER_ENDED", 1504, "RISK", "INFO", "An order ended without a fill and freed its risk.", "Nothing to do.", ()),
+)  # fmt: skip
+_LINK: Final = (
+    _r("FEED_RESUMED", 1601, "FEED", "INFO", "Frames arrive again after a gap.", "Nothing to do.", ()),
+    _r("FEED_STARTED", 1602, "FEED", "INFO", "The first frame of the connection arrived.", "Nothing to do.", ()),
+    _r("FRAME_REFUSED", 1603, "FEED", "INFO", "A frame did not keep its own lengths and was refused whole.",
+       "Its bytes are in the journal.", ("fault", "offset")),
+)  # fmt: skip
+_JOURNAL: Final = (
+    _r("KIND_UNKNOWN", 1701, "JOURNAL", "HALT", "The journal holds a kind that no release knows.",
+       "Read it with the release that wrote it.", ()),
+    _r("VERSION_TOO_NEW", 1702, "JOURNAL", "HALT", "The journal holds a newer event version than this release knows.",
+       "Read it with the release that wrote it.", ()),
+    _r("PAYLOAD_INVALID", 1703, "JOURNAL", "HALT", "A payload is not of its declared shape.",
+       "Run `axiom verify`; if the chain holds, it was written wrong.", ()),
+    _r("CORE_LOOP_LIMIT", 1704, "ENGINE", "HALT", "One fact led to more work items than is allowed.",
+       "This is a fault of the engine: report it with the journal.", ()),
+)  # fmt: skip
+
+REASONS: Final[tuple[ReasonSpec, ...]] = (
+    *_SESSION, *_FEED, *_WARMUP, *_QUOTE, *_REGIME, *_RISK, *_GOVERNANCE, *_SELECT, *_ELIGIBLE,
+    *_CONTRACT, *_FINAL, *_UPSTREAM, *_EXIT, *_ORDER, *_ACCOUNT, *_LINK, *_JOURNAL,
+)  # fmt: skip
+
+BY_CODE: Final[dict[str, ReasonSpec]] = {spec.code: spec for spec in REASONS}
+
+
+def spec(code: str) -> ReasonSpec:
+    """The row of a code. Raises ``KeyError`` for a code that is not in the table."""
+    return BY_CODE[code]
