@@ -1,0 +1,38 @@
+"""How a verb ends: its exit code, and the one line a person reads when it could not run.
+
+Lives here: exit codes, ``UserError``. May import: nothing. Always holds: a message is one line that
+says what to do next. Start reading at ``UserError``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXIT_GOOD: Final = 0
+"""Done, and the answer is good."""
+
+EXIT_BAD: Final = 1
+"""Done, and the answer is bad: corrupt, diverged, not ready, refused."""
+
+EXIT_COULD_NOT_RUN: Final = 2
+"""Could not run; one line on standard error says what to do."""
+
+EXIT_INTERRUPTED: Final = 130
+"""Stopped from the keyboard (128 + SIGINT, the shell's convention)."""
+
+
+class UserError(Exception):
+    """Something the person at the keyboard can put right: bad input, a missing file, no session.
+
+    The message is shown after ``axiom: `` on standard error and the program exits with
+    ``exit_code``. Write it as one line: what was wrong, then what to do.
+    """
+
+    def __init__(self, message: str, *, exit_code: int = EXIT_COULD_NOT_RUN) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def one_line(text: str) -> str:
+    """``text`` with every run of whitespace, line breaks included, as one space."""
+    return " ".join(text.split())

@@ -1,0 +1,34 @@
+"""The verbs as a table: the index of everything the program can be asked.
+
+Lives here: names, groups and one-line summaries, so that ``axiom --help`` needs no verb's code. May
+import: nothing. Always holds: each row has its file in ``verbs/`` and each file its row.
+Start reading at ``VERBS``.
+"""
+
+from __future__ import annotations
+
+import keyword
+from typing import Final, NamedTuple
+
+
+class Verb(NamedTuple):
+    """One row: where a verb stands in the help, and ``module:attribute`` of its click command."""
+
+    name: str
+    group: str
+    summary: str
+    target: str
+
+
+def _verb(name: str, group: str, summary: str) -> Verb:
+    module = name.replace("-", "_")
+    # A verb that is a word of Python keeps its name; its file ends in an underscore.
+    suffix = "_" if keyword.iskeyword(module) else ""
+    return Verb(name, group, summary, f"cli.verbs.{module}{suffix}:command")
+
+
+GROUPS: Final = ("Run", "Ask", "Prove", "Operate")
+"""The headings of the help, in order."""
+
+VERBS: Final[tuple[Verb, ...]] = ()
+"""Every verb, in the order in which the help lists them."""

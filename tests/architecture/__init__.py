@@ -1,0 +1,1 @@
+"""Is the house as it is drawn: imports, purity, packaging, style. Every check has a canary."""
