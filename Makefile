@@ -17,6 +17,8 @@ RUN := $(VENV)/.installed-run-$(PLACE)
 DEV := $(VENV)/.installed-dev-$(PLACE)
 MADE := $(VENV)/.made-$(PLACE)
 PIP := $(BIN)/python -I -m pip --disable-pip-version-check --no-input
+# Wheels only, each by its hash: nothing is built here and nothing runs that no lock names.
+PIP_LOCKED = $(PIP) install --quiet --require-hashes --no-deps --only-binary :all:
 
 # Tests run in this many processes.
 WORKERS ?= 2
@@ -79,13 +81,13 @@ $(MADE):
 
 $(RUN): locks/run.txt pyproject.toml | $(MADE)
 	@echo "Installing what the program needs (locks/run.txt)"
-	@$(PIP) install --quiet --require-hashes --no-deps -r locks/run.txt
+	@$(PIP_LOCKED) -r locks/run.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
-	@$(PIP) check
+	@$(PIP) check >&2
 	@touch $@
 
 $(DEV): locks/dev.txt $(RUN)
 	@echo "Installing what the tests and checks need (locks/dev.txt)"
-	@$(PIP) install --quiet --require-hashes --no-deps -r locks/dev.txt
-	@$(PIP) check
+	@$(PIP_LOCKED) -r locks/dev.txt
+	@$(PIP) check >&2
 	@touch $@
