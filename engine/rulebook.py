@@ -1,0 +1,467 @@
+"""The dated rulebook: what the exchanges, the broker and the law rule on a given day.
+
+Lives here: lookup by (name, scope, day), IST calendar arithmetic, session windows, expiries, the
+day's rules resolved once, charges of a fill. May import: events. Always holds: no default anywhere;
+a rule that no row gives is None (unknown) or a ``RuleMissingError``, and a row without a first-hand
+source carries its ``unsure`` mark into whatever used it. Start reading at ``Rulebook.lookup``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from events.base import Record
+from events.orders import ChargeLine
+from events.session import RuleRow
+
+# --- days and hours in IST ---------------------------------------------------------------------
+
+NS_PER_S: Final = 1_000_000_000
+S_PER_DAY: Final = 86_400
+NS_PER_DAY: Final = S_PER_DAY * NS_PER_S
+IST_OFFSET_NS: Final = 19_800 * NS_PER_S
+"""India is 5 h 30 min ahead of UTC, without summer time."""
+
+WEEKDAYS: Final = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
+
+def days_from_day(day: int) -> int:
+    """Days since 1970-01-01 of a yyyymmdd day (proleptic Gregorian; the era method of H. Hinnant,
+    "chrono-compatible low-level date algorithms"). Raises ``ValueError`` for a day that is none."""
+    year, month, dom = day // 10_000, day // 100 % 100, day % 100
+    if not (1 <= month <= 12 and 1 <= dom <= 31 and 1 <= year <= 9999):
+        raise ValueError(f"{day} is not a day (yyyymmdd)")
+    shifted = year - (month <= 2)
+    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + dom - 1
+    days = shifted * 365 + shifted // 4 - shifted // 100 + shifted // 400 + day_of_year - 719_468
+    if day_from_days(days) != day:
+        raise ValueError(f"{day} is not a day (yyyymmdd)")
+    return days
+
+
+def day_from_days(days: int) -> int:
+    """The yyyymmdd day that is so many days after 1970-01-01."""
+    shifted = days + 719_468
+    era, doe = shifted // 146_097, shifted % 146_097
+    year_of_era = (doe - doe // 1460 + doe // 36_524 - doe // 146_096) // 365
+    doy = doe - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    shifted_month = (5 * doy + 2) // 153
+    dom = doy - (153 * shifted_month + 2) // 5 + 1
+    month = shifted_month + 3 if shifted_month < 10 else shifted_month - 9
+    return (era * 400 + year_of_era + (month <= 2)) * 10_000 + month * 100 + dom
+
+
+def add_days(day: int, days: int) -> int:
+    """The yyyymmdd day so many calendar days later (or earlier)."""
+    return day_from_days(days_from_day(day) + days)
+
+
+def weekday_of(day: int) -> str:
+    """``MON`` to ``SUN``; 1970-01-01 was a Thursday."""
+    return WEEKDAYS[(days_from_day(day) + 3) % 7]
+
+
+def seconds_of(hhmm: str) -> int:
+    """Seconds after midnight of ``HH:MM`` or ``HH:MM:SS``. Raises ``ValueError``."""
+    parts = hhmm.split(":")
+    if len(parts) not in (2, 3) or not all(len(p) == 2 and p.isdecimal() for p in parts):
+        raise ValueError(f"{hhmm!r} is not a time of day (HH:MM or HH:MM:SS)")
+    hour, minute, second = (*map(int, parts), 0)[:3]
+    if hour > 23 or minute > 59 or second > 59:
+        raise ValueError(f"{hhmm!r} is not a time of day (HH:MM or HH:MM:SS)")
+    return hour * 3600 + minute * 60 + second
+
+
+def ist_ns(day: int, hhmm: str) -> int:
+    """Time (ns UTC) of an IST time of day, ``HH:MM`` or ``HH:MM:SS``, on a yyyymmdd day."""
+    seconds = days_from_day(day) * S_PER_DAY + seconds_of(hhmm)
+    return seconds * NS_PER_S - IST_OFFSET_NS
+
+
+def day_of(ns: int) -> int:
+    """The yyyymmdd day in IST of a time (ns UTC)."""
+    return day_from_days((ns + IST_OFFSET_NS) // NS_PER_DAY)
+
+
+def hhmmss_of(ns: int) -> str:
+    """The IST time of day ``HH:MM:SS`` of a time (ns UTC), cut to the second."""
+    second = (ns + IST_OFFSET_NS) % NS_PER_DAY // NS_PER_S
+    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+
+
+def hhmm_of(ns: int) -> str:
+    """The IST time of day ``HH:MM`` of a time (ns UTC), cut to the minute."""
+    return hhmmss_of(ns)[:5]
+
+
+# --- rows --------------------------------------------------------------------------------------
+
+
+class RuleMissingError(LookupError):
+    """No row gives a rule that was needed. ``name``, ``scope`` and ``day`` say which."""
+
+    def __init__(self, name: str, scope: str, day: int) -> None:
+        super().__init__(
+            f"the rulebook has no row {name} for {scope} on {day}: add one with source"
+        )
+        self.name = name
+        self.scope = scope
+        self.day = day
+
+
+class SessionWindow(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """One segment's day, ns UTC. ``close_ns`` is exclusive.
+
+    The auction is that of the cash segment: while it runs, index values are not continuous. None
+    where a day has none. ``expiry_close_ns`` ends the time to expiry of contracts expiring that day
+    (the close, where a segment has no expiries).
+    """
+
+    open_ns: int
+    close_ns: int
+    auction_from_ns: int | None
+    auction_to_ns: int | None
+    expiry_close_ns: int
+
+
+SEGMENTS: Final = ("fno", "cash")
+VENUES: Final = (("NFO", "NSE"), ("BFO", "BSE"), ("NSE", "NSE"), ("BSE", "BSE"))
+"""Kite's exchange word to the exchange whose rules hold."""
+
+
+def venue_of(exchange: str) -> str:
+    """NSE or BSE, for Kite's ``NFO``, ``BFO``, ``NSE``, ``BSE``. Raises ``ValueError``."""
+    for word, venue in VENUES:
+        if word == exchange:
+            return venue
+    raise ValueError(f"exchange {exchange!r} has no rules here (NFO, BFO, NSE, BSE)")
+
+
+class Rulebook:
+    """Rows with lookup. Rows of one (name, scope) must not overlap in time (``ValueError``).
+
+    A reader's object, not state: the index inside is a cache over ``rows``, which are canonical
+    (sorted) whatever order they came in.
+    """
+
+    def __init__(self, rows: tuple[RuleRow, ...]) -> None:
+        self.rows: Final = tuple(sorted(rows, key=row_key))
+        self._by_name: dict[tuple[str, str], list[RuleRow]] = {}
+        for row in self.rows:
+            known = self._by_name.setdefault((row.name, row.scope), [])
+            if known and known[-1].valid_to >= row.valid_from:
+                raise ValueError(f"rows of {row.name} for {row.scope} overlap on {row.valid_from}")
+            known.append(row)
+
+    def lookup(self, name: str, scope: str, day: int) -> RuleRow | None:
+        """The row in force: of the exact scope, else of scope ``*``, else None (unknown)."""
+        for known_scope in (scope, "*"):
+            for row in self._by_name.get((name, known_scope), ()):
+                if row.valid_from <= day <= row.valid_to:
+                    return row
+        return None
+
+    def require(self, name: str, scope: str, day: int) -> RuleRow:
+        """As ``lookup``. Raises ``RuleMissingError`` where it is None."""
+        row = self.lookup(name, scope, day)
+        if row is None:
+            raise RuleMissingError(name, scope, day)
+        return row
+
+    def rows_for(self, day: int) -> tuple[RuleRow, ...]:
+        """The rows a session of that day can need: in force then or later (expiries lie ahead)."""
+        return tuple(row for row in self.rows if row.valid_to >= day)
+
+    def is_trading_day(self, day: int) -> bool | None:
+        """Whether the exchanges trade that day; None where no calendar covers it."""
+        if self.lookup("calendar.special", "*", day) is not None:
+            return True
+        if weekday_of(day) in ("SAT", "SUN"):
+            return False
+        if self.lookup("calendar.covered", "*", day) is None:
+            return None
+        holiday = self.lookup("calendar.holiday", "*", day)
+        return holiday is None or holiday.value == "OPEN"
+
+    def session_window(self, day: int, segment: str, exchange: str = "NSE") -> SessionWindow | None:
+        """The segment's window on a trading day; None on a closed or unknown day, and on a special
+        day whose hours are set by a circular of its own that no row gives."""
+        venue = venue_of(exchange)
+        special = self.lookup("calendar.special", "*", day)
+        if not self.is_trading_day(day) or (special is not None and special.value != "NORMAL"):
+            return None
+        opened, closed, expiry, auction_from, auction_to = (
+            self._time(name, venue, day)
+            for name in (
+                f"session.{segment}.open",
+                f"session.{segment}.close",
+                f"session.{segment}.expiry_close",
+                "session.cash.auction_from",
+                "session.cash.auction_to",
+            )
+        )
+        if opened is None or closed is None:
+            return None
+        ends = closed if expiry is None else expiry
+        return SessionWindow(opened, closed, auction_from, auction_to, ends)
+
+    def _time(self, name: str, scope: str, day: int) -> int | None:
+        row = self.lookup(name, scope, day)
+        return None if row is None else ist_ns(day, str(row.value))
+
+    def expiries(self, underlying: str, day: int, count: int) -> tuple[int, ...] | None:
+        """The next expiries by rule, ``day`` included: weekly where the index has weeklies, else
+        monthly. None where a rule or the calendar ends before the last of them.
+
+        An expiry that falls on a closed day moves to the trading day before. Contracts already
+        listed may be re-dated by the exchange: the instrument dump wins over this.
+        """
+        found: list[int] = []
+        probe, searched = day, 0
+        while len(found) < count:
+            if searched > _EXPIRY_SEARCH_DAYS:
+                return None
+            expiry = self._expiry_for(underlying, probe)
+            if expiry is None:
+                return None
+            if expiry >= day and expiry not in found:
+                found.append(expiry)
+            probe = add_days(probe, 1)
+            searched += 1
+        return tuple(found)
+
+    def is_monthly(self, underlying: str, expiry: int) -> bool:
+        """Whether an expiry is its month's last for that underlying (symbols are spelt by it)."""
+        for ahead in range(_SHIFT_DAYS_MAX + 1):
+            nominal = add_days(expiry, ahead)
+            row = self.lookup("expiry.monthly", underlying, nominal)
+            named = row is not None and weekday_of(nominal) == row.value
+            if named and _last_in_month(nominal) and self._shifted(nominal) == expiry:
+                return True
+        return False
+
+    def _expiry_for(self, underlying: str, nominal: int) -> int | None:
+        """The expiry of a nominal day: itself or the trading day before; 0 where it is none."""
+        weekly = self.lookup("expiry.weekly", underlying, nominal)
+        monthly = self.lookup("expiry.monthly", underlying, nominal)
+        if weekly is None and monthly is None:
+            return None
+        weekday = weekday_of(nominal)
+        if weekly is not None and weekday == weekly.value:
+            return self._shifted(nominal)
+        if monthly is not None and weekday == monthly.value and _last_in_month(nominal):
+            return self._shifted(nominal)
+        return 0
+
+    def _shifted(self, nominal: int) -> int | None:
+        """The last trading day at or before a nominal expiry; None where unknown."""
+        day = nominal
+        while True:
+            trading = self.is_trading_day(day)
+            if trading is not False:
+                return day if trading else None
+            day = add_days(day, -1)
+
+
+_EXPIRY_SEARCH_DAYS: Final = 400
+_SHIFT_DAYS_MAX: Final = 7
+"""No run of closed days is longer than this."""
+
+
+def _last_in_month(day: int) -> bool:
+    return add_days(day, 7) // 100 != day // 100
+
+
+def row_key(row: RuleRow) -> tuple[str, str, int, int]:
+    """The canonical order of rows."""
+    return (row.name, row.scope, row.valid_from, row.valid_to)
+
+
+# --- a day's rules, resolved once ----------------------------------------------------------------
+
+CROREFOLD: Final = 10_000_000
+"""Rates ``per_crore`` are rupees in a crore of rupees, hence parts in ten million."""
+BPS: Final = 10_000
+
+
+class ChargeRule(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """One charge in force. ``side`` is BUY, SELL or BOTH; ``base`` is ORDER (paise an order),
+    PREMIUM (rate on price x quantity) or FEES (rate on brokerage, exchange and SEBI fees)."""
+
+    name: str
+    venue: str
+    side: str
+    base: str
+    value: int
+    unsure: bool
+
+
+class UnderlyingRules(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """One underlying's contract rules of a day; None is unknown. ``unsure`` names such rows."""
+
+    underlying: str
+    venue: str | None
+    lot_units: int | None
+    freeze_units: int | None
+    tick_paise: int | None
+    strike_step_paise: int | None
+    unsure: tuple[str, ...]
+
+
+class DayRules(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """What a session asks every cycle, resolved once from the rows; encodable, so it can be state.
+
+    Windows are those of the derivatives segment of NSE and BSE. ``missing`` names (name, scope)
+    pairs that no row gave, as ``name:scope``: whatever needs one of them blocks.
+    """
+
+    day: int
+    trading_day: bool | None
+    fno_nse: SessionWindow | None
+    fno_bse: SessionWindow | None
+    cash: SessionWindow | None
+    discount_rate_bps: int | None
+    discount_rate_unsure: bool
+    underlyings: tuple[UnderlyingRules, ...]
+    charges: tuple[ChargeRule, ...]
+    missing: tuple[str, ...]
+
+
+CHARGE_TABLE: Final = (
+    ("charge.brokerage", "BOTH", "ORDER"),
+    ("charge.exchange_txn", "BOTH", "PREMIUM"),
+    ("charge.sebi", "BOTH", "PREMIUM"),
+    ("charge.stt.sell", "SELL", "PREMIUM"),
+    ("charge.stamp.buy", "BUY", "PREMIUM"),
+    ("charge.gst", "BOTH", "FEES"),
+)
+"""Name, side and base of every charge of a fill, in the order in which they are listed."""
+
+_GST_BASE: Final = ("charge.brokerage", "charge.exchange_txn", "charge.sebi")
+DEFAULT_UNDERLYINGS: Final = ("NIFTY", "BANKNIFTY", "SENSEX")
+
+
+def resolve_day(
+    rulebook: Rulebook, day: int, underlyings: tuple[str, ...] = DEFAULT_UNDERLYINGS
+) -> DayRules:
+    """Every rule of a day in one frozen struct; what is not in the rows is None and ``missing``."""
+    missing: list[str] = []
+    charges: list[ChargeRule] = []
+    for venue in ("NSE", "BSE"):
+        for name, side, base in CHARGE_TABLE:
+            row = rulebook.lookup(name, venue, day)
+            if row is None or not isinstance(row.value, int):
+                missing.append(f"{name}:{venue}")
+            else:
+                charges.append(ChargeRule(name, venue, side, base, row.value, row.unsure))
+    rate = rulebook.lookup("rate.discount", "*", day)
+    if rate is None:
+        missing.append("rate.discount:*")
+    return DayRules(
+        day=day,
+        trading_day=rulebook.is_trading_day(day),
+        fno_nse=rulebook.session_window(day, "fno", "NSE"),
+        fno_bse=rulebook.session_window(day, "fno", "BSE"),
+        cash=rulebook.session_window(day, "cash", "NSE"),
+        discount_rate_bps=None if rate is None else int(rate.value),
+        discount_rate_unsure=rate is None or rate.unsure,
+        underlyings=tuple(_resolve_underlying(rulebook, day, u, missing) for u in underlyings),
+        charges=tuple(charges),
+        missing=tuple(missing),
+    )
+
+
+def _resolve_underlying(
+    rulebook: Rulebook, day: int, underlying: str, missing: list[str]
+) -> UnderlyingRules:
+    names = ("lot", "freeze", "tick", "strike_step")
+    rows = tuple(rulebook.lookup(name, underlying, day) for name in names)
+    missing.extend(f"{n}:{underlying}" for n, row in zip(names, rows, strict=True) if row is None)
+    venue = rulebook.lookup("index.exchange", underlying, day)
+    lot, freeze, tick, step = (None if row is None else int(row.value) for row in rows)
+    return UnderlyingRules(
+        underlying=underlying,
+        venue=None if venue is None else str(venue.value),
+        lot_units=lot,
+        freeze_units=freeze,
+        tick_paise=tick,
+        strike_step_paise=step,
+        unsure=tuple(row.name for row in rows if row is not None and row.unsure),
+    )
+
+
+# --- charges -------------------------------------------------------------------------------------
+
+
+def charges(
+    rulebook: Rulebook, day: int, exchange: str, side: str, price_paise: int, quantity_units: int
+) -> tuple[ChargeLine, ...]:
+    """The charges of one whole order filled at one price; see ``charge_lines``."""
+    rules = resolve_day(rulebook, day, ())
+    return charge_lines(rules, exchange, side, price_paise, quantity_units)
+
+
+def charge_lines(
+    rules: DayRules,
+    exchange: str,
+    side: str,
+    price_paise: int,
+    quantity_units: int,
+    *,
+    first_fill: bool = True,
+) -> tuple[ChargeLine, ...]:
+    """The charges of a fill of an index option, a line each, in paise; ``side`` is BUY or SELL.
+
+    Brokerage is an order's, so it falls on its ``first_fill`` only. Each line is rounded to the
+    nearest paisa, halves up, from the exact rational (GST from the unrounded fees); a contract note
+    rounds the day's STT to a whole rupee, which is not a fill's matter. A line that is not due on
+    this side is absent. Raises ``RuleMissingError`` where a due charge has no row and
+    ``ValueError`` on a negative price or quantity or an unknown side.
+    """
+    if side not in ("BUY", "SELL"):
+        raise ValueError(f"side {side!r} is neither BUY nor SELL")
+    if price_paise < 0 or quantity_units < 0:
+        raise ValueError(f"negative fill: {quantity_units} at {price_paise} paise")
+    venue = venue_of(exchange)
+    turnover = price_paise * quantity_units
+    lines: list[ChargeLine] = []
+    fees_e7 = 0
+    fees_unsure = False
+    for name, due_side, base in CHARGE_TABLE:
+        if due_side not in ("BOTH", side):
+            continue
+        rule = _charge_rule(rules, name, venue)
+        if base == "ORDER":
+            numerator, scale = (rule.value if first_fill else 0), 1
+        elif base == "PREMIUM":
+            numerator, scale = turnover * rule.value, CROREFOLD
+        else:
+            numerator, scale = fees_e7 * rule.value, CROREFOLD * BPS
+        if name in _GST_BASE:
+            fees_e7 += numerator * (CROREFOLD // scale)
+            fees_unsure = fees_unsure or rule.unsure
+        unsure = rule.unsure or (base == "FEES" and fees_unsure)
+        lines.append(ChargeLine(name, (2 * numerator + scale) // (2 * scale), unsure))
+    return tuple(lines)
+
+
+def _charge_rule(rules: DayRules, name: str, venue: str) -> ChargeRule:
+    for rule in rules.charges:
+        if rule.name == name and rule.venue == venue:
+            return rule
+    raise RuleMissingError(name, venue, rules.day)
+
+
+def charges_paise(lines: tuple[ChargeLine, ...]) -> int:
+    """The total of charge lines, paise."""
+    total = 0
+    for line in lines:
+        total += line.paise
+    return total
+
+
+def digest_payload(rows: tuple[RuleRow, ...]) -> bytes:
+    """The canonical bytes of rows, for a digest: sorted, then MessagePack arrays."""
+    return msgspec.msgpack.encode(tuple(sorted(rows, key=row_key)))

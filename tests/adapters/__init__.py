@@ -1,0 +1,1 @@
+"""Tests of the outside: market sources and the rulebook data."""
