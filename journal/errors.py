@@ -1,0 +1,168 @@
+# ruff: noqa: N818 (named for the condition, like their codes)
+"""Everything the journal refuses, by name.
+
+Lives here: one exception per reason, each with a code a surface can show and the place it is
+about. May import: the standard library. Always holds: the code never changes its meaning; the
+message is one line and says where (file, byte offset, seq) when there is a where.
+Start reading at ``JournalError``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+
+class JournalError(Exception):
+    """The journal refuses to go on. ``code`` is stable, ``offset`` bytes, ``seq`` an entry."""
+
+    code: ClassVar[str] = "JOURNAL_ERROR"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: Path | None = None,
+        offset: int | None = None,
+        seq: int | None = None,
+    ) -> None:
+        self.message = message
+        self.path = path
+        self.offset = offset
+        self.seq = seq
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        where = [
+            f"{label} {value}"
+            for label, value in (("file", self.path), ("offset", self.offset), ("seq", self.seq))
+            if value is not None
+        ]
+        place = f" ({', '.join(where)})" if where else ""
+        return f"{self.code}: {self.message}{place}"
+
+
+class JournalCorrupt(JournalError):
+    """Acknowledged bytes are damaged, missing or changed. Nothing was modified."""
+
+    code = "JOURNAL_CORRUPT"
+
+
+class ChainBroken(JournalCorrupt):
+    """Intact blocks whose hashes do not follow from one another: an edit, not a torn write."""
+
+    code = "JOURNAL_CHAIN_BROKEN"
+
+
+class SegmentGap(JournalCorrupt):
+    """A segment is missing, doubled, or belongs to another session."""
+
+    code = "SEGMENT_GAP"
+
+
+class WatermarkDamaged(JournalCorrupt):
+    """The watermark is missing or unreadable, so the acknowledged end is unknown."""
+
+    code = "JOURNAL_WATERMARK_DAMAGED"
+
+
+class TailTooLong(JournalError):
+    """The torn tail is longer than recovery may cut on its own. Nothing was modified."""
+
+    code = "JOURNAL_TAIL_TOO_LONG"
+
+
+class VersionTooNew(JournalError):
+    """A block of a newer format than this code knows."""
+
+    code = "VERSION_TOO_NEW"
+
+
+class JournalMissing(JournalError):
+    """No journal in this folder."""
+
+    code = "JOURNAL_MISSING"
+
+
+class JournalExists(JournalError):
+    """A new session was asked for in a folder that already holds one."""
+
+    code = "JOURNAL_EXISTS"
+
+
+class JournalClosed(JournalError):
+    """The session has its final block: nothing can follow it."""
+
+    code = "JOURNAL_CLOSED"
+
+
+class JournalLocked(JournalError):
+    """Another process holds the lock."""
+
+    code = "JOURNAL_LOCKED"
+
+
+class JournalForked(JournalError):
+    """This process is a fork of the writer's: only the original may write."""
+
+    code = "JOURNAL_FORKED"
+
+
+class UnsafePermissions(JournalError):
+    """The folder is open to other users of this machine."""
+
+    code = "JOURNAL_PERMISSIONS"
+
+
+class SequenceGap(JournalError):
+    """The envelopes handed over do not continue the journal. Nothing was taken."""
+
+    code = "JOURNAL_SEQ_GAP"
+
+
+class EntryTooLarge(JournalError):
+    """An envelope longer than the format allows. Nothing was taken."""
+
+    code = "JOURNAL_ENTRY_TOO_LARGE"
+
+
+class ReadFailed(JournalError):
+    """The disk refused a read."""
+
+    code = "JOURNAL_READ_FAILED"
+
+
+class WriteFailed(JournalError):
+    """The disk refused a write. Fatal for this writer, never retried."""
+
+    code = "JOURNAL_WRITE_FAILED"
+
+
+class JournalFull(WriteFailed):
+    """No space is left for the journal. Fatal for this writer."""
+
+    code = "JOURNAL_FULL"
+
+
+class SyncFailed(WriteFailed):
+    """A sync failed: what is on the disk is unknown. Fatal for this writer, never retried."""
+
+    code = "JOURNAL_SYNC_FAILED"
+
+
+class WriterFailed(JournalError):
+    """The writer thread met a programming error; what is durable stays as it was."""
+
+    code = "JOURNAL_WRITER_FAILED"
+
+
+class LedgerCorrupt(JournalError):
+    """The ledger of sessions is not the chain it should be."""
+
+    code = "LEDGER_CORRUPT"
+
+
+class BadSessionName(JournalError):
+    """A name that cannot be a desk or a session."""
+
+    code = "SESSION_NAME_BAD"

@@ -1,0 +1,160 @@
+"""The one door to the disk: what the journal asks of a file system, and the real one.
+
+Lives here: the port ``Files`` and ``OsFiles``. May import: the standard library. Always holds:
+folders are made 0700 and files 0600 at creation, a symbolic link in the last place of a path is
+never followed, a write is whole or an error, and nothing else in this room touches a file.
+Start reading at ``Files``; a simulated disk implements the same verbs and counts them.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+How = Literal["create", "edit", "read", "lock"]
+
+FOLDER_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
+
+
+class Files(Protocol):
+    """The verbs. A handle is an int; offsets and sizes are bytes; failures are ``OSError``."""
+
+    def open(self, path: Path, how: How) -> int:
+        """create: must not exist; edit: must exist; read: read only; lock: made if absent."""
+
+    def close(self, handle: int) -> None: ...
+
+    def write(self, handle: int, offset: int, data: bytes) -> None:
+        """Write all of ``data`` at ``offset``; a short write is continued, never accepted."""
+
+    def read(self, handle: int, offset: int, length: int) -> bytes:
+        """Up to ``length`` bytes from ``offset``; fewer only at the end of the file."""
+
+    def size(self, handle: int) -> int: ...
+
+    def truncate(self, handle: int, size: int) -> None: ...
+
+    def sync(self, handle: int) -> None:
+        """Return when the file's bytes and size are on the disk."""
+
+    def sync_dir(self, folder: Path) -> None:
+        """Return when the folder's names are on the disk."""
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Atomically, replacing ``target``."""
+
+    def unlink(self, path: Path) -> None: ...
+
+    def names(self, folder: Path) -> tuple[str, ...]:
+        """The names in a folder, sorted."""
+
+    def make_folder(self, folder: Path) -> None:
+        """With its parents, each 0700 at creation; an existing folder stays as it is."""
+
+    def mode(self, path: Path) -> int:
+        """Permission bits."""
+
+    def lock(self, handle: int, *, wait: bool = False) -> bool:
+        """Take the exclusive lock of an open descriptor; False when another holds it."""
+
+    def free_space(self, folder: Path) -> int:
+        """Bytes an ordinary user may still write."""
+
+
+_FLAGS: Final[dict[How, int]] = {
+    "create": os.O_RDWR | os.O_CREAT | os.O_EXCL,
+    "edit": os.O_RDWR,
+    "read": os.O_RDONLY,
+    "lock": os.O_RDWR | os.O_CREAT,
+}
+_FULL_SYNC: Final[int | None] = getattr(fcntl, "F_FULLFSYNC", None)
+"""macOS: a plain sync there stops at the drive's cache."""
+
+
+class OsFiles:
+    """``Files`` on the operating system (Linux; macOS best effort)."""
+
+    def open(self, path: Path, how: How) -> int:
+        return os.open(path, _FLAGS[how] | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+
+    def close(self, handle: int) -> None:
+        os.close(handle)
+
+    def write(self, handle: int, offset: int, data: bytes) -> None:
+        written = os.pwrite(handle, data, offset)
+        while written < len(data):
+            more = os.pwrite(handle, memoryview(data)[written:], offset + written)
+            if more == 0:
+                raise OSError(errno.EIO, "the disk took no bytes")
+            written += more
+
+    def read(self, handle: int, offset: int, length: int) -> bytes:
+        data = os.pread(handle, length, offset)
+        while len(data) < length:
+            more = os.pread(handle, length - len(data), offset + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def size(self, handle: int) -> int:
+        return os.fstat(handle).st_size
+
+    def truncate(self, handle: int, size: int) -> None:
+        os.ftruncate(handle, size)
+
+    def sync(self, handle: int) -> None:
+        if _FULL_SYNC is not None:
+            fcntl.fcntl(handle, _FULL_SYNC)
+        else:
+            os.fdatasync(handle)
+
+    def sync_dir(self, folder: Path) -> None:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def rename(self, source: Path, target: Path) -> None:
+        os.replace(source, target)
+
+    def unlink(self, path: Path) -> None:
+        os.unlink(path)
+
+    def names(self, folder: Path) -> tuple[str, ...]:
+        return tuple(sorted(os.listdir(folder)))
+
+    def make_folder(self, folder: Path) -> None:
+        missing = []
+        while not folder.is_dir():
+            missing.append(folder)
+            folder = folder.parent
+        for path in reversed(missing):
+            try:
+                os.mkdir(path, FOLDER_MODE)
+            except FileExistsError:
+                if not path.is_dir():
+                    raise
+
+    def mode(self, path: Path) -> int:
+        return os.stat(path).st_mode & 0o777
+
+    def lock(self, handle: int, *, wait: bool = False) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
+
+    def free_space(self, folder: Path) -> int:
+        status = os.statvfs(folder)
+        return status.f_bavail * status.f_frsize
+
+
+OS_FILES: Final = OsFiles()
+"""The real disk."""

@@ -1,0 +1,262 @@
+"""The writing end without threads: envelopes in, blocks on the disk out.
+
+Lives here: ``SessionLog``, which buffers entries, cuts blocks, rolls segments, syncs and moves
+the watermark. May import: block, segment, watermark, files, errors. Always holds: a segment is
+rolled by the entries alone (never by timing), only after its sync; the watermark moves only
+after the sync of what it names; after a failed write or sync nothing more is written.
+Start reading at ``SessionLog.add_group``.
+"""
+
+from __future__ import annotations
+
+import errno
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from journal.block import (
+    CODEC_RAW,
+    FLAG_FINAL,
+    GROUP_END,
+    WORD_BYTES,
+    BlockHeader,
+    chain_next,
+    compress,
+    pack_header,
+    pack_word,
+)
+from journal.errors import JournalFull, SyncFailed, WriteFailed
+from journal.files import Files
+from journal.segment import LIVE_SUFFIX
+from journal.watermark import Watermark, WatermarkFile
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class WriterOptions(msgspec.Struct, frozen=True):
+    """How a writer works. None of it changes what a reader reads, or a sealed byte, except
+    ``segment_size_bytes`` (where a session is cut into files).
+
+    sync: ``batch`` syncs every batch; ``at_close`` only when a segment or the session ends (a
+    run that can be repeated), and its watermark then says written, not durable.
+    linger_ms: how long a batch gathers unless somebody waits for it. idle_sync_ms: silence after
+    which an empty block marks what is durable. codec: of live blocks. on_roll is called with the
+    finished segment's path, on the writer's thread: it must return at once.
+    """
+
+    segment_size_bytes: int = 64 * 1024 * 1024
+    block_size_bytes: int = 1024 * 1024
+    batch_size_bytes: int = 4 * 1024 * 1024
+    backlog_size_bytes: int = 64 * 1024 * 1024
+    linger_ms: int = 2
+    idle_sync_ms: int = 500
+    sync: Literal["batch", "at_close"] = "batch"
+    codec: Literal["raw", "zstd"] = "raw"
+    on_roll: Callable[[Path], None] | None = None
+
+
+class LogEnd(msgspec.Struct, frozen=True):
+    """Where writing goes on: the live segment, its size and raw entry bytes, and the chain."""
+
+    segment: int = 0
+    offset: int = 0
+    segment_raw_bytes: int = 0
+    head_seq: int = 0
+    head_hash: bytes = bytes(32)
+    mark_count: int = 0
+
+
+class SessionLog:
+    """The open end of one session. Not thread-safe; one owner."""
+
+    def __init__(
+        self,
+        folder: Path,
+        uid: bytes,
+        watermark: WatermarkFile,
+        options: WriterOptions,
+        files: Files,
+        end: LogEnd = LogEnd(),  # noqa: B008 (frozen)
+    ) -> None:
+        self.folder = folder
+        self.uid = uid
+        self.head_seq = end.head_seq
+        self.head_hash = end.head_hash
+        self.durable_seq = end.head_seq
+        self.durable_hash = end.head_hash
+        self._watermark = watermark
+        self._options = options
+        self._files = files
+        self._segment = end.segment
+        self._offset = end.offset
+        self._segment_raw = end.segment_raw_bytes
+        self._mark_count = end.mark_count
+        self._handle = -1
+        self._parts: list[bytes] = []
+        self._part_bytes = 0
+        self._block_seq = end.head_seq
+        self._block_hash = end.head_hash
+        self._path = self._segment_path(end.segment)
+        if end.segment == 0:
+            self._open_next()
+        else:
+            self._handle = files.open(self._path, "edit")
+
+    def _segment_path(self, number: int) -> Path:
+        return self.folder / f"{number:06d}{LIVE_SUFFIX}"
+
+    def add_group(self, group: Sequence[bytes]) -> None:
+        """Take one whole group: buffered, hashed, written in blocks, not yet synced."""
+        if self._segment_raw >= self._options.segment_size_bytes:
+            self._roll()
+        limit = self._options.block_size_bytes
+        parts = self._parts
+        chain = self.head_hash
+        last = len(group) - 1
+        for index, data in enumerate(group):
+            size = len(data)
+            if parts and self._part_bytes + size + WORD_BYTES > limit:
+                self._write_block(chain)
+                parts = self._parts
+            parts.append(pack_word(size | GROUP_END if index == last else size))
+            parts.append(data)
+            self._part_bytes += size + WORD_BYTES
+            self._segment_raw += size + WORD_BYTES
+            self.head_seq += 1
+            chain = chain_next(chain, data)
+        self.head_hash = chain
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        if self._parts:
+            self._write_block(self.head_hash)
+
+    def sync(self) -> None:
+        """Write and sync everything taken so far, then say so in the watermark."""
+        self.flush()
+        self._sync_segment()
+        self._publish(closed=False)
+
+    def publish_written(self) -> None:
+        """Let readers see what is written but not synced (the ``at_close`` policy)."""
+        self.flush()
+        self._publish(closed=False)
+
+    def mark(self) -> None:
+        """Write and sync an empty block: its header says what is durable."""
+        self.flush()
+        self._write_empty(0)
+        self._sync_segment()
+        self._watermark.sync()
+
+    def finish(self) -> None:
+        """Write and sync the final block: nothing can follow it."""
+        self.sync()
+        self._write_empty(FLAG_FINAL)
+        self._sync_segment()
+        self._publish(closed=True)
+        self._watermark.sync()
+
+    def close(self) -> None:
+        """Close the descriptors. Writes nothing."""
+        if self._handle >= 0:
+            self._files.close(self._handle)
+            self._handle = -1
+        self._watermark.close()
+
+    def _roll(self) -> None:
+        self.sync()
+        self._files.close(self._handle)
+        self._handle = -1
+        finished = self._path
+        self._open_next()
+        if self._options.on_roll is not None:
+            self._options.on_roll(finished)
+
+    def _open_next(self) -> None:
+        self._segment += 1
+        self._offset = 0
+        self._segment_raw = 0
+        self._path = self._segment_path(self._segment)
+        try:
+            self._handle = self._files.open(self._path, "create")
+            self._files.sync_dir(self.folder)
+        except OSError as error:
+            raise self._failure("making the segment", error) from error
+
+    def _write_block(self, chain: bytes) -> None:
+        """Write the buffered entries as one block; ``chain`` is the hash after the last."""
+        raw = b"".join(self._parts)
+        stored, codec = raw, CODEC_RAW
+        if self._options.codec == "zstd":
+            codec, stored = compress(raw)
+        header = BlockHeader(
+            uid=self.uid,
+            segment=self._segment,
+            offset=self._offset,
+            first_seq=self._block_seq + 1,
+            count=len(self._parts) // 2,
+            durable_through=self.durable_seq,
+            hash_before=self._block_hash,
+            hash_after=chain,
+            raw_bytes=len(raw),
+            stored_bytes=len(stored),
+            payload_crc=zlib.crc32(stored),
+            codec=codec,
+        )
+        self._write(pack_header(header) + stored)
+        self._block_seq = header.last_seq
+        self._block_hash = chain
+        self._parts = []
+        self._part_bytes = 0
+
+    def _write_empty(self, flags: int) -> None:
+        header = BlockHeader(
+            uid=self.uid,
+            segment=self._segment,
+            offset=self._offset,
+            first_seq=self.head_seq + 1,
+            count=0,
+            durable_through=self.durable_seq,
+            hash_before=self.head_hash,
+            hash_after=self.head_hash,
+            flags=flags,
+        )
+        self._write(pack_header(header))
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._files.write(self._handle, self._offset, data)
+        except OSError as error:
+            raise self._failure(f"writing {len(data)} bytes", error) from error
+        self._offset += len(data)
+
+    def _sync_segment(self) -> None:
+        try:
+            self._files.sync(self._handle)
+        except OSError as error:
+            raise SyncFailed(
+                f"the sync failed ({error.strerror}); what is on the disk is unknown",
+                path=self._path,
+                offset=self._offset,
+                seq=self.head_seq,
+            ) from error
+        self.durable_seq = self.head_seq
+        self.durable_hash = self.head_hash
+
+    def _publish(self, *, closed: bool) -> None:
+        self._mark_count += 1
+        mark = Watermark(self.uid, self._mark_count, self.head_seq, self.head_hash, closed)
+        try:
+            self._watermark.write(mark)
+        except OSError as error:
+            raise self._failure("writing the watermark", error) from error
+
+    def _failure(self, doing: str, error: OSError) -> WriteFailed:
+        kind = JournalFull if error.errno in _FULL else WriteFailed
+        return kind(
+            f"{doing}: {error.strerror}", path=self._path, offset=self._offset, seq=self.head_seq
+        )

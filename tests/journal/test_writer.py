@@ -1,0 +1,76 @@
+"""The writer: whole groups in, durable in order, fail once and for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from journal.errors import JournalClosed, JournalExists, SequenceGap
+from journal.log import WriterOptions
+from journal.reader import JournalReader
+from journal.writer import JournalWriter
+from tests.journal.journals import (
+    UID,
+    chain_of,
+    flat,
+    make_group,
+    make_groups,
+    read_all,
+    write_session,
+)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    """Entries come back byte for byte, in order, with the group marks they were written with."""
+    groups = make_groups([1, 3, 2, 5, 1, 1])
+    head = write_session(tmp_path / "s", [groups[:2], groups[2:]])
+    assert head == (13, chain_of(flat(groups)))
+    with JournalReader(tmp_path / "s") as reader:
+        entries = list(reader)
+        assert reader.closed
+        assert reader.position.chain == head[1]
+        assert reader.session_uid == UID
+    assert [entry.data for entry in entries] == flat(groups)
+    assert [entry.seq for entry in entries] == list(range(1, 14))
+    marks = [index == len(group) - 1 for group in groups for index in range(len(group))]
+    assert [entry.group_end for entry in entries] == marks
+
+
+def test_the_chain_does_not_depend_on_batches(tmp_path: Path) -> None:
+    """The head hash is the same however the same entries were batched, cut and coded."""
+    groups = make_groups([2] * 40, b"y" * 50)
+    expected = chain_of(flat(groups))
+    options = (
+        WriterOptions(linger_ms=0),
+        WriterOptions(block_size_bytes=100),
+        WriterOptions(segment_size_bytes=500),
+        WriterOptions(codec="zstd"),
+        WriterOptions(sync="at_close"),
+    )
+    for number, choice in enumerate(options):
+        batches = [[group] for group in groups] if number % 2 else [groups]
+        head = write_session(tmp_path / str(number), batches, options=choice)
+        assert head == (80, expected)
+        assert read_all(tmp_path / str(number)) == flat(groups)
+
+
+def test_a_wrong_seq_takes_nothing(tmp_path: Path) -> None:
+    """A group that does not continue the journal is refused, and the right one still fits."""
+    with JournalWriter.create(tmp_path / "s", UID) as writer:
+        assert writer.append(make_group(1, 2)) == 2
+        for bad in (make_group(4, 1), make_group(2, 1), ()):
+            with pytest.raises(SequenceGap):
+                writer.append(bad)
+        assert writer.append(make_group(3, 2)) == 4
+        assert writer.head_hash == chain_of(make_group(1, 2) + make_group(3, 2))
+    with pytest.raises(JournalClosed):
+        writer.append(make_group(5, 1))
+    assert len(read_all(tmp_path / "s")) == 4
+
+
+def test_a_session_is_begun_once(tmp_path: Path) -> None:
+    """A folder that holds a journal does not take another."""
+    write_session(tmp_path / "s", [[make_group(1, 1)]])
+    with pytest.raises(JournalExists):
+        JournalWriter.create(tmp_path / "s", UID)
