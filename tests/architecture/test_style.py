@@ -1,0 +1,221 @@
+"""The house style, as far as a machine can see it: sizes, words, docstrings, swallowed errors."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import ROOMS, ROOT, python_files, repository_files
+
+FUNCTION_LINES_MAX = 60
+FILE_LINES_MAX = 700
+TEXT_BYTES_MAX = 4_000_000
+
+LONG_FUNCTIONS: dict[str, int] = {}
+"""Functions longer than the limit, ``path:name`` to lines. They may only shrink; add none."""
+
+BOUNDARIES = {
+    "cli/main.py": "run",  # the process: an error becomes one line
+    "journal/writer.py": "JournalWriter._run",  # the thread: an error reaches every caller
+}
+"""The only functions that may catch Exception and go on, by file."""
+
+EVERYWHERE = (*ROOMS, "tests", "bench", "scripts")
+ROOM_PHRASES = ("Lives here:", "May import:", "Always holds:", "Start reading at")
+
+# Written in pieces, so that this file does not find itself.
+MACHINE = re.compile(
+    "|".join(
+        (
+            *(f"(?<![\\w.*])/{folder}/" for folder in ("wo" + "rk", "ro" + "ot", "fa" + "rm")),
+            "/home/" + r"\w",
+            "/opt/" + "pypi",
+            "/tmp/" + "(brief|v)/",
+            "pythonho" + "sted",
+            r"pypi\.org" + "/simple",
+            "registry" + r"\.npmjs",
+            "deb" + r"\.debian",
+            r"\." + "library",
+            "--(extra-)?index" + "-url",
+            r"(^|\s)--find" + "-links",
+            "file" + "://",
+        )
+    )
+)
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Check = Callable[[ast.Module, str], Iterator[str]]
+
+
+def functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Function]]:
+    """Every function with its dotted name, methods and nested ones included."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, Function | ast.ClassDef):
+            name = f"{prefix}{node.name}"
+            if isinstance(node, Function):
+                yield name, node
+            yield from functions(node, f"{name}.")
+        else:
+            yield from functions(node, prefix)
+
+
+def lines_of(node: Function) -> int:
+    """From ``def`` to the last line, docstring included."""
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def too_long(tree: ast.Module, path: str) -> Iterator[str]:
+    """Functions at or over the limit that the baseline does not know, or knows as shorter."""
+    for name, node in functions(tree):
+        size = lines_of(node)
+        limit = LONG_FUNCTIONS.get(f"{path}:{name}", FUNCTION_LINES_MAX - 1)
+        if size > limit:
+            yield f"{path}:{node.lineno}: {name} has {size} lines, at most {limit}"
+
+
+def unfinished(tree: ast.Module, path: str) -> Iterator[str]:
+    """Code that pretends: NotImplementedError, or a function of nothing but ``pass``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and "NotImplementedError" in ast.dump(node):
+            yield f"{path}:{node.lineno}: raises NotImplementedError"
+        elif isinstance(node, Function) and all(isinstance(s, ast.Pass) for s in node.body):
+            yield f"{path}:{node.lineno}: {node.name} does nothing"
+
+
+def swallowed(tree: ast.Module, path: str) -> Iterator[str]:
+    """Broad handlers that do not raise again, below a boundary; broad suppression anywhere."""
+    boundary = BOUNDARIES.get(path)
+    inside = {id(n) for name, f in functions(tree) if name == boundary for n in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            if _is_broad(node.type) and not _raises_again(node) and id(node) not in inside:
+                yield f"{path}:{node.lineno}: catches everything: name the error, or let it pass"
+        elif isinstance(node, ast.Call) and _suppresses_all(node):
+            yield f"{path}:{node.lineno}: suppresses everything"
+
+
+def _raises_again(node: ast.ExceptHandler) -> bool:
+    """Cleaning up and passing the same error on is no swallowing."""
+    last = node.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def _suppresses_all(node: ast.Call) -> bool:
+    named = ast.unparse(node.func).endswith("suppress")
+    return named and any(_is_broad(argument) for argument in node.args)
+
+
+def _is_broad(kind: ast.expr | None) -> bool:
+    names = kind.elts if isinstance(kind, ast.Tuple) else [kind]
+    broad = ("Exception", "BaseException")
+    return any(n is None or (isinstance(n, ast.Name) and n.id in broad) for n in names)
+
+
+def without_docstring(tree: ast.Module, path: str) -> Iterator[str]:
+    """Modules, and tests, that do not say what they are for."""
+    if tree.body and ast.get_docstring(tree) is None:
+        yield f"{path}: no docstring"
+    for name, node in functions(tree):
+        is_test = path.startswith("tests/") and node.name.startswith("test_")
+        if is_test and ast.get_docstring(node) is None:
+            yield f"{path}:{node.lineno}: {name} does not say what it proves"
+
+
+CHECKS = (too_long, unfinished, swallowed, without_docstring)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_file_passes(check: Check) -> None:
+    """No Python file of the repository fails the check."""
+    found = [
+        fault
+        for path in python_files(*EVERYWHERE)
+        for fault in check(ast.parse((ROOT / path).read_text()), path.as_posix())
+    ]
+    assert not found, "\n".join(found)
+
+
+PLANTED: list[tuple[Check, str]] = [
+    (too_long, "def f():\n" + "    x = 1\n" * FUNCTION_LINES_MAX),
+    (too_long, "class A:\n    def f(self):\n" + "        x = 1\n" * FUNCTION_LINES_MAX),
+    (unfinished, "def f():\n    raise NotImplementedError"),
+    (unfinished, "def f():\n    raise NotImplementedError('later')"),
+    (unfinished, "def f():\n    pass"),
+    (swallowed, "try:\n    f()\nexcept Exception:\n    pass"),
+    (swallowed, "try:\n    f()\nexcept:\n    pass"),
+    (swallowed, "try:\n    f()\nexcept (OSError, BaseException):\n    g()"),
+    (swallowed, "with contextlib.suppress(Exception):\n    f()"),
+    (without_docstring, "x = 1"),
+    (without_docstring, "'''A.'''\ndef test_f():\n    assert f()"),
+]
+
+
+@pytest.mark.parametrize(("check", "source"), PLANTED)
+def test_canary_a_planted_fault_is_found(check: Check, source: str) -> None:
+    """Each check finds the fault it is for."""
+    assert list(check(ast.parse(source), "tests/planted.py"))
+
+
+def test_the_baseline_of_long_functions_only_shrinks() -> None:
+    """Each entry names a function that exists and is exactly that long: shorten, then lower it."""
+    sizes = {
+        f"{path.as_posix()}:{name}": lines_of(node)
+        for path in python_files(*EVERYWHERE)
+        for name, node in functions(ast.parse((ROOT / path).read_text()))
+    }
+    assert {key: sizes.get(key) for key in LONG_FUNCTIONS} == LONG_FUNCTIONS
+
+
+def test_no_file_is_too_long() -> None:
+    """A Python file that has grown past the limit is two files."""
+    sizes = {p: (ROOT / p).read_text().count("\n") for p in python_files(*EVERYWHERE)}
+    assert {p.as_posix(): n for p, n in sizes.items() if n >= FILE_LINES_MAX} == {}
+
+
+def test_each_room_says_what_it_is() -> None:
+    """A room's docstring has four parts: contents, imports, what holds, where to start."""
+    for room in ROOMS:
+        docstring = ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text())) or ""
+        words = " ".join(docstring.split())
+        assert [p for p in ROOM_PHRASES if p not in words] == [], room
+
+
+def naming_the_machine(root: Path, files: tuple[Path, ...]) -> Iterator[str]:
+    """Lines that name a folder of a maintainer's machine or the address of a package index."""
+    for path in files:
+        if (root / path).stat().st_size > TEXT_BYTES_MAX:
+            continue
+        try:
+            text = (root / path).read_text()
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            if MACHINE.search(line):
+                yield f"{path}:{number}: {line.strip()[:80]}"
+
+
+def test_nothing_names_a_machine_or_an_index() -> None:
+    """The repository works anywhere: no private folder, no package index address."""
+    assert list(naming_the_machine(ROOT, repository_files())) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "cd /wo" + "rk/main",
+        "open('/ro" + "ot/x')",
+        "--index" + "-url https://example.org",
+        "https://files.pythonho" + "sted.org/a.whl",
+        "find = file" + ":///srv/wheels",
+        "/home/" + "somebody/axiom",
+    ],
+)
+def test_canary_a_named_machine_is_found(tmp_path: Path, line: str) -> None:
+    """Each planted line is reported; an ordinary line is not."""
+    (tmp_path / "a.txt").write_text(f"an ordinary line about work/life and roots\n{line}\n")
+    found = list(naming_the_machine(tmp_path, (Path("a.txt"),)))
+    assert [f.split(":")[1] for f in found] == ["2"]
