@@ -11,8 +11,7 @@ Start reading at ``exp``.
 
 from __future__ import annotations
 
-from math import floor, frexp, ldexp
-from math import sqrt as sqrt  # IEEE 754 fixes sqrt; re-exported so that callers name one module
+from math import floor, frexp, ldexp, sqrt
 from typing import Final
 
 from engine.exact_tables import (
@@ -32,7 +31,17 @@ from engine.exact_tables import (
     NORM_TAIL_TABLE,
 )
 
-__all__ = ["ExactDomainError", "exp", "log", "norm_cdf", "norm_cdf_pdf", "norm_pdf", "sqrt"]
+__all__ = [
+    "ExactDomainError",
+    "exp",
+    "log",
+    "norm_cdf",
+    "norm_pdf",
+    "norm_cdf_pdf",
+    # IEEE 754 fixes these two; handed on so that callers name one module for all of their maths.
+    "floor",
+    "sqrt",
+]
 
 EXP_MAX: Final = 709.0
 """Above this ``exp`` raises rather than come near overflow (the limit of a double is 709.78)."""

@@ -13,12 +13,11 @@ J. Finance 37 (1982). Start reading at ``Pricer``.
 
 from __future__ import annotations
 
-from math import floor
 from typing import Final
 
 import msgspec
 
-from engine.exact import exp, log, norm_cdf, norm_cdf_pdf, sqrt
+from engine.exact import exp, floor, log, norm_cdf, norm_cdf_pdf, sqrt
 
 CALL: Final = "CE"
 PUT: Final = "PE"
