@@ -32,6 +32,10 @@ CLOCK_CALLS = frozenset(("now", "utcnow", "today"))
 ZONE_CALLS = frozenset(("astimezone", "fromtimestamp", "timestamp", "mktime"))
 REDUCTIONS = frozenset(("sum", "mean", "std", "var", "dot", "cumsum", "cum_sum", "ewm_mean"))
 
+INTEGER_UNITS = ("paise", "units", "lots", "lot", "count", "packets", "_ns", "_ms", "_bytes")
+"""Units in which the house counts and never measures (units come last in a name)."""
+INTEGER_CALLS = frozenset(("len", "int", "floor", "ord"))
+
 ORDER_FREE = frozenset(("sorted", "set", "frozenset", "len", "any", "all", "min", "max"))
 ORDER_TAKING = frozenset(("list", "tuple", "iter", "enumerate", "zip", "map", "filter", "fromkeys"))
 SET_METHODS = frozenset(("union", "intersection", "difference", "symmetric_difference"))
@@ -100,13 +104,27 @@ def _arithmetic_call(node: ast.Call) -> Iterator[Impurity]:
 
 
 def _counts(node: ast.Call) -> bool:
-    """True for ``sum(1 for …)`` and ``sum(len(x) for …)``: integers by their look."""
+    """Does a sum add integers, by its elements? ``sum(p.pnl_paise for p in …)`` does."""
     element = node.args[0] if node.args else None
     if isinstance(element, ast.GeneratorExp | ast.ListComp):
         element = element.elt
-    if isinstance(element, ast.Constant):
-        return isinstance(element.value, int)
-    return isinstance(element, ast.Call) and _name(element.func) in ("len", "int")
+    return element is not None and _is_integer(element)
+
+
+def _is_integer(node: ast.expr) -> bool:
+    """An integer by its kind, or by a name whose unit is one that is only counted."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, int)
+    if isinstance(node, ast.BinOp):
+        exact = isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv | ast.Mod)
+        return exact and _is_integer(node.left) and _is_integer(node.right)
+    if isinstance(node, ast.IfExp):
+        return _is_integer(node.body) and _is_integer(node.orelse)
+    if isinstance(node, ast.Call):
+        return _name(node.func) in INTEGER_CALLS or _name(node.func).endswith(INTEGER_UNITS)
+    if isinstance(node, ast.Compare):
+        return True
+    return _name(node).endswith(INTEGER_UNITS)
 
 
 def _everywhere(tree: ast.Module) -> Iterator[Impurity]:

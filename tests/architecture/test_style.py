@@ -125,7 +125,16 @@ def without_docstring(tree: ast.Module, path: str) -> Iterator[str]:
             yield f"{path}:{node.lineno}: {name} does not say what it proves"
 
 
-CHECKS = (too_long, unfinished, swallowed, without_docstring)
+def sleeping(tree: ast.Module, path: str) -> Iterator[str]:
+    """Tests that wait for time to pass; ``sleep(0)``, which only yields, is none."""
+    for node in ast.walk(tree):
+        if path.startswith("tests/") and isinstance(node, ast.Call):
+            named = ast.unparse(node.func).rpartition(".")[2] == "sleep"
+            if named and [ast.unparse(a) for a in node.args] != ["0"]:
+                yield f"{path}:{node.lineno}: sleeps: wait for the event, with a deadline"
+
+
+CHECKS = (too_long, unfinished, swallowed, without_docstring, sleeping)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -149,6 +158,8 @@ PLANTED: list[tuple[Check, str]] = [
     (swallowed, "try:\n    f()\nexcept:\n    pass"),
     (swallowed, "try:\n    f()\nexcept (OSError, BaseException):\n    g()"),
     (swallowed, "with contextlib.suppress(Exception):\n    f()"),
+    (sleeping, "import time\ntime.sleep(0.1)"),
+    (sleeping, "async def f():\n    await asyncio.sleep(1)"),
     (without_docstring, "x = 1"),
     (without_docstring, "'''A.'''\ndef test_f():\n    assert f()"),
 ]
