@@ -27,7 +27,7 @@ class RegimeAssessed(Event, frozen=True, array_like=True, gc=False, forbid_unkno
     entropy_milli: int
     unstable: tuple[str, ...]
     adx_milli: int | None
-    volatility_bps: int | None
+    expansion_milli: int | None
     drift_milli: int | None
     shock_milli: int | None
 

@@ -69,10 +69,10 @@ class InstrumentsGated(Event, frozen=True, array_like=True, gc=False, forbid_unk
 
 class ExpiryView(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """One expiry in a snapshot: the forward and how it was found (``PARITY``, ``FUTURE``), at-the-money
-    volatility, put-call ratio. Floats are paise, or a fraction a year for volatility."""
+    volatility (a fraction a year), skew, put-call ratio."""
 
     expiry: int
-    forward_paise: float | None
+    forward_paise: int | None
     forward_source: str | None
     forward_pairs: int
     atm_strike_paise: int | None

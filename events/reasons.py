@@ -216,6 +216,8 @@ _ORDER: Final = (
     _r("ORDER_PARTIAL", 1403, "ORDER", "INFO", "The order is filled in part.", "Nothing to do.", ()),
     _r("ORDER_LAPSED", 1404, "ORDER", "INFO", "The entry was not filled in its time and was cancelled.",
        "An entry is never sent again; the next decision stands on its own.", ()),
+    _r("ORDER_EXITED", 1406, "ORDER", "INFO", "The position is being closed, so the rest of its entry was cancelled.",
+       "Nothing to do.", ()),
     _r("ORDER_DAY_END", 1405, "ORDER", "INFO", "The session ended while the order was working.",
        "Look at the position: it may be open overnight.", ()),
 )  # fmt: skip

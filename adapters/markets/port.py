@@ -1,61 +1,10 @@
-"""What a source of market data is, whether synthetic, recorded or (later) live.
+"""The market port under the name that the sources beside it use.
 
-Lives here: the protocol of a market and what it hands over. May import: events. Always holds: a
-market makes Kite binary frames, in order of time, from integers alone; equal identity means equal
-frames on any machine.
+Lives here: nothing of its own. May import: engine.ports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from engine.ports import Market, MarketError, MarketFrame
 
-import msgspec
-
-from events.session import CycleRule, Instrument, MarketIdentity
-
-
-class MarketError(Exception):
-    """A market that cannot be opened or read; the message is one line that says what to do."""
-
-
-class MarketFrame(msgspec.Struct, frozen=True, gc=False):
-    """One frame with its session time (ns UTC) and connection; ``snapshot_end`` ends a page."""
-
-    ts: int
-    data: bytes
-    connection: int
-    snapshot_end: bool
-
-
-class Market(Protocol):
-    """A source of one trading day. ``day`` is yyyymmdd IST; ``anchor_ns`` is the session clock's
-    start (ns UTC), at or before the first frame; ``open_ns`` and ``close_ns`` bound the cycle grid.
-    """
-
-    @property
-    def identity(self) -> MarketIdentity: ...
-
-    @property
-    def cycle_rule(self) -> CycleRule: ...
-
-    @property
-    def day(self) -> int: ...
-
-    @property
-    def anchor_ns(self) -> int: ...
-
-    @property
-    def open_ns(self) -> int: ...
-
-    @property
-    def close_ns(self) -> int: ...
-
-    @property
-    def dump_digest(self) -> str: ...
-
-    def instruments(self) -> tuple[Instrument, ...]: ...
-
-    def frames(self) -> Iterator[MarketFrame]:
-        """Frames in order of ``ts``; a fresh iterator from the day's start at each call."""
-        ...
+__all__ = ["Market", "MarketError", "MarketFrame"]

@@ -1,0 +1,265 @@
+"""Orders, positions and the account's day, as reducers.
+
+Lives here: what intents, exits, order states and fills do to the books. May import: events, engine.
+Always holds: a position moves only by a fill; filled quantity is cumulative and never decreases;
+working sells of a contract never exceed what is held of it; the account counts once a trade.
+Start reading at ``apply_fill_applied``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from engine.lookup import Lookup
+from engine.state import Order, Position, State
+from events.orders import (
+    ExitSignalled,
+    FillApplied,
+    IntentApproved,
+    OrderChanged,
+    PositionChanged,
+)
+
+ENTRY: Final = "ENTRY"
+EXIT: Final = "EXIT"
+ENDED: Final = ("FILLED", "CANCELLED", "REJECTED")
+MS: Final = 1_000_000
+
+
+def order_of(state: State, order_id: str) -> Order | None:
+    """The working order of an id."""
+    return next((one for one in state.orders if one.order_id == order_id), None)
+
+
+def position_of(state: State, position_id: str) -> Position | None:
+    """The position of an id (an entry's intent id)."""
+    return next((one for one in state.positions if one.position_id == position_id), None)
+
+
+def mid_paise(state: State, contract: int) -> int:
+    """Middle of the contract's quote, rounded down; its last price without two sides; 0 unseen."""
+    quote = state.quotes[contract]
+    if quote is None:
+        return 0
+    return (quote.bid_paise + quote.ask_paise) // 2 if quote.two_sided else quote.ltp_paise
+
+
+def exit_working(state: State, position: Position) -> bool:
+    """Whether an exit order of the position is out."""
+    return any(
+        o.role == EXIT and o.authority.startswith(position.position_id) for o in state.orders
+    )
+
+
+def mark_positions(state: State) -> State:
+    """Raise the best bid of each held contract after a frame."""
+    raised = False
+    positions: list[Position] = []
+    for one in state.positions:
+        quote = state.quotes[one.contract]
+        if quote is not None and quote.bid_paise > one.best_bid_paise:
+            one, raised = replace(one, best_bid_paise=quote.bid_paise), True
+        positions.append(one)
+    return replace(state, positions=tuple(positions)) if raised else state
+
+
+def apply_intent_approved(state: State, event: IntentApproved, ts: int, look: Lookup) -> State:
+    """The entry order exists from its approval on; its risk counts at once."""
+    order = Order(
+        order_id=f"P{event.intent_id}",
+        authority=event.intent_id,
+        role=ENTRY,
+        underlying=look.underlying_of[event.contract],
+        strategy_id=event.strategy_id,
+        contract=event.contract,
+        side=event.side,
+        quantity_units=event.quantity_units,
+        filled_units=0,
+        fills=0,
+        last_seq=0,
+        limit_paise=event.limit_paise,
+        reference_paise=mid_paise(state, event.contract),
+        due_ns=event.due_ts,
+        expires_ns=event.due_ts + state.config.paper.entry_valid_ms * MS,
+        risk_paise=event.risk_paise,
+        stop_paise=event.stop_paise,
+        target_paise=event.target_paise,
+        trail_paise=event.trail_paise,
+        reason="",
+    )
+    return replace(state, orders=(*state.orders, order))
+
+
+def apply_exit_signalled(state: State, event: ExitSignalled, ts: int, look: Lookup) -> State:
+    """The exit order exists from its signal on; it never lapses."""
+    position = position_of(state, event.position_id)
+    assert position is not None, f"exit {event.exit_id} names no position"
+    order = Order(
+        order_id=f"P{event.exit_id}",
+        authority=event.exit_id,
+        role=EXIT,
+        underlying=position.underlying,
+        strategy_id=position.strategy_id,
+        contract=event.contract,
+        side="SELL",
+        quantity_units=event.quantity_units,
+        filled_units=0,
+        fills=0,
+        last_seq=0,
+        limit_paise=0,
+        reference_paise=mid_paise(state, event.contract),
+        due_ns=event.due_ts,
+        expires_ns=0,
+        risk_paise=0,
+        stop_paise=0,
+        target_paise=0,
+        trail_paise=0,
+        reason=event.reason,
+    )
+    return replace(state, orders=(*state.orders, order), exits=state.exits + 1)
+
+
+def apply_order_changed(state: State, event: OrderChanged, ts: int, look: Lookup) -> State:
+    """An order that ended leaves the books; its fills have already moved the position."""
+    if event.status not in ENDED:
+        return state
+    orders = tuple(one for one in state.orders if one.order_id != event.order_id)
+    return replace(state, orders=orders)
+
+
+def apply_fill_applied(state: State, event: FillApplied, ts: int, look: Lookup) -> State:
+    """Move order, position and account by one fill."""
+    order = order_of(state, event.order_id)
+    assert order is not None, f"fill of unknown order {event.order_id}"
+    filled = order.filled_units + event.quantity_units
+    assert filled <= order.quantity_units, f"order {order.order_id} filled beyond its quantity"
+    moved = replace(order, filled_units=filled, fills=order.fills + 1, last_seq=event.quote_seq)
+    orders = tuple(moved if one is order else one for one in state.orders)
+    account = replace(
+        state.account, charges_paise=state.account.charges_paise + event.charges_paise
+    )
+    state = replace(state, orders=orders, account=account)
+    return (
+        _entered(state, moved, event, ts) if order.role == ENTRY else _exited(state, moved, event)
+    )
+
+
+def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
+    value = event.price_paise * event.quantity_units
+    held = position_of(state, order.authority)
+    if held is None:
+        quote = state.quotes[order.contract]
+        position = Position(
+            position_id=order.authority,
+            underlying=order.underlying,
+            strategy_id=order.strategy_id,
+            contract=order.contract,
+            quantity_units=event.quantity_units,
+            value_paise=value,
+            opened_ns=ts,
+            stop_paise=order.stop_paise,
+            target_paise=order.target_paise,
+            trail_paise=order.trail_paise,
+            best_bid_paise=quote.bid_paise if quote is not None else 0,
+            realised_paise=0,
+            charges_paise=event.charges_paise,
+            risk_paise=order.risk_paise,
+            exit_reason="",
+        )
+        account = replace(state.account, trades_today=state.account.trades_today + 1)
+        return replace(
+            state,
+            positions=(*state.positions, position),
+            account=account,
+            trades=state.trades + 1,
+        )
+    return _with_position(
+        state,
+        replace(
+            held,
+            quantity_units=held.quantity_units + event.quantity_units,
+            value_paise=held.value_paise + value,
+            charges_paise=held.charges_paise + event.charges_paise,
+        ),
+    )
+
+
+def _exited(state: State, order: Order, event: FillApplied) -> State:
+    held = next(one for one in state.positions if order.authority.startswith(one.position_id))
+    assert event.quantity_units <= held.quantity_units, f"{order.order_id} sells more than is held"
+    cost = held.value_paise * event.quantity_units // held.quantity_units
+    gain = event.price_paise * event.quantity_units - cost
+    account = replace(state.account, realised_paise=state.account.realised_paise + gain)
+    return _with_position(
+        replace(state, account=account),
+        replace(
+            held,
+            quantity_units=held.quantity_units - event.quantity_units,
+            value_paise=held.value_paise - cost,
+            realised_paise=held.realised_paise + gain,
+            charges_paise=held.charges_paise + event.charges_paise,
+            exit_reason=order.reason,
+        ),
+    )
+
+
+def _with_position(state: State, position: Position) -> State:
+    return replace(
+        state,
+        positions=tuple(
+            position if one.position_id == position.position_id else one for one in state.positions
+        ),
+    )
+
+
+def apply_position_changed(state: State, event: PositionChanged, ts: int, look: Lookup) -> State:
+    """A closed position leaves the books: the streak and the underlying's cooldown follow."""
+    if event.status != "CLOSED":
+        return state
+    lost = event.realised_paise - event.charges_paise < 0
+    account = replace(state.account, loss_streak=state.account.loss_streak + 1 if lost else 0)
+    u = look.underlying_of[event.contract]
+    markets = list(state.markets)
+    markets[u] = replace(
+        markets[u], cooldown_until_ns=ts + state.config.risk.cooldown_s * 1000 * MS
+    )
+    positions = tuple(one for one in state.positions if one.position_id != event.position_id)
+    return replace(state, positions=positions, account=account, markets=tuple(markets))
+
+
+# --- figures that gates and screens share ------------------------------------------------------
+
+
+def open_risk_paise(state: State) -> int:
+    """Loss at the stops of everything open or working, charges included."""
+    held = sum(one.risk_paise for one in state.positions)
+    working = sum(
+        one.risk_paise * (one.quantity_units - one.filled_units) // one.quantity_units
+        for one in state.orders
+        if one.role == ENTRY
+    )
+    return held + working
+
+
+def unrealised_paise(state: State) -> int:
+    """Open result with every long marked at its bid; a contract without a bid is worth nothing."""
+    total = 0
+    for one in state.positions:
+        quote = state.quotes[one.contract]
+        bid = quote.bid_paise if quote is not None else 0
+        total += bid * one.quantity_units - one.value_paise
+    return total
+
+
+def free_funds_paise(state: State) -> int:
+    """Capital and the day's result, less what positions and working entries hold."""
+    account = state.account
+    held = sum(one.value_paise for one in state.positions)
+    reserved = sum(
+        one.limit_paise * (one.quantity_units - one.filled_units)
+        for one in state.orders
+        if one.role == ENTRY
+    )
+    return account.capital_paise + account.realised_paise - account.charges_paise - held - reserved

@@ -1,0 +1,280 @@
+"""Every setting of the core, declared once with its bounds, default, unit and meaning.
+
+Lives here: the sections of the configuration and their flat form, in which they are journaled. May
+import: events. Always holds: values are integers, truth values or words; a key that is not declared
+here is refused at the edge; the core reads settings only through the structs below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from events.session import Setting
+
+
+class ConfigError(ValueError):
+    """A setting that is unknown, of the wrong type or out of bounds; one line, names the key."""
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A group of settings. Defaults stand here: these structs are never journaled as such."""
+
+
+class AccountConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    capital_paise: Annotated[int, Meta(ge=0, description="capital of the virtual account")] = (
+        10_000_000
+    )
+
+
+class SessionConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    last_entry_hhmm: Annotated[
+        int, Meta(ge=915, le=1540, description="no entry at or after this IST time")
+    ] = 1500
+    square_off_hhmm: Annotated[
+        int, Meta(ge=915, le=1540, description="positions are closed from this IST time on")
+    ] = 1505
+
+
+class FeedConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    link_age_ms_max: Annotated[int, Meta(ge=1, description="longest silence of a connection")] = (
+        6_000
+    )
+    page_age_ms_max: Annotated[
+        int, Meta(ge=1, description="oldest allowed newest exchange stamp")
+    ] = 6_000
+    future_ms_max: Annotated[
+        int, Meta(ge=0, description="furthest a stamp may lie ahead of the session clock")
+    ] = 2_000
+    refused_per_minute_max: Annotated[
+        int, Meta(ge=0, description="malformed frames tolerated in a minute")
+    ] = 3
+
+
+class WarmupConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    bars_min: Annotated[int, Meta(ge=1, description="closed declared bars before entries")] = 15
+    bars_after_gap_min: Annotated[int, Meta(ge=0, description="closed bars after a feed gap")] = 2
+
+
+class QuoteConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    spot_age_ms_max: Annotated[int, Meta(ge=1, description="oldest print of the underlying")] = (
+        6_000
+    )
+    witness_gap_bps_max: Annotated[
+        int, Meta(ge=0, description="print against carry-adjusted witness")
+    ] = 60
+    near_strikes: Annotated[
+        int, Meta(ge=1, le=10, description="strikes each side that count as near the money")
+    ] = 3
+    near_quotes_min: Annotated[
+        int, Meta(ge=1, description="fresh two-sided contracts near the money")
+    ] = 8
+    contract_age_ms_max: Annotated[
+        int, Meta(ge=1, description="oldest quote of a contract; a quiet one sends nothing")
+    ] = 60_000
+    near_spread_bps_max: Annotated[
+        int, Meta(ge=1, description="median spread near the money, of the mid")
+    ] = 80
+
+
+class RegimeConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    prob_milli_min: Annotated[int, Meta(ge=0, le=1000, description="leading probability")] = 450
+    entropy_milli_max: Annotated[int, Meta(ge=0, description="entropy in milli-nats")] = 1_300
+    settle_bars: Annotated[int, Meta(ge=1, description="bars a new leader must lead")] = 3
+
+
+class RiskConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    daily_loss_bps_max: Annotated[
+        int, Meta(ge=1, le=10_000, description="loss of the day, of capital")
+    ] = 400
+    trades_day_max: Annotated[int, Meta(ge=0, description="trades of a day and account")] = 6
+    loss_streak_max: Annotated[int, Meta(ge=1, description="losing trades in a row")] = 3
+    open_risk_bps_max: Annotated[
+        int, Meta(ge=1, le=10_000, description="risk of all open positions, of capital")
+    ] = 500
+    trade_risk_bps_max: Annotated[
+        int, Meta(ge=1, le=10_000, description="risk of one trade, of capital")
+    ] = 250
+    positions_underlying_max: Annotated[int, Meta(ge=1, description="positions an underlying")] = 1
+    lots_max: Annotated[int, Meta(ge=1, description="lots of one entry")] = 5
+    cooldown_s: Annotated[int, Meta(ge=0, description="pause of an underlying after a trade")] = 600
+
+
+class TrendConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    enabled: Annotated[bool, Meta(description="the trend family may trade")] = True
+    signal_milli_min: Annotated[int, Meta(ge=0, le=1000, description="least signal strength")] = 500
+    adx_milli_min: Annotated[int, Meta(ge=0, description="least ADX, in thousandths")] = 22_000
+
+
+class MeanRevertConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    enabled: Annotated[bool, Meta(description="the mean-reversion family may trade")] = True
+    signal_milli_min: Annotated[int, Meta(ge=0, le=1000, description="least signal strength")] = 500
+    stretch_milli_min: Annotated[
+        int, Meta(ge=0, description="distance from VWAP/TWAP in thousandths of an ATR")
+    ] = 1_500
+
+
+class ContractConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    window_strikes: Annotated[
+        int, Meta(ge=1, le=40, description="strikes each side of the money looked at")
+    ] = 10
+    spread_bps_max: Annotated[int, Meta(ge=1, description="widest spread, of the mid")] = 100
+    volume_units_min: Annotated[int, Meta(ge=0, description="least volume of the day")] = 1_000
+    oi_units_min: Annotated[int, Meta(ge=0, description="least open interest")] = 10_000
+    delta_milli_min: Annotated[int, Meta(ge=0, le=1000, description="least absolute delta")] = 350
+    delta_milli_max: Annotated[int, Meta(ge=0, le=1000, description="most absolute delta")] = 650
+    premium_paise_min: Annotated[int, Meta(ge=5, description="lowest premium")] = 2_000
+    premium_paise_max: Annotated[int, Meta(ge=5, description="highest premium")] = 60_000
+    reward_milli_min: Annotated[
+        int, Meta(ge=0, description="reward over risk after charges, in thousandths")
+    ] = 1_000
+    expiry_day_allowed: Annotated[bool, Meta(description="trade the expiry that ends today")] = (
+        False
+    )
+
+
+class PlanConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    stop_bps: Annotated[int, Meta(ge=1, le=9_000, description="stop below entry, of premium")] = (
+        2_000
+    )
+    target_bps: Annotated[int, Meta(ge=1, description="target above entry, of premium")] = 3_000
+    trail_bps: Annotated[
+        int, Meta(ge=0, description="trail below the best bid, of premium; 0 is off")
+    ] = 2_000
+    hold_s_max: Annotated[int, Meta(ge=1, description="longest time in a position")] = 5_400
+
+
+class PaperConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    latency_ms: Annotated[int, Meta(ge=0, description="from approval to the broker's book")] = 250
+    entry_valid_ms: Annotated[int, Meta(ge=0, description="an entry lapses after this")] = 10_000
+    entry_collar_bps: Annotated[
+        int, Meta(ge=0, description="entry limit above the ask it was decided at")
+    ] = 100
+    depth_share_bps: Annotated[
+        int, Meta(ge=1, le=10_000, description="share of a shown quantity that we may take")
+    ] = 5_000
+
+
+class InstrumentGateConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    enabled: Annotated[bool, Meta(description="journal a gate table of instruments a minute")] = (
+        False
+    )
+    bars_min: Annotated[int, Meta(ge=0, description="closed bars")] = 15
+    age_ms_max: Annotated[int, Meta(ge=0, description="oldest quote")] = 3_000
+    spread_bps_max: Annotated[int, Meta(ge=0, description="widest spread, of the mid")] = 8
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """All settings of the core, by section. The dotted key is ``section.field``."""
+
+    account: AccountConfig = AccountConfig()
+    session: SessionConfig = SessionConfig()
+    feed: FeedConfig = FeedConfig()
+    warmup: WarmupConfig = WarmupConfig()
+    quote: QuoteConfig = QuoteConfig()
+    regime: RegimeConfig = RegimeConfig()
+    risk: RiskConfig = RiskConfig()
+    trend: TrendConfig = TrendConfig()
+    mean_revert: MeanRevertConfig = MeanRevertConfig()
+    contract: ContractConfig = ContractConfig()
+    plan: PlanConfig = PlanConfig()
+    paper: PaperConfig = PaperConfig()
+    instrument_gates: InstrumentGateConfig = InstrumentGateConfig()
+
+
+class SettingSpec(msgspec.Struct, frozen=True):
+    """How a setting is shown: key, type name, default, bounds and meaning."""
+
+    key: str
+    type: str
+    default: int | bool | str
+    least: int | None
+    most: int | None
+    description: str
+
+
+DEFAULTS: Final = Config()
+
+
+def setting_specs() -> tuple[SettingSpec, ...]:
+    """Every setting, sorted by key."""
+    specs: list[SettingSpec] = []
+    for section in msgspec.structs.fields(Config):
+        hints = get_type_hints(section.type, include_extras=True)
+        values = getattr(DEFAULTS, section.name)
+        for name, hint in hints.items():
+            meta = hint.__metadata__[0]
+            specs.append(
+                SettingSpec(
+                    f"{section.name}.{name}",
+                    hint.__origin__.__name__,
+                    getattr(values, name),
+                    meta.ge,
+                    meta.le,
+                    meta.description,
+                )
+            )
+    return tuple(sorted(specs, key=lambda spec: spec.key))
+
+
+def flatten(config: Config) -> tuple[Setting, ...]:
+    """The journaled form: every setting in force, sorted by key."""
+    return tuple(
+        Setting(spec.key, getattr(getattr(config, section), field))
+        for spec in setting_specs()
+        for section, _, field in [spec.key.partition(".")]
+    )
+
+
+def from_settings(settings: tuple[Setting, ...], base: Config = DEFAULTS) -> Config:
+    """The configuration with the given settings replaced. Raises ``ConfigError``."""
+    tree: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        section, dot, field = setting.key.partition(".")
+        if not dot:
+            raise ConfigError(f"setting {setting.key!r} has no section; write section.name")
+        tree.setdefault(section, {})[field] = setting.value
+    return merge(base, tree)
+
+
+def merge(base: Config, tree: Mapping[str, Any]) -> Config:
+    """``base`` with a tree of sections (as TOML gives it) laid over. Raises ``ConfigError``."""
+    whole: dict[str, Any] = msgspec.to_builtins(base)
+    for section, values in tree.items():
+        if section not in whole:
+            raise ConfigError(f"unknown section [{section}]; known: {', '.join(sorted(whole))}")
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"[{section}] must be a section of settings, not a value")
+        for name, value in values.items():
+            if name not in whole[section]:
+                known = ", ".join(sorted(whole[section]))
+                raise ConfigError(f"unknown setting {section}.{name}; [{section}] has: {known}")
+            whole[section][name] = value
+    try:
+        config = msgspec.convert(whole, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"setting out of bounds: {error}") from error
+    return _checked(config)
+
+
+def _checked(config: Config) -> Config:
+    """Bounds that hold between two settings."""
+    if config.contract.delta_milli_min >= config.contract.delta_milli_max:
+        raise ConfigError("contract.delta_milli_min must be below contract.delta_milli_max")
+    if config.contract.premium_paise_min >= config.contract.premium_paise_max:
+        raise ConfigError("contract.premium_paise_min must be below contract.premium_paise_max")
+    if config.session.last_entry_hhmm > config.session.square_off_hhmm:
+        raise ConfigError("session.last_entry_hhmm must not be after session.square_off_hhmm")
+    for name in ("last_entry_hhmm", "square_off_hhmm"):
+        if getattr(config.session, name) % 100 > 59:
+            raise ConfigError(f"session.{name} is not a time of day (HHMM)")
+    return config
+
+
+def digest(settings: tuple[Setting, ...]) -> str:
+    """Lower-case hex SHA-256 of the journaled form."""
+    return hashlib.sha256(msgspec.msgpack.encode(settings)).hexdigest()

@@ -1,0 +1,392 @@
+"""What follows from a fact or a derivation: work items and events, by one total table.
+
+Lives here: ``decide`` and its table, and the order of work within a fact. May import: events, engine.
+Always holds: pure; exits come before entries; one cycle per underlying in instrument order; whatever
+an event leads to is queued ahead of the next underlying.
+Start reading at ``DECIDE``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from engine.apply import Entry
+from engine.bars import MINUTE_NS, Bar
+from engine.books import EXIT, open_risk_paise, order_of
+from engine.cycle import decide_cycle
+from engine.exits import decide_exits
+from engine.feed import checked_walk
+from engine.lookup import Lookup
+from engine.paper import decide_fills, decide_lapses, order_event
+from engine.policy import limit_ms
+from engine.regime import assess, day_type
+from engine.state import BarSlot, Position, State
+from engine.view import age_ms, spread_bps
+from events.base import Event
+from events.feed import FeedFrame
+from events.market import BarClosed, FeedHealthChanged, FrameRejected, InstrumentsGated
+from events.orders import (
+    ExitSignalled,
+    FillApplied,
+    IntentApproved,
+    OrderChanged,
+    PositionChanged,
+    RiskStateChanged,
+    SessionSummarised,
+)
+from events.wire.kite import FrameError
+
+MS: Final = 1_000_000
+
+
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """A piece of work: an entry to react to, or a step of a fact (``step`` with ``arg``)."""
+
+    step: str
+    arg: int
+    entry: Entry
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """Events to journal now, in order, and steps to queue behind what they lead to."""
+
+    events: list[Event]
+    steps: list[tuple[str, int]]
+
+
+NOTHING: Final = Outcome([], [])
+
+
+def decide(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """What a work item leads to; ``seq`` is the one that its first event will get."""
+    return DECIDE[item.step](state, item, look, seq)
+
+
+# --- facts ---------------------------------------------------------------------------------------
+
+
+def _frame(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    event = item.entry.event
+    assert isinstance(event, FeedFrame)
+    events: list[Event] = list(_bars(state))
+    events.extend(_feed_back(state, event))
+    events.extend(_frame_fault(state, event))
+    steps = []
+    if state.orders:
+        steps.extend((("fills", 0), ("lapses", 0)))
+    if state.positions:
+        steps.append(("exits", 0))
+    return Outcome(events, steps)
+
+
+def _feed_back(state: State, event: FeedFrame) -> list[Event]:
+    """The first frame of all, or the first after a gap."""
+    if state.feed.status == "LIVE":
+        return []
+    reason = "FEED_STARTED" if state.feed.status == "UNSEEN" else "FEED_RESUMED"
+    limit, _ = limit_ms(state, "link_age", state.config.feed.link_age_ms_max)
+    return [FeedHealthChanged(event.connection, "LIVE", reason, 0, limit)]
+
+
+def _frame_fault(state: State, event: FeedFrame) -> list[Event]:
+    if not state.feed.refused_ns or state.feed.refused_ns[-1] != state.now:
+        return []
+    try:
+        checked_walk(event)
+    except FrameError as error:
+        return [FrameRejected(event.connection, str(error.fault), error.offset, event.length_bytes)]
+    return []
+
+
+def _tick(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    events: list[Event] = list(_bars(state))
+    events.extend(_feed_gap(state))
+    events.extend(_instrument_gates(state, look))
+    steps: list[tuple[str, int]] = [("exits", 0)] if state.positions else []
+    steps.extend(("cycle", u) for u in range(len(state.underlyings)))
+    return Outcome(events, steps)
+
+
+def _feed_gap(state: State) -> list[Event]:
+    if state.feed.status != "LIVE":
+        return []
+    limit, _ = limit_ms(state, "link_age", state.config.feed.link_age_ms_max)
+    age = age_ms(state, state.feed.last_frame_ns)
+    if age <= limit:
+        return []
+    return [FeedHealthChanged(0, "GAP", "FEED_GAP", age, limit)]
+
+
+def _instrument_gates(state: State, look: Lookup) -> list[Event]:
+    """The minute's packed table, at the first tick of a minute, where it is switched on."""
+    config = state.config.instrument_gates
+    if not config.enabled or state.now % MINUTE_NS:
+        return []
+    verdicts = bytearray()
+    oldest = state.now - config.age_ms_max * MS
+    for i, quote in enumerate(state.quotes):
+        place = look.slot_of[i]
+        done = state.slots[place].bars_done if place >= 0 else config.bars_min
+        if done < config.bars_min:
+            verdicts.append(1)
+        elif quote is None or quote.seen_ns < oldest:
+            verdicts.append(2)
+        elif not quote.two_sided or spread_bps(quote) > config.spread_bps_max:
+            verdicts.append(3)
+        else:
+            verdicts.append(0)
+    table = InstrumentsGated(
+        state.now, config.bars_min, config.age_ms_max, config.spread_bps_max, bytes(verdicts)
+    )
+    return [table]
+
+
+def _other_fact(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    return Outcome(list(_bars(state)), [])
+
+
+def _carried(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    return Outcome([_risk(state, "RISK_DAY_OPENED")], [])
+
+
+def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """The day's end: bars that are open, orders that will not fill any more, the summary."""
+    events: list[Event] = list(_bars(state))
+    events.extend(
+        order_event(one, "CANCELLED", "ORDER_DAY_END", one.filled_units) for one in state.orders
+    )
+    return Outcome(events, [("summary", 0)])
+
+
+def _summary(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    account, feed = state.account, state.feed
+    return Outcome(
+        [
+            SessionSummarised(
+                state.cycle,
+                state.decisions,
+                state.trades,
+                feed.frames,
+                feed.ticks,
+                feed.refused,
+                account.realised_paise,
+                account.charges_paise,
+                len(state.positions),
+            )
+        ],
+        [],
+    )
+
+
+# --- steps ---------------------------------------------------------------------------------------
+
+
+def _fills(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    event = item.entry.event
+    assert isinstance(event, FeedFrame)
+    return Outcome(decide_fills(state, event), [])
+
+
+def _lapses(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    event = item.entry.event
+    assert isinstance(event, FeedFrame)
+    return Outcome(decide_lapses(state, event), [])
+
+
+def _exits(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    return Outcome(decide_exits(state), [])
+
+
+def _cycle(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    return Outcome(decide_cycle(state, item.arg, look.slot_of, seq), [])
+
+
+def _bars(state: State) -> list[BarClosed]:
+    """Every bar that ended and is not yet said, in instrument order."""
+    bar_ms = state.opened.market.bar_ms if state.opened is not None else 0
+    return [
+        _bar_event(slot, bar, bar_ms == bar.length_ns // MS)
+        for slot in state.slots
+        for bar in slot.closed
+    ]
+
+
+def _bar_event(slot: BarSlot, bar: Bar, declared: bool) -> BarClosed:
+    ind = slot.indicators if declared else None
+    vwap = ind.vwap_paise if ind is not None else None
+    twap = ind.twap_paise if ind is not None and vwap is None else None
+    return BarClosed(
+        slot.instrument,
+        bar.length_ns // MS,
+        bar.start_ts,
+        bar.open_paise,
+        bar.high_paise,
+        bar.low_paise,
+        bar.close_paise,
+        bar.volume,
+        bar.ticks,
+        slot.bars_done,
+        ind.ema_fast_paise if ind is not None else None,
+        ind.ema_slow_paise if ind is not None else None,
+        ind.rsi if ind is not None else None,
+        ind.atr_paise if ind is not None else None,
+        ind.adx if ind is not None else None,
+        vwap if vwap is not None else twap,
+        vwap is None,
+    )
+
+
+# --- reactions to derivations --------------------------------------------------------------------
+
+
+def _bar_closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """After an underlying's declared bar: its regime, and its kind of day when that changed."""
+    event = item.entry.event
+    assert isinstance(event, BarClosed)
+    if event.ema_fast_paise is None:
+        return NOTHING
+    u = look.underlying_of.get(event.instrument, -1)
+    if u < 0 or state.underlyings[u].index != event.instrument:
+        return NOTHING
+    slot = state.slots[look.slot_of[event.instrument]]
+    market, name = state.markets[u], state.underlyings[u].name
+    made = (
+        assess(name, slot, market.regime, state.config.regime.settle_bars),
+        day_type(name, market, event.close_paise, slot.bars_done),
+    )
+    return Outcome([one for one in made if one is not None], [])
+
+
+def _intent_approved(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    event = item.entry.event
+    assert isinstance(event, IntentApproved)
+    order = order_of(state, f"P{event.intent_id}")
+    assert order is not None
+    return Outcome([order_event(order, "WORKING", "ORDER_ACCEPTED", 0)], [])
+
+
+def _exit_signalled(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """The exit order works; what is still working of the entry is cancelled."""
+    event = item.entry.event
+    assert isinstance(event, ExitSignalled)
+    order = order_of(state, f"P{event.exit_id}")
+    assert order is not None
+    events: list[Event] = [order_event(order, "WORKING", "ORDER_ACCEPTED", 0)]
+    entry = order_of(state, f"P{event.position_id}")
+    if entry is not None:
+        events.append(order_event(entry, "CANCELLED", "ORDER_EXITED", entry.filled_units))
+    return Outcome(events, [])
+
+
+def _fill_applied(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """Order, position and account after a fill."""
+    event = item.entry.event
+    assert isinstance(event, FillApplied)
+    order = order_of(state, event.order_id)
+    assert order is not None
+    if event.fill_no != order.fills:
+        # Several levels were taken at once: the last of these fills speaks for all of them.
+        return NOTHING
+    done = order.filled_units == order.quantity_units
+    status, reason = ("FILLED", "ORDER_FILLED") if done else ("PARTIAL", "ORDER_PARTIAL")
+    held = next(p for p in state.positions if order.authority.startswith(p.position_id))
+    why = "RISK_EXIT_FILLED" if order.role == EXIT else "RISK_ENTRY_FILLED"
+    return Outcome(
+        [
+            order_event(order, status, reason, order.filled_units),
+            _position(state, held),
+            _risk(state, why),
+        ],
+        [],
+    )
+
+
+def _position(state: State, held: Position) -> PositionChanged:
+    closed = held.quantity_units == 0
+    return PositionChanged(
+        held.position_id,
+        state.underlyings[held.underlying].name,
+        held.strategy_id,
+        held.contract,
+        "CLOSED" if closed else "OPEN",
+        held.quantity_units,
+        0 if closed else held.value_paise // held.quantity_units,
+        held.opened_ns,
+        held.stop_paise,
+        held.target_paise,
+        held.trail_paise,
+        held.realised_paise,
+        held.charges_paise,
+        held.exit_reason or None,
+    )
+
+
+def _order_changed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """An order that ended without a fill frees its risk."""
+    event = item.entry.event
+    assert isinstance(event, OrderChanged)
+    if event.status != "CANCELLED":
+        return NOTHING
+    return Outcome([_risk(state, "RISK_ORDER_ENDED")], [])
+
+
+def _risk(state: State, reason: str) -> RiskStateChanged:
+    account = state.account
+    cooldown = 0
+    for market in state.markets:
+        cooldown = max(cooldown, market.cooldown_until_ns)
+    return RiskStateChanged(
+        "HALTED" if account.halts else "NORMAL",
+        reason,
+        account.realised_paise,
+        account.charges_paise,
+        account.trades_today,
+        account.loss_streak,
+        open_risk_paise(state),
+        cooldown,
+    )
+
+
+def _nothing(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    return NOTHING
+
+
+DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
+    "SessionOpened": _nothing,
+    "CarriedOver": _carried,
+    "ArtifactLoaded": _nothing,
+    "InstrumentsLoaded": _nothing,
+    "ConfigChanged": _other_fact,
+    "OperatorCommand": _other_fact,
+    "TailCut": _other_fact,
+    "SessionClosed": _closed,
+    "FeedFrame": _frame,
+    "FeedStatus": _other_fact,
+    "TimerTick": _tick,
+    "BarClosed": _bar_closed,
+    "FrameRejected": _nothing,
+    "FeedHealthChanged": _nothing,
+    "InstrumentsGated": _nothing,
+    "SnapshotTaken": _nothing,
+    "RegimeAssessed": _nothing,
+    "DayTypeAssessed": _nothing,
+    "GatesEvaluated": _nothing,
+    "ContractsScreened": _nothing,
+    "CandidateProposed": _nothing,
+    "DecisionMade": _nothing,
+    "IntentApproved": _intent_approved,
+    "ExitSignalled": _exit_signalled,
+    "OrderChanged": _order_changed,
+    "FillApplied": _fill_applied,
+    "PositionChanged": _nothing,
+    "RiskStateChanged": _nothing,
+    "SessionSummarised": _nothing,
+    "fills": _fills,
+    "lapses": _lapses,
+    "exits": _exits,
+    "cycle": _cycle,
+    "summary": _summary,
+}

@@ -1,0 +1,129 @@
+"""Exit rules: stop, target, trailing stop, time, square-off, a regime without a place for the trade.
+
+Lives here: when a position must go. May import: events, engine. Always holds: no entry gate is asked;
+the first rule in declared order that fires is the reason; a position whose exit is out is not
+signalled again. Stops are judged on the bid, for a bid is what a long can be sold at.
+Start reading at ``decide_exits``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from engine.books import MS, exit_working
+from engine.rulebook import IST_OFFSET_NS, NS_PER_DAY, NS_PER_S
+from engine.state import Position, State
+from events.base import Event
+from events.envelope import payload_digest
+from events.orders import ExitSignalled
+
+Fired = tuple[str, int | None, int | None]
+"""(reason code, trigger level in paise, bid seen in paise)."""
+
+
+def decide_exits(state: State) -> list[Event]:
+    """Exit signals of this moment, in order of the positions."""
+    outputs: list[Event] = []
+    for position in state.positions:
+        if position.quantity_units > 0 and not exit_working(state, position):
+            fired = _first(state, position)
+            if fired is not None:
+                outputs.append(_signal(state, position, fired))
+    return outputs
+
+
+def _first(state: State, position: Position) -> Fired | None:
+    quote = state.quotes[position.contract]
+    bid = quote.bid_paise if quote is not None else 0
+    for rule in RULES:
+        fired = rule(state, position, bid)
+        if fired is not None:
+            return fired
+    return None
+
+
+def _stop(state: State, position: Position, bid: int) -> Fired | None:
+    if 0 < bid <= position.stop_paise:
+        return "EXIT_STOP", position.stop_paise, bid
+    return None
+
+
+def _target(state: State, position: Position, bid: int) -> Fired | None:
+    if bid >= position.target_paise > 0:
+        return "EXIT_TARGET", position.target_paise, bid
+    return None
+
+
+def _trail(state: State, position: Position, bid: int) -> Fired | None:
+    """Active once the best bid stood above the entry by the trail itself."""
+    average = position.value_paise // position.quantity_units
+    trail = position.trail_paise
+    level = position.best_bid_paise - trail
+    if trail > 0 and level >= average and 0 < bid <= level:
+        return "EXIT_TRAIL", level, bid
+    return None
+
+
+def _square_off(state: State, position: Position, bid: int) -> Fired | None:
+    if ist_seconds(state.now) >= hhmm_seconds(state.config.session.square_off_hhmm):
+        return "EXIT_SQUARE_OFF", None, bid or None
+    return None
+
+
+def _time(state: State, position: Position, bid: int) -> Fired | None:
+    held_ns = state.now - position.opened_ns
+    if held_ns >= state.config.plan.hold_s_max * 1000 * MS:
+        return "EXIT_TIME", None, bid or None
+    return None
+
+
+def _regime_flip(state: State, position: Position, bid: int) -> Fired | None:
+    from engine.strategies import family_of, regime_allows
+
+    regime = state.markets[position.underlying].regime
+    if regime is not None and regime.regime == "PANIC":
+        if not regime_allows(family_of(position.strategy_id), regime.regime):
+            return "EXIT_REGIME_FLIP", None, bid or None
+    return None
+
+
+RULES: Final[tuple[Callable[[State, Position, int], Fired | None], ...]] = (
+    _stop,
+    _target,
+    _trail,
+    _square_off,
+    _time,
+    _regime_flip,
+)
+"""In order of precedence: a price that was met explains more than a clock."""
+
+
+def _signal(state: State, position: Position, fired: Fired) -> ExitSignalled:
+    reason, trigger, seen = fired
+    due = state.now + state.config.paper.latency_ms * MS
+    return ExitSignalled(
+        f"{position.position_id}X{state.exits + 1}",
+        position.position_id,
+        position.contract,
+        reason,
+        position.quantity_units,
+        trigger,
+        seen,
+        due,
+    )
+
+
+def ist_seconds(ns: int) -> int:
+    """Seconds after midnight IST."""
+    return (ns + IST_OFFSET_NS) % NS_PER_DAY // NS_PER_S
+
+
+def hhmm_seconds(hhmm: int) -> int:
+    """Seconds after midnight of an HHMM integer."""
+    return hhmm // 100 * 3600 + hhmm % 100 * 60
+
+
+def content_id(event: Event) -> str:
+    """Sixteen characters of an event's content digest; with an exit's number it still fits a tag of 20."""
+    return payload_digest(event)[:16]

@@ -1,0 +1,278 @@
+"""The feed's reducers: frames into quotes and bars, the health of the connection.
+
+Lives here: the loop over a frame's packets and the roll of bars. May import: events, engine. Always
+holds: inside one frame lists are changed in place, at its end they are tuples again; a frame that
+does not keep its lengths changes nothing but its own counters.
+Start reading at ``apply_feed_frame``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from engine.bars import (
+    CUMULATIVE,
+    MINUTE_NS,
+    Accumulator,
+    Bar,
+    close_bar,
+    fold_price,
+    fold_tick,
+    mark_gap,
+    merge,
+)
+from engine.indicators import step_bar, step_volatility
+from engine.lookup import Lookup
+from engine.state import BarSlot, FeedState, Quote, State
+from events.feed import FeedFrame, FeedStatus
+from events.wire.kite import (
+    FULL_SIZE,
+    INDEX_FULL_SIZE,
+    FrameError,
+    FrameFault,
+    Run,
+    Walk,
+    unpack_run,
+    walk,
+)
+
+FIVE_NS: Final = 5 * MINUTE_NS
+SECOND_NS: Final = 1_000_000_000
+REFUSED_WINDOW_NS: Final = 60 * SECOND_NS
+REFUSED_KEPT: Final = 64
+_DEPTH_AT: Final = 2 + 64
+_DEPTH_BYTES: Final = 120
+_NO_DEPTH: Final = b""
+
+
+def checked_walk(event: FeedFrame) -> Walk:
+    """The frame's packets. Raises ``FrameError``; a frame that was cut is refused as truncated."""
+    if event.length_bytes != len(event.data):
+        size = len(event.data)
+        raise FrameError(FrameFault.FRAME_TRUNCATED, size, 0, size, event.length_bytes)
+    return walk(event.data)
+
+
+def apply_feed_frame(state: State, event: FeedFrame, ts: int, seq: int, look: Lookup) -> State:
+    """Quotes, bars and feed counters after one frame."""
+    try:
+        packets = checked_walk(event)
+    except FrameError:
+        return replace(state, feed=_refused(state.feed, ts))
+    if packets.heartbeat:
+        return replace(state, feed=_seen(state.feed, event, ts, 0, 0, state.feed.newest_stamp_s))
+    quotes = list(state.quotes)
+    touched: dict[int, Accumulator] = {}
+    newest, unknown = 0, packets.skipped
+    for run in packets.runs:
+        stamp, missed = _fold_run(event.data, run, ts, seq, look, quotes, touched, state.accs)
+        newest = stamp if stamp > newest else newest
+        unknown += missed
+    feed = _seen(state.feed, event, ts, packets.packets, unknown, newest)
+    return replace(state, quotes=tuple(quotes), accs=_frozen(state.accs, touched), feed=feed)
+
+
+def _frozen(
+    accs: tuple[tuple[int, ...], ...], touched: dict[int, Accumulator]
+) -> tuple[tuple[int, ...], ...]:
+    if not touched:
+        return accs
+    copy = list(accs)
+    for place, acc in touched.items():
+        copy[place] = tuple(acc)
+    return tuple(copy)
+
+
+def _fold_run(
+    data: bytes,
+    run: Run,
+    ts: int,
+    seq: int,
+    look: Lookup,
+    quotes: list[Quote | None],
+    touched: dict[int, Accumulator],
+    accs: tuple[tuple[int, ...], ...],
+) -> tuple[int, int]:
+    """Fold a run of equal packets; gives the newest exchange stamp and the unknown tokens."""
+    if run.size == FULL_SIZE:
+        return _fold_full(data, run, ts, seq, look, quotes, touched, accs)
+    return _fold_small(data, run, ts, seq, look, quotes, touched, accs)
+
+
+def _fold_full(
+    data: bytes,
+    run: Run,
+    ts: int,
+    seq: int,
+    look: Lookup,
+    quotes: list[Quote | None],
+    touched: dict[int, Accumulator],
+    accs: tuple[tuple[int, ...], ...],
+) -> tuple[int, int]:
+    index_of, slot_of = look.index_of, look.slot_of
+    newest, unknown = 0, 0
+    at = run.start + _DEPTH_AT
+    for token, ltp, last, volume, oi, stamp, bid_units, bid, ask_units, ask in unpack_run(
+        data, run
+    ):
+        i = index_of.get(token, -1)
+        if i < 0:
+            unknown += 1
+            at += FULL_SIZE + 2
+            continue
+        quotes[i] = Quote(
+            ltp, last, volume, oi, stamp, bid_units, bid, ask_units, ask, ts, seq,
+            data[at : at + _DEPTH_BYTES],
+        )  # fmt: skip
+        at += FULL_SIZE + 2
+        if stamp > newest:
+            newest = stamp
+        place = slot_of[i]
+        if place >= 0 and ltp > 0:
+            acc = touched.get(place)
+            if acc is None:
+                acc = touched[place] = list(accs[place])
+            fold_tick(acc, ltp, volume)
+    return newest, unknown
+
+
+def _fold_small(
+    data: bytes,
+    run: Run,
+    ts: int,
+    seq: int,
+    look: Lookup,
+    quotes: list[Quote | None],
+    touched: dict[int, Accumulator],
+    accs: tuple[tuple[int, ...], ...],
+) -> tuple[int, int]:
+    """Packets without depth: what they lack stays as the last complete packet left it."""
+    newest, unknown = 0, 0
+    for fields in unpack_run(data, run):
+        token, ltp = fields[0], fields[1]
+        i = look.index_of.get(token, -1)
+        if i < 0:
+            unknown += 1
+            continue
+        stamp = fields[2] if run.size == INDEX_FULL_SIZE else 0
+        before = quotes[i]
+        if before is None:
+            quotes[i] = Quote(ltp, 0, 0, 0, stamp, 0, 0, 0, 0, ts, seq, _NO_DEPTH)
+        else:
+            quotes[i] = replace(
+                before, ltp_paise=ltp, stamp_s=stamp or before.stamp_s, seen_ns=ts, seq=seq
+            )
+        newest = stamp if stamp > newest else newest
+        place = look.slot_of[i]
+        if place >= 0 and ltp > 0:
+            acc = touched.get(place)
+            if acc is None:
+                acc = touched[place] = list(accs[place])
+            fold_price(acc, ltp)
+    return newest, unknown
+
+
+def _refused(feed: FeedState, ts: int) -> FeedState:
+    recent = tuple(at for at in feed.refused_ns if at > ts - REFUSED_WINDOW_NS)
+    return replace(
+        feed,
+        refused_ns=(*recent, ts)[-REFUSED_KEPT:],
+        refused=feed.refused + 1,
+        frames=feed.frames + 1,
+        last_frame_ns=ts,
+    )
+
+
+def _seen(
+    feed: FeedState, event: FeedFrame, ts: int, ticks: int, unknown: int, newest: int
+) -> FeedState:
+    """Counters and stamps after a good frame; a page's stamp is judged at its last frame."""
+    newest = newest if newest > feed.newest_stamp_s else feed.newest_stamp_s
+    page, repeats = feed.page_stamp_s, feed.page_repeats
+    if event.snapshot_end:
+        repeats = 0 if newest > page else repeats + 1
+        page = newest
+    return FeedState(
+        feed.connected,
+        feed.verified,
+        feed.status,
+        ts,
+        newest,
+        page,
+        repeats,
+        feed.refused_ns,
+        feed.frames + 1,
+        feed.ticks + ticks,
+        feed.refused,
+        feed.unknown_tokens + unknown,
+    )
+
+
+def apply_feed_status(state: State, event: FeedStatus) -> State:
+    """A connection came up, was verified, or was lost."""
+    feed = replace(
+        state.feed,
+        connected=event.status == "CONNECTED",
+        verified=event.status == "CONNECTED" and event.subscription_verified,
+    )
+    return replace(state, feed=feed)
+
+
+def mark_feed_gap(state: State) -> State:
+    """Tell every bar slot that the feed was interrupted; warm-up after it starts anew."""
+    accs = []
+    for frozen in state.accs:
+        acc = list(frozen)
+        if acc[CUMULATIVE] >= 0:
+            mark_gap(acc)
+        accs.append(tuple(acc))
+    markets = tuple(replace(one, bars_since_gap=0) for one in state.markets)
+    return replace(state, accs=tuple(accs), markets=markets)
+
+
+# --- bars --------------------------------------------------------------------------------------
+
+
+def roll_bars(state: State, ts: int) -> State:
+    """Close every minute that ended at or before ``ts``; called before anything else of a fact."""
+    if ts < state.bar_end_ns:
+        return state
+    start = state.bar_end_ns - MINUTE_NS
+    end = ts - ts % MINUTE_NS + MINUTE_NS
+    five_ended = ts - ts % FIVE_NS > start - start % FIVE_NS
+    bar_ns = state.opened.market.bar_ms * 1_000_000 if state.opened else MINUTE_NS
+    slots: list[BarSlot] = []
+    accs: list[tuple[int, ...]] = []
+    for slot, frozen in zip(state.slots, state.accs, strict=True):
+        acc = list(frozen)
+        minute = close_bar(acc, start, MINUTE_NS)
+        accs.append(tuple(acc))
+        slots.append(_rolled(slot, minute, five_ended, start - start % FIVE_NS, bar_ns))
+    return replace(state, slots=tuple(slots), accs=tuple(accs), bar_end_ns=end)
+
+
+def _rolled(
+    slot: BarSlot, minute: Bar | None, five_ended: bool, five_start: int, bar_ns: int
+) -> BarSlot:
+    five = slot.five if minute is None else (*slot.five, minute)
+    closed = slot.closed if minute is None else (*slot.closed, minute)
+    slot = replace(slot, five=five, closed=closed)
+    if minute is not None and bar_ns == MINUTE_NS:
+        slot = _stepped(slot, minute)
+    if five_ended and five:
+        whole = merge(five, five_start, FIVE_NS)
+        slot = replace(slot, five=(), closed=(*slot.closed, whole))
+        if bar_ns == FIVE_NS:
+            slot = _stepped(slot, whole)
+    return slot
+
+
+def _stepped(slot: BarSlot, bar: Bar) -> BarSlot:
+    return replace(
+        slot,
+        indicators=step_bar(slot.indicators, bar),
+        volatility=step_volatility(slot.volatility, bar.close_paise),
+        bars_done=slot.bars_done + 1,
+    )

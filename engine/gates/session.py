@@ -1,0 +1,41 @@
+"""N1: is the market open for a new entry, by the dated calendar.
+
+May import: events, engine. Always holds: a day without a rule is UNKNOWN, never open.
+"""
+
+from __future__ import annotations
+
+from engine.exits import hhmm_seconds, ist_seconds
+from engine.gates.rows import UNKNOWN, at_least, is_true, stage_of
+from engine.view import View
+from events.decision import StageVerdict
+from events.reasons import N1
+
+
+def judge(view: View) -> StageVerdict:
+    """Verdict of N1."""
+    state, window = view.state, view.window
+    rules, now = state.rules, state.now
+    known = rules is not None and rules.trading_day is not None
+    trading = rules is not None and bool(rules.trading_day)
+    reason = "SESSION_NOT_TRADING_DAY" if known else "SESSION_RULE_MISSING"
+    day = is_true("trading_day", trading, reason, "BLOCK" if known else UNKNOWN)
+    if window is None:
+        opened = is_true("session_open", False, "SESSION_RULE_MISSING", UNKNOWN)
+        return stage_of(N1, (day, opened))
+    inside = window.open_ns <= now < window.close_ns
+    auction = (
+        window.auction_from_ns is not None
+        and window.auction_to_ns is not None
+        and window.auction_from_ns <= now < window.auction_to_ns
+    )
+    left_s = hhmm_seconds(state.config.session.last_entry_hhmm) - ist_seconds(now)
+    return stage_of(
+        N1,
+        (
+            day,
+            is_true("session_open", inside, "SESSION_NOT_OPEN"),
+            is_true("closing_auction", not auction, "SESSION_CLOSING_AUCTION"),
+            at_least("last_entry", left_s, 1, "SESSION_LAST_ENTRY_PAST"),
+        ),
+    )

@@ -1,0 +1,59 @@
+"""N11: how many lots, each limit with its own code for zero.
+
+May import: events, engine. Always holds: a size is in whole lots; the smallest of all limits counts;
+a limit that gives no lot blocks with its own reason.
+"""
+
+from __future__ import annotations
+
+from engine.books import free_funds_paise, open_risk_paise
+from engine.gates.contract import Pick
+from engine.gates.risk import bps_of
+from engine.gates.rows import UNKNOWN, at_least, is_true, stage_of
+from engine.view import View
+from events.decision import StageVerdict
+from events.reasons import N11
+
+
+def judge(view: View, pick: Pick) -> tuple[StageVerdict, int]:
+    """Verdict of N11 and the number of lots (0 unless it passed)."""
+    state, config, plan = view.state, view.state.config.risk, pick.plan
+    assert plan is not None, "a contract without a quote is never sized"
+    capital = state.account.capital_paise
+    risk = max(plan.risk_lot_paise, 1)
+    lot_cost = plan.entry_paise * plan.lot_units + plan.charges_lot_paise
+    by_risk = bps_of(capital, config.trade_risk_bps_max) // risk
+    room = bps_of(capital, config.open_risk_bps_max) - open_risk_paise(state)
+    by_open = max(room, 0) // risk
+    by_funds = max(free_funds_paise(state), 0) // max(lot_cost, 1)
+    freeze = freeze_units(view)
+    verdict = stage_of(
+        N11,
+        (
+            at_least("lots_by_risk", by_risk, 1, "SIZE_RISK_BUDGET"),
+            at_least("lots_by_open_risk", by_open, 1, "SIZE_OPEN_RISK"),
+            at_least("lots_by_funds", by_funds, 1, "SIZE_FUNDS"),
+            is_true("freeze", freeze is not None, "SIZE_FREEZE_UNKNOWN", UNKNOWN, None,
+                    ("UNSURE_FREEZE",) if _unsure(view) else ()),
+        ),
+    )  # fmt: skip
+    if verdict.verdict != "PASS" or freeze is None:
+        return verdict, 0
+    return verdict, min(by_risk, by_open, by_funds, config.lots_max, freeze // plan.lot_units)
+
+
+def freeze_units(view: View) -> int | None:
+    """The exchange's largest order of the underlying, in units; None where no rule gives it."""
+    rules = view.state.rules
+    if rules is None:
+        return None
+    return next(
+        (one.freeze_units for one in rules.underlyings if one.underlying == view.umap.name), None
+    )
+
+
+def _unsure(view: View) -> bool:
+    rules = view.state.rules
+    return rules is not None and any(
+        one.underlying == view.umap.name and "freeze" in one.unsure for one in rules.underlyings
+    )

@@ -1,0 +1,76 @@
+"""N8 and N9: which family may trade the regime, and does its strategy want to.
+
+May import: events, engine. Always holds: every family's own refusal stands as evidence; of the
+families allowed, the first in the table with a signal is taken.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.gates.rows import at_least, at_most, is_true, stage_of
+from engine.strategies import FAMILIES, Family, regime_allows
+from engine.strategies.signal import Signal
+from engine.view import View
+from events.decision import GateRow, StageVerdict
+from events.reasons import N8, N9
+
+
+class Chosen(msgspec.Struct, frozen=True, gc=False):
+    """A family with its signal."""
+
+    family: Family
+    signal: Signal
+
+
+def judge_family(view: View) -> tuple[StageVerdict, tuple[Family, ...]]:
+    """Verdict of N8 and the families that may trade."""
+    regime = view.market.regime.regime if view.market.regime is not None else ""
+    evidence: list[GateRow] = []
+    allowed: list[Family] = []
+    for family in FAMILIES:
+        refusal = _refusal(view, family, regime)
+        evidence.append(is_true(family.gate, refusal is None, refusal or ""))
+        if refusal is None:
+            allowed.append(family)
+    row = at_least("family", len(allowed), 1, "FAMILY_NONE")
+    return stage_of(N8, (row,), tuple(evidence)), tuple(allowed)
+
+
+def _refusal(view: View, family: Family, regime: str) -> str | None:
+    if not family.enabled(view.state.config):
+        return "FAMILY_DISABLED"
+    return None if regime_allows(family, regime) else "FAMILY_NOT_FOR_REGIME"
+
+
+def best_ranked(view: View) -> Family:
+    """The family whose regimes are most likely: what an assumed evaluation is made for."""
+    regime = view.market.regime
+    if regime is None:
+        return FAMILIES[0]
+    from engine.regime import LABELS
+
+    def weight(family: Family) -> int:
+        total = 0
+        for label, prob in zip(LABELS, regime.probs_milli, strict=True):
+            total += prob if label in family.regimes else 0
+        return total
+
+    return max(FAMILIES, key=weight)
+
+
+def judge_signal(view: View, families: tuple[Family, ...]) -> tuple[StageVerdict, Chosen]:
+    """Verdict of N9 and the family with its signal; ``families`` is not empty."""
+    chosen = [Chosen(family, family.signal(view)) for family in families]
+    best = next((one for one in chosen if one.signal.direction is not None), chosen[0])
+    left_ns = max(view.market.cooldown_until_ns - view.state.now, 0)
+    strength_min = best.family.signal_min_milli(view.state.config)
+    verdict = stage_of(
+        N9,
+        (
+            at_most("cooldown", -(-left_ns // 1_000_000_000), 0, "COOLDOWN_ACTIVE"),
+            is_true("signal", best.signal.direction is not None, "SIGNAL_NONE"),
+            at_least("signal_strength", best.signal.strength_milli, strength_min, "SIGNAL_WEAK"),
+        ),
+    )
+    return verdict, best

@@ -1,0 +1,39 @@
+"""Look-ups beside the state: rebuilt from it at any time, never encoded, never a source of truth.
+
+Lives here: token to instrument index, instrument to bar slot, instrument to underlying. May import:
+events, engine.state. Always holds: ``lookup_for(state)`` of equal states is equal.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from engine.state import State
+
+
+class Lookup(msgspec.Struct, frozen=True):
+    """The caches of one state. ``slot_of`` has an entry for each instrument, -1 for none."""
+
+    index_of: dict[int, int]
+    slot_of: list[int]
+    underlying_of: dict[int, int]
+
+
+EMPTY_LOOKUP: Final = Lookup({}, [], {})
+
+
+def lookup_for(state: State) -> Lookup:
+    """The caches for a state; needed again only when instruments or bar slots change."""
+    slot_of = [-1] * len(state.instruments)
+    for place, slot in enumerate(state.slots):
+        slot_of[slot.instrument] = place
+    underlying_of: dict[int, int] = {}
+    for u, umap in enumerate(state.underlyings):
+        members = [umap.index, umap.future]
+        for expiry in umap.expiries:
+            members.extend(expiry.calls)
+            members.extend(expiry.puts)
+        underlying_of.update((i, u) for i in members if i >= 0)
+    return Lookup({row.token: i for i, row in enumerate(state.instruments)}, slot_of, underlying_of)

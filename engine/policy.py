@@ -1,0 +1,67 @@
+"""The policy table: where a market or a mode may be judged by another limit, row by row.
+
+Lives here: the rows and the one function that applies them. May import: events, engine.state. Always
+holds: a row that applies is named in the evidence of every gate it touches; LIVE has no row; this
+and the order route are the only readers of the mode.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from engine.state import State
+
+When = Literal["PAGES", "LACKS_INDEX"]
+
+
+class PolicyRow(msgspec.Struct, frozen=True):
+    """One relaxation: ``gate``'s limit becomes ``limit_ms`` for markets to which ``when`` applies."""
+
+    name: str
+    gate: str
+    when: When
+    limit_ms: int
+    why: str
+
+
+POLICY: Final[tuple[PolicyRow, ...]] = (
+    PolicyRow(
+        "PAGES_LINK_AGE", "link_age", "PAGES", 130_000,
+        "A market of pages gives one about each minute; more than 130 s without one is an outage.",
+    ),
+    PolicyRow(
+        "PAGES_STAMP_AGE", "page_age", "PAGES", 150_000,
+        "The exchange's page stamps are 71 s old in the median and 139 s at worst.",
+    ),
+    PolicyRow(
+        "PAGES_SPOT_AGE", "spot_age", "PAGES", 130_000,
+        "The estimated index prints with each page that changes it.",
+    ),
+    PolicyRow(
+        "PAGES_CONTRACT_AGE", "contract_age", "PAGES", 330_000,
+        "A page repeats unchanged contracts silently; five pages without a change are still a quote.",
+    ),
+)  # fmt: skip
+"""Relaxations outside LIVE. Every one is a fact about the market, not a wish about the result."""
+
+LIVE: Final = "LIVE"
+
+
+def applies(state: State, when: When) -> bool:
+    """Whether the session's market is of the row's kind; never in LIVE."""
+    opened = state.opened
+    if opened is None or opened.mode == LIVE:
+        return False
+    if when == "PAGES":
+        return opened.cycle_rule.kind == "AFTER_SNAPSHOT"
+    return "index" in opened.market.lacks
+
+
+def limit_ms(state: State, gate: str, configured_ms: int) -> tuple[int, tuple[str, ...]]:
+    """The limit in force in ms and the marks for the evidence: the row's name where one applies."""
+    for row in POLICY:
+        if row.gate == gate and applies(state, row.when):
+            return row.limit_ms, (row.name,)
+    return configured_ms, ()

@@ -1,0 +1,82 @@
+"""The cycle rule: when decision cycles fall between the frames of a market.
+
+Lives here: frames and timer ticks merged into one order of facts. May import: events, engine.ports.
+Always holds: pure; a frame at the time of a tick comes before it; a tick is due by the rule and never
+by what was seen, so the same frames give the same ticks.
+Start reading at ``facts_of``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from engine.ports import MarketFrame
+from events.base import Event
+from events.feed import FeedFrame, TimerTick
+from events.session import CycleRule
+from events.wire.kite import CODEC_NAME, CODEC_VERSION
+
+MS: Final = 1_000_000
+GRID: Final = "GRID"
+AFTER_SNAPSHOT: Final = "AFTER_SNAPSHOT"
+
+Dated = tuple[int, Event]
+"""(ts in ns UTC, fact)."""
+
+
+def facts_of(
+    frames: Iterable[MarketFrame], rule: CycleRule, open_ns: int, close_ns: int
+) -> Iterator[Dated]:
+    """Frames and ticks of a day in order. Raises ``ValueError`` for a rule that is not known."""
+    if rule.cadence_ms <= 0:
+        raise ValueError(f"cycle rule {rule.kind}: the cadence must be positive")
+    if rule.kind == GRID:
+        return _on_grid(frames, rule, open_ns, close_ns)
+    if rule.kind == AFTER_SNAPSHOT:
+        return _after_snapshots(frames, rule)
+    raise ValueError(f"cycle rule {rule.kind!r} is not known")
+
+
+def _on_grid(
+    frames: Iterable[MarketFrame], rule: CycleRule, open_ns: int, close_ns: int
+) -> Iterator[Dated]:
+    due, step = open_ns, rule.cadence_ms * MS
+    for frame in frames:
+        while due < frame.ts and due < close_ns:
+            yield _tick(due)
+            due += step
+        yield frame.ts, _fact(frame)
+    while due < close_ns:
+        yield _tick(due)
+        due += step
+
+
+def _after_snapshots(frames: Iterable[MarketFrame], rule: CycleRule) -> Iterator[Dated]:
+    """A tick with each page; in a silence longer than the largest gap, one each cadence."""
+    due: int | None = None
+    step = rule.cadence_ms * MS
+    for frame in frames:
+        while due is not None and due < frame.ts:
+            yield _tick(due)
+            due += step
+        yield frame.ts, _fact(frame)
+        if frame.snapshot_end:
+            yield _tick(frame.ts)
+            due = frame.ts + rule.max_gap_ms * MS + step
+
+
+def _tick(due: int) -> Dated:
+    return due, TimerTick(due, 0)
+
+
+def _fact(frame: MarketFrame) -> FeedFrame:
+    return FeedFrame(
+        frame.connection,
+        CODEC_NAME,
+        CODEC_VERSION,
+        frame.snapshot_end,
+        len(frame.data),
+        None,
+        frame.data,
+    )

@@ -1,0 +1,255 @@
+"""The state of a session, as frozen values.
+
+Lives here: every struct of the core's state and the empty state. May import: events, engine.config,
+engine.rulebook, engine.bars, engine.indicators. Always holds: no dict and no set anywhere inside;
+tuples follow instrument or underlying order; whatever is here can be encoded, hashed and restored.
+The token map and other look-ups are caches beside the state (``engine.lookup``), never in it.
+Start reading at ``State``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.bars import Bar
+from engine.config import Config
+from engine.indicators import IndicatorState, VolatilityState
+from engine.rulebook import DayRules
+from events.base import Record
+from events.session import CarriedOver, Instrument, RuleRow, SessionOpened
+
+NO_INDEX: Final = -1
+"""Stands where an underlying has no such instrument."""
+
+NEVER_NS: Final = 0
+"""A time that has not come yet."""
+
+
+class Quote(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The last packet of one instrument. As on the wire, price 0 in bid or ask is: no level.
+
+    ``stamp_s`` is the exchange's own time (epoch s, 0 where the packet has none), ``seen_ns`` the
+    session time of the frame, ``seq`` its fact; ``depth`` the 120 bytes of five levels a side.
+    """
+
+    ltp_paise: int
+    last_units: int
+    volume_units: int
+    oi_units: int
+    stamp_s: int
+    bid_units: int
+    bid_paise: int
+    ask_units: int
+    ask_paise: int
+    seen_ns: int
+    seq: int
+    depth: bytes
+
+    @property
+    def two_sided(self) -> bool:
+        return 0 < self.bid_paise <= self.ask_paise
+
+
+class BarSlot(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The bars of one instrument, between its ticks: its accumulator stands in ``State.accs``.
+
+    ``five`` holds the minutes of the open five-minute bar, ``closed`` bars that ended and are not
+    yet said. Indicators and volatility are those after the last declared bar.
+    """
+
+    instrument: int
+    five: tuple[Bar, ...]
+    closed: tuple[Bar, ...]
+    indicators: IndicatorState | None
+    volatility: VolatilityState | None
+    bars_done: int
+
+
+class ExpiryMap(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """One expiry of an underlying: strikes ascending, instrument indices of calls and puts beside.
+
+    ``close_ns`` is when the contract ends; 0 when the rulebook does not say.
+    """
+
+    expiry: int
+    close_ns: int
+    strikes_paise: tuple[int, ...]
+    log_strikes: tuple[float, ...]
+    calls: tuple[int, ...]
+    puts: tuple[int, ...]
+
+
+class UnderlyingMap(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """Where the instruments of an underlying stand; fixed once the instruments are loaded."""
+
+    name: str
+    exchange: str
+    index: int
+    future: int
+    future_close_ns: int
+    estimated: bool
+    expiries: tuple[ExpiryMap, ...]
+
+
+class ExpiryState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """What was found of an expiry at the last cycle: forward with its source, volatility, ratios."""
+
+    expiry: int
+    place: int
+    t_years: float
+    df: float
+    forward_paise: int | None
+    source: str | None
+    pairs: int
+    atm_place: int
+    atm_iv: float | None
+    skew_25d: float | None
+    pcr_oi_milli: int | None
+    quoted: int
+
+
+class RegimeState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The regime in force, who leads and for how long, and the probabilities behind it."""
+
+    regime: str
+    leader: str
+    leader_bars: int
+    probs_milli: tuple[int, ...]
+    entropy_milli: int
+    assessed_ns: int
+
+
+class UnderlyingState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """What changes of an underlying."""
+
+    regime: RegimeState | None
+    day_type: str
+    day_open_paise: int
+    day_high_paise: int
+    day_low_paise: int
+    bars_since_gap: int
+    expiries: tuple[ExpiryState, ...]
+    screened: bytes
+    cooldown_until_ns: int
+
+
+class FeedState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The connection as the core sees it. ``page_*`` speak of a market that gives whole pages."""
+
+    connected: bool
+    verified: bool
+    status: str
+    last_frame_ns: int
+    newest_stamp_s: int
+    page_stamp_s: int
+    page_repeats: int
+    refused_ns: tuple[int, ...]
+    frames: int
+    ticks: int
+    refused: int
+    unknown_tokens: int
+
+
+class Order(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A working order of the paper broker.
+
+    ``authority`` is the intent's or the exit's id. ``limit_paise`` 0 is: any price. ``last_seq`` is
+    the frame whose book it last took from, so that no shown quantity is taken twice.
+    ``reference_paise`` is the mid it was decided at. Stop, target and trail are an entry's plan.
+    """
+
+    order_id: str
+    authority: str
+    role: str
+    underlying: int
+    strategy_id: str
+    contract: int
+    side: str
+    quantity_units: int
+    filled_units: int
+    fills: int
+    last_seq: int
+    limit_paise: int
+    reference_paise: int
+    due_ns: int
+    expires_ns: int
+    risk_paise: int
+    stop_paise: int
+    target_paise: int
+    trail_paise: int
+    reason: str
+
+
+class Position(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A long from its first entry fill to its last exit fill; ``quantity_units`` 0 is: just closed.
+
+    ``value_paise`` is the cost of what is held, ``best_bid_paise`` the highest bid since entry.
+    """
+
+    position_id: str
+    underlying: int
+    strategy_id: str
+    contract: int
+    quantity_units: int
+    value_paise: int
+    opened_ns: int
+    stop_paise: int
+    target_paise: int
+    trail_paise: int
+    best_bid_paise: int
+    realised_paise: int
+    charges_paise: int
+    risk_paise: int
+    exit_reason: str
+
+
+class AccountState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The account's day. Counts are of the trading day and account, never of the session."""
+
+    capital_paise: int
+    realised_paise: int
+    charges_paise: int
+    trades_today: int
+    loss_streak: int
+    halts: tuple[str, ...]
+
+
+class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """Everything the core knows. ``now`` is the last fact's ``ts``, ``seq`` the last applied."""
+
+    now: int
+    seq: int
+    uid: str
+    opened: SessionOpened | None
+    config: Config
+    rules: DayRules | None
+    rule_rows: tuple[RuleRow, ...]
+    carried: CarriedOver | None
+    instruments: tuple[Instrument, ...]
+    underlyings: tuple[UnderlyingMap, ...]
+    vix: int
+    quotes: tuple[Quote | None, ...]
+    vols: tuple[float, ...]
+    slots: tuple[BarSlot, ...]
+    accs: tuple[tuple[int, ...], ...]
+    bar_end_ns: int
+    feed: FeedState
+    markets: tuple[UnderlyingState, ...]
+    orders: tuple[Order, ...]
+    positions: tuple[Position, ...]
+    account: AccountState
+    cycle: int
+    missed: int
+    exits: int
+    decisions: int
+    trades: int
+    closed: bool
+
+
+EMPTY_FEED: Final = FeedState(False, False, "UNSEEN", 0, 0, 0, 0, (), 0, 0, 0, 0)
+EMPTY_ACCOUNT: Final = AccountState(0, 0, 0, 0, 0, ())
+EMPTY_UNDERLYING: Final = UnderlyingState(None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
+EMPTY: Final = State(
+    0, 0, "", None, Config(), None, (), None, (), (), NO_INDEX, (), (), (), (), 0, EMPTY_FEED, (), (), (),
+    EMPTY_ACCOUNT, 0, 0, 0, 0, 0, False,
+)  # fmt: skip

@@ -1,0 +1,28 @@
+"""MEAN_REVERT: buy the option back towards the day's average after a stretch in a range.
+
+May import: events, engine. Always holds: the stretch is measured in ATR from the VWAP of the future,
+or from the TWAP where there is none; the RSI must be at its extreme on the same side.
+"""
+
+from __future__ import annotations
+
+from engine.exact import floor
+from engine.strategies.signal import DOWN, UP, Signal
+from engine.view import View
+
+RSI_LOW = 38.0
+RSI_HIGH = 62.0
+
+
+def signal(view: View) -> Signal:
+    """UP when the price is stretched below the day's average with a low RSI; DOWN the mirror."""
+    ind, config = view.indicators, view.state.config.mean_revert
+    if ind is None or view.line_paise is None or ind.atr_paise <= 0.0 or ind.rsi is None:
+        return Signal(None, UP, 0)
+    away = (ind.close_paise - view.line_paise) / ind.atr_paise
+    lean = DOWN if away > 0.0 else UP
+    strength = min(1000, floor(abs(away) * 300.0))
+    extreme = ind.rsi <= RSI_LOW if away < 0.0 else ind.rsi >= RSI_HIGH
+    if abs(away) * 1000.0 < config.stretch_milli_min or not extreme:
+        return Signal(None, lean, strength)
+    return Signal(lean, lean, strength)

@@ -1,0 +1,34 @@
+"""TREND: buy the option in the direction of an established move.
+
+May import: events, engine. Always holds: the averages, the day's average price and the ADX must agree;
+what the strategy knows is the bars that have closed.
+"""
+
+from __future__ import annotations
+
+from engine.exact import floor
+from engine.strategies.signal import DOWN, UP, Signal
+from engine.view import View
+
+STRETCH_MAX = 4.0
+"""ATRs from the day's average beyond which the move is chased, not joined."""
+
+
+def signal(view: View) -> Signal:
+    """UP when the fast average leads above the slow one, price above the day's average, ADX high."""
+    ind = view.indicators
+    if ind is None or view.line_paise is None or ind.atr_paise <= 0.0 or ind.adx is None:
+        return Signal(None, UP, 0)
+    spread = (ind.ema_fast_paise - ind.ema_slow_paise) / ind.atr_paise
+    away = (ind.close_paise - view.line_paise) / ind.atr_paise
+    lean = UP if spread >= 0.0 else DOWN
+    strength = floor(abs(spread) * 450.0 + (ind.adx - 15.0) * 18.0)
+    strength = min(1000, max(0, strength))
+    agrees = spread * away > 0.0
+    held = view.state.config.trend.adx_milli_min
+    if not agrees or ind.adx * 1000.0 < held or abs(away) > STRETCH_MAX * 4.0:
+        return Signal(None, lean, strength)
+    momentum = ind.close_paise - ind.ema_fast_paise
+    if momentum * spread <= 0.0:
+        return Signal(None, lean, strength)
+    return Signal(lean, lean, strength)
