@@ -52,8 +52,9 @@ class Files(Protocol):
     def names(self, folder: Path) -> tuple[str, ...]:
         """The names in a folder, sorted."""
 
-    def make_folder(self, folder: Path) -> None:
-        """With its parents, each 0700 at creation; an existing folder stays as it is."""
+    def make_folder(self, folder: Path, *, exclusive: bool = False) -> None:
+        """With its parents, each 0700 at creation; an existing folder stays as it is, or is a
+        ``FileExistsError`` when ``exclusive``."""
 
     def mode(self, path: Path) -> int:
         """Permission bits."""
@@ -129,7 +130,11 @@ class OsFiles:
     def names(self, folder: Path) -> tuple[str, ...]:
         return tuple(sorted(os.listdir(folder)))
 
-    def make_folder(self, folder: Path) -> None:
+    def make_folder(self, folder: Path, *, exclusive: bool = False) -> None:
+        if exclusive:
+            self.make_folder(folder.parent)
+            os.mkdir(folder, FOLDER_MODE)
+            return
         missing = []
         while not folder.is_dir():
             missing.append(folder)

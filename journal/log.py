@@ -153,10 +153,12 @@ class SessionLog:
         self._watermark.sync()
 
     def finish(self) -> None:
-        """Write and sync the final block: nothing can follow it."""
+        """Write and sync the final block: nothing can follow it. Both slots of the watermark then
+        say the same, so that a later change of any of its bytes shows."""
         self.sync()
         self._write_empty(FLAG_FINAL)
         self._sync_segment()
+        self._publish(closed=True)
         self._publish(closed=True)
         self._watermark.sync()
 

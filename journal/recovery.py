@@ -283,8 +283,8 @@ def inspect_session(
             scan = scan_segment(source, uid, end_seq, chain, mark, full=is_last)
             mark_hash = scan.mark_hash or mark_hash
             if is_last or scan.damage is not Damage.NONE or scan.final:
-                return _inspection(folder, uid, source, segment, scan, mark, mark_hash, is_last,
-                                   tail_cut_bytes_max, files)  # fmt: skip
+                seen = _Seen(folder, uid, segment, is_last, _complete(scan, segment, is_last))
+                return _inspection(seen, source, mark, mark_hash, tail_cut_bytes_max)
         finally:
             source.close()
         end_seq, chain = scan.end_seq, scan.end_hash
@@ -302,41 +302,63 @@ def _session_uid(first: SegmentFiles, mark: Watermark | None, files: Files) -> b
     return mark.uid if mark is not None else bytes(6)
 
 
+class _Seen(msgspec.Struct, frozen=True):
+    """Where the walk stopped."""
+
+    folder: Path
+    uid: bytes
+    segment: SegmentFiles
+    is_last: bool
+    scan: SegmentScan
+
+
+def _complete(scan: SegmentScan, segment: SegmentFiles, is_last: bool) -> SegmentScan:
+    """A segment without damage that still cannot be where it is, among the others."""
+    if scan.damage is not Damage.NONE:
+        return scan
+    reason = ""
+    if scan.final and not is_last:
+        reason = "a segment follows the final block"
+    elif is_last and segment.sealed and not scan.final:
+        reason = "the session ends in a sealed segment that is not final: the next is missing"
+    damage = Damage.FOREIGN if reason else Damage.NONE
+    return msgspec.structs.replace(scan, damage=damage, reason=reason)
+
+
 def _inspection(
-    folder: Path,
-    uid: bytes,
+    seen: _Seen,
     source: SegmentSource,
-    segment: SegmentFiles,
-    scan: SegmentScan,
     mark: Watermark | None,
     mark_hash: bytes | None,
-    is_last: bool,
     tail_cut_bytes_max: int,
-    files: Files,
 ) -> Inspection:
-    size = source.size()
-    tail = _used_bytes(source, scan.end_offset, size) if scan.damage is Damage.TORN else 0
-    proof = scan.damage is Damage.TORN and any(
-        header.durable_through > scan.end_seq
-        for header in source.blocks_behind(scan.end_offset, uid)
-    )
-    damage = scan.damage
-    if damage is Damage.NONE and is_last and segment.sealed and not scan.final:
-        damage = Damage.FOREIGN
-        scan = msgspec.structs.replace(scan, reason="the session ends in a sealed segment that "
-                                       "is not final: a segment is missing")  # fmt: skip
+    scan, size = seen.scan, source.size()
+    torn = scan.damage is Damage.TORN
+    tail_bytes = _used_bytes(source, scan.end_offset, size) if torn else 0
     found = Found(
-        damage,
-        is_last,
-        proof,
-        _judge_mark(scan, uid, mark, mark_hash),
-        tail <= tail_cut_bytes_max,
+        damage=scan.damage,
+        last_segment=seen.is_last,
+        proof=torn and _is_proven(source, scan, seen.uid),
+        mark=_judge_mark(scan, seen.uid, mark, mark_hash),
+        short=tail_bytes <= tail_cut_bytes_max,
     )
-    if scan.final and not is_last:
-        found = msgspec.structs.replace(found, damage=Damage.FOREIGN)
     return Inspection(
-        folder, uid, segment, scan, mark.count if mark else 0, found, verdict_for(found), size, tail
+        folder=seen.folder,
+        uid=seen.uid,
+        last=seen.segment,
+        scan=scan,
+        mark_count=mark.count if mark is not None else 0,
+        found=found,
+        verdict=verdict_for(found),
+        file_bytes=size,
+        tail_bytes=tail_bytes,
     )
+
+
+def _is_proven(source: SegmentSource, scan: SegmentScan, uid: bytes) -> bool:
+    """A block behind the damage says that entries past the end were durable."""
+    behind = source.blocks_behind(scan.end_offset, uid)
+    return any(header.durable_through > scan.end_seq for header in behind)
 
 
 def _judge_mark(

@@ -63,6 +63,11 @@ class SegmentFiles(msgspec.Struct, frozen=True):
         return self.folder / f"{self.number:06d}{SEALED_SUFFIX}"
 
     @property
+    def partial_path(self) -> Path:
+        """Where a sealed segment is made before it is verified and gets its name."""
+        return self.folder / f"{self.number:06d}{PARTIAL_SUFFIX}"
+
+    @property
     def path(self) -> Path:
         """The file to read: the sealed one wins, it was verified before it got its name."""
         return self.sealed_path if self.sealed else self.live_path
@@ -96,7 +101,7 @@ class SegmentSource:
     def __init__(self, path: Path, number: int, files: Files = OS_FILES) -> None:
         self.path = path
         self.number = number
-        self.sealed = path.suffix == SEALED_SUFFIX
+        self.sealed = path.name.endswith((SEALED_SUFFIX, PARTIAL_SUFFIX))
         self._files = files
         self._buffer = b""
         self._buffer_at = 0

@@ -8,8 +8,10 @@ from pathlib import Path
 import msgspec
 
 from events.envelope import GENESIS_HASH, chain_hash, encode_envelope
-from journal.log import WriterOptions
+from journal.files import OsFiles
+from journal.log import SessionLog, WriterOptions
 from journal.reader import JournalReader
+from journal.watermark import WatermarkFile
 from journal.writer import DEFAULT_OPTIONS, JournalWriter
 
 UID = "0123456789ab"
@@ -70,27 +72,41 @@ def write_session(
     return writer.close(final=final)
 
 
-def crash(writer: JournalWriter) -> None:
-    """Let a writer die where it stands: nothing more is written, the lock is gone."""
-    writer._stop = "crash"
-    writer._queue.clear()
-    writer._log.finish = writer._log.mark = writer._log.sync = lambda: None  # type: ignore[method-assign]
-    writer._wake.set()
-    writer._thread.join()
-    writer._release()
+class FastFiles(OsFiles):
+    """The real disk without its syncs: for tests that open thousands of small journals."""
+
+    def sync(self, handle: int) -> None:
+        """Nothing to wait for: the process does not die."""
+
+    def sync_dir(self, folder: Path) -> None:
+        """As ``sync``."""
 
 
-def crashed_session(
-    folder: Path, batches: Sequence[Sequence[Group]], options: WriterOptions = DEFAULT_OPTIONS
-) -> JournalWriter:
-    """A journal whose writer died after the last batch was acknowledged."""
-    writer = JournalWriter.create(folder, UID, options=options)
-    for batch in batches:
+FAST = FastFiles()
+
+
+def build(
+    folder: Path,
+    acknowledged: Sequence[Sequence[Group]],
+    written: Sequence[Group] = (),
+    *,
+    options: WriterOptions = DEFAULT_OPTIONS,
+    uid: str = UID,
+) -> Path:
+    """The folder a writer leaves when it dies: batches that were synced and acknowledged, one
+    block each, then perhaps one that was written and not synced. Returns the last segment."""
+    FAST.make_folder(folder)
+    watermark = WatermarkFile.create(folder, bytes.fromhex(uid), FAST)
+    log = SessionLog(folder, bytes.fromhex(uid), watermark, options, FAST)
+    for batch in acknowledged:
         for group in batch:
-            last = writer.append(group)
-        assert writer.wait_durable(last, 10)
-    crash(writer)
-    return writer
+            log.add_group(group)
+        log.sync()
+    for group in written:
+        log.add_group(group)
+    log.flush()
+    log.close()
+    return max(files_of(folder, ".axj"))
 
 
 def read_all(folder: Path, from_seq: int = 1) -> list[bytes]:

@@ -1,0 +1,155 @@
+"""The desk's ledger of sessions: which sessions there were, and how each ended.
+
+Lives here: records, reading, appending. May import: files, errors. Always holds: every line
+carries the hash of the line before, so a record that is changed, dropped or exchanged shows; a
+record is synced before ``append_record`` returns; appenders take turns by a lock.
+Start reading at ``append_record``. Layout in FORMAT.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from journal.errors import LedgerCorrupt, WriteFailed
+from journal.files import OS_FILES, Files
+
+LEDGER_NAME: Final = "ledger.axl"
+LEDGER_GENESIS: Final = bytes(32)
+STATE_CLOSED: Final = "closed"
+_HASH_DIGITS: Final = 64
+_SIZE_BYTES_MAX: Final = 256 * 1024 * 1024
+
+
+class LedgerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One session's end. ``number`` counts from 1; ``session`` is the folder's name; hashes are
+    lower-case hex; ``cut_bytes`` were torn and removed when a dead session was closed."""
+
+    number: int
+    session: str
+    uid: str
+    head_seq: int
+    head_hash: str
+    state: str
+    cut_bytes: int
+
+
+_decoder: Final = msgspec.json.Decoder(LedgerRecord)
+
+
+def record_hash(previous: bytes, body: bytes) -> bytes:
+    """SHA-256(hash of the record before || this record's JSON bytes)."""
+    return hashlib.sha256(previous + body).digest()
+
+
+def parse_ledger(data: bytes, path: Path) -> tuple[tuple[LedgerRecord, ...], bytes, int]:
+    """(records, last hash, bytes of whole lines). A last line without its newline was never
+    acknowledged and is left out. Raises ``LedgerCorrupt``."""
+    whole = data.rfind(b"\n") + 1
+    records: list[LedgerRecord] = []
+    previous, offset = LEDGER_GENESIS, 0
+    for line in data[:whole].splitlines(keepends=True):
+        digest, _, body = line.rstrip(b"\n").partition(b" ")
+        previous = record_hash(previous, body)
+        number = len(records) + 1
+        if digest != previous.hex().encode("ascii"):
+            raise LedgerCorrupt(
+                f"record {number} does not continue the chain", path=path, offset=offset
+            )
+        try:
+            record = _decoder.decode(body)
+        except msgspec.MsgspecError as error:
+            raise LedgerCorrupt(f"record {number}: {error}", path=path, offset=offset) from error
+        if record.number != number:
+            raise LedgerCorrupt(
+                f"record {number} is numbered {record.number}", path=path, offset=offset
+            )
+        records.append(record)
+        offset += len(line)
+    return tuple(records), previous, whole
+
+
+def read_ledger(path: Path, *, files: Files = OS_FILES) -> tuple[LedgerRecord, ...]:
+    """The records, oldest first; none when there is no ledger. Raises ``LedgerCorrupt``."""
+    try:
+        handle = files.open(path, "read")
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise LedgerCorrupt(f"does not open: {error.strerror}", path=path) from error
+    try:
+        return parse_ledger(_read_whole(handle, path, files), path)[0]
+    finally:
+        files.close(handle)
+
+
+def append_record(
+    path: Path,
+    *,
+    session: str,
+    uid: str,
+    head_seq: int,
+    head_hash: bytes,
+    state: str = STATE_CLOSED,
+    cut_bytes: int = 0,
+    files: Files = OS_FILES,
+) -> LedgerRecord:
+    """Append the end of a session, once: the same end again returns the record that is there.
+
+    Raises ``LedgerCorrupt`` (also when the ledger holds another end of this session),
+    ``WriteFailed``.
+    """
+    try:
+        handle = files.open(path, "lock")
+    except OSError as error:
+        raise WriteFailed(f"the ledger does not open: {error.strerror}", path=path) from error
+    try:
+        files.lock(handle, wait=True)
+        records, previous, whole = parse_ledger(_read_whole(handle, path, files), path)
+        record = LedgerRecord(
+            len(records) + 1, session, uid, head_seq, head_hash.hex(), state, cut_bytes
+        )
+        known = _known(records, record, path)
+        if known is not None:
+            return known
+        body = msgspec.json.encode(record)
+        line = record_hash(previous, body).hex().encode("ascii") + b" " + body + b"\n"
+        files.truncate(handle, whole)
+        files.write(handle, whole, line)
+        files.sync(handle)
+        files.sync_dir(path.parent)
+        return record
+    except OSError as error:
+        raise WriteFailed(f"the ledger: {error.strerror}", path=path) from error
+    finally:
+        files.close(handle)
+
+
+def _known(
+    records: tuple[LedgerRecord, ...], record: LedgerRecord, path: Path
+) -> LedgerRecord | None:
+    for old in records:
+        if old.session == record.session and old.state == record.state:
+            if (old.uid, old.head_seq, old.head_hash) != (
+                record.uid,
+                record.head_seq,
+                record.head_hash,
+            ):
+                raise LedgerCorrupt(
+                    f"record {old.number} says that {old.session} ended at seq {old.head_seq} "
+                    f"with {old.head_hash}",
+                    path=path,
+                    seq=record.head_seq,
+                )
+            return old
+    return None
+
+
+def _read_whole(handle: int, path: Path, files: Files) -> bytes:
+    size = files.size(handle)
+    if size > _SIZE_BYTES_MAX:
+        raise LedgerCorrupt(f"{size} bytes: no desk has that many sessions", path=path)
+    return files.read(handle, 0, size)
