@@ -1,11 +1,13 @@
 """How a verb ends: its exit code, and the one line a person reads when it could not run.
 
-Lives here: exit codes, ``UserError``. May import: nothing. Always holds: a message is one line that
-says what to do next. Start reading at ``UserError``.
+Lives here: exit codes, ``UserError``, ``told_as_user_error``. May import: nothing. Always holds: a
+message is one line that says what to do next. Start reading at ``UserError``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 EXIT_GOOD: Final = 0
@@ -36,3 +38,16 @@ class UserError(Exception):
 def one_line(text: str) -> str:
     """``text`` with every run of whitespace, line breaks included, as one space."""
     return " ".join(text.split())
+
+
+@contextmanager
+def told_as_user_error(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn a room's own errors about bad input into ``UserError``, message kept.
+
+    A verb names the kinds it expects (``JournalError``, ``MarketError``, …); any other error is a
+    bug and passes.
+    """
+    try:
+        yield
+    except kinds as error:
+        raise UserError(str(error)) from error

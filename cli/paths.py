@@ -1,8 +1,8 @@
 """Where things are: the home, its desks, their sessions.
 
-Lives here: the resolution of ``--home``, ``--desk`` and ``SESSION``. May import: the standard
-library, platformdirs, ``cli.errors``. Always holds: a home is absolute and never the working
-directory by default; what is created is private to its owner (0700).
+Lives here: the resolution of ``--home``, ``--desk`` and ``SESSION``. May import: platformdirs,
+``cli.errors``, the journal's names and manifest. Always holds: a home is absolute and never the
+working directory by default; what is created is private to its owner (0700).
 Start reading at ``resolve_home``, then ``resolve_session``.
 """
 
@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import UserError
+from journal import session_folder
+from journal.errors import JournalError
+from journal.manifest import read_manifest
 
 HOME_VARIABLE: Final = "AXIOM_HOME"
 PRIVATE_MODE: Final = 0o700
@@ -50,12 +53,12 @@ def check_desk(desk: str) -> str:
 
 def desk_folder(home: Path, desk: str) -> Path:
     """Where a desk keeps its sessions and its ledger; may not exist yet."""
-    return home / "desks" / check_desk(desk)
+    return session_folder.desk_folder(home, check_desk(desk))
 
 
 def sessions_folder(home: Path, desk: str) -> Path:
     """The folder of a desk's sessions; what is derived from them lives elsewhere."""
-    return desk_folder(home, desk) / "sessions"
+    return session_folder.sessions_folder(home, check_desk(desk))
 
 
 def make_private(folder: Path) -> Path:
@@ -109,10 +112,16 @@ def list_sessions(home: Path, desk: str) -> list[Path]:
 
 
 def _begun(session: Path) -> tuple[int, str]:
-    """When a session was begun (ns UTC) and its name: the age of its oldest file.
+    """When a session was begun (ns UTC) and its name: by its manifest, else by its oldest file.
 
     The folder's own time will not do: sealing an old session touches it.
     """
+    try:
+        manifest = read_manifest(session)
+    except JournalError:
+        manifest = None  # `axiom verify` is where damage is told; a list must not stop at it
+    if manifest is not None:
+        return manifest.created_ts, session.name
     ages = [entry.stat().st_mtime_ns for entry in os.scandir(session) if entry.is_file()]
     return min(ages, default=session.stat().st_mtime_ns), session.name
 

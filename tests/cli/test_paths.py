@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from cli.errors import UserError
 from cli.paths import (
@@ -19,6 +20,7 @@ from cli.paths import (
     resolve_session,
     sessions_folder,
 )
+from journal.manifest import describe_session, write_manifest
 
 
 def test_the_option_wins_over_the_variable_and_both_over_the_platform(tmp_path: Path) -> None:
@@ -108,6 +110,21 @@ def test_latest_is_the_session_begun_last(home: Path) -> None:
     assert names == ["20250829-backtest-a", "2026-c", "20260105-sim-b"]
     assert latest_session(home, "main").name == "20260105-sim-b"
     assert resolve_session(home, "main", "latest") == latest_session(home, "main")
+
+
+def test_the_manifest_says_when_a_session_was_begun(home: Path) -> None:
+    """A session copied here today keeps its own time; a damaged manifest falls back to the file."""
+    first = sessions_folder(home, "main") / "20250829-backtest-a"
+    made = describe_session(
+        session=first.name, uid="0" * 12, day="2025-08-29", mode="backtest", program="axiom"
+    )
+    write_manifest(first, structs.replace(made, created_ts=2_000_000_000 * 10**9))
+    assert latest_session(home, "main") == first
+    write_manifest(first, structs.replace(made, created_ts=1))
+    assert list_sessions(home, "main")[0] == first
+    (first / "manifest.json").write_text("{}")
+    (first / "000001.axs").unlink()
+    assert latest_session(home, "main") == first  # written just now
 
 
 def test_a_session_is_found_by_id_and_by_path(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
