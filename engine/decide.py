@@ -53,11 +53,11 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """Events to journal now, in order, and steps to queue behind what they lead to."""
 
-    events: list[Event]
-    steps: list[tuple[str, int]]
+    events: tuple[Event, ...]
+    steps: tuple[tuple[str, int], ...] = ()
 
 
-NOTHING: Final = Outcome([], [])
+NOTHING: Final = Outcome(())
 
 
 def decide(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -74,12 +74,12 @@ def _frame(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     events: list[Event] = list(_bars(state))
     events.extend(_feed_back(state, event))
     events.extend(_frame_fault(state, event))
-    steps = []
+    steps: list[tuple[str, int]] = []
     if state.orders:
         steps.extend((("fills", 0), ("lapses", 0)))
     if state.positions:
         steps.append(("exits", 0))
-    return Outcome(events, steps)
+    return Outcome(tuple(events), tuple(steps))
 
 
 def _feed_back(state: State, event: FeedFrame) -> list[Event]:
@@ -107,7 +107,7 @@ def _tick(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     events.extend(_instrument_gates(state, look))
     steps: list[tuple[str, int]] = [("exits", 0)] if state.positions else []
     steps.extend(("cycle", u) for u in range(len(state.underlyings)))
-    return Outcome(events, steps)
+    return Outcome(tuple(events), tuple(steps))
 
 
 def _feed_gap(state: State) -> list[Event]:
@@ -145,11 +145,11 @@ def _instrument_gates(state: State, look: Lookup) -> list[Event]:
 
 
 def _other_fact(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
-    return Outcome(list(_bars(state)), [])
+    return Outcome(tuple(_bars(state)))
 
 
 def _carried(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
-    return Outcome([_risk(state, "RISK_DAY_OPENED")], [])
+    return Outcome((_risk(state, "RISK_DAY_OPENED"),))
 
 
 def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -158,13 +158,13 @@ def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     events.extend(
         order_event(one, "CANCELLED", "ORDER_DAY_END", one.filled_units) for one in state.orders
     )
-    return Outcome(events, [("summary", 0)])
+    return Outcome(tuple(events), (("summary", 0),))
 
 
 def _summary(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     account, feed = state.account, state.feed
     return Outcome(
-        [
+        (
             SessionSummarised(
                 state.cycle,
                 state.decisions,
@@ -176,8 +176,7 @@ def _summary(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
                 account.charges_paise,
                 len(state.positions),
             )
-        ],
-        [],
+        )
     )
 
 
@@ -187,21 +186,21 @@ def _summary(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 def _fills(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     event = item.entry.event
     assert isinstance(event, FeedFrame)
-    return Outcome(decide_fills(state, event), [])
+    return Outcome(tuple(decide_fills(state, event)))
 
 
 def _lapses(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     event = item.entry.event
     assert isinstance(event, FeedFrame)
-    return Outcome(decide_lapses(state, event), [])
+    return Outcome(tuple(decide_lapses(state, event)))
 
 
 def _exits(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
-    return Outcome(decide_exits(state), [])
+    return Outcome(tuple(decide_exits(state)))
 
 
 def _cycle(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
-    return Outcome(decide_cycle(state, item.arg, look.slot_of, seq), [])
+    return Outcome(tuple(decide_cycle(state, item.arg, look.slot_of, seq)))
 
 
 def _bars(state: State) -> list[BarClosed]:
@@ -257,7 +256,7 @@ def _bar_closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
         assess(name, slot, market.regime, state.config.regime.settle_bars),
         day_type(name, market, event.close_paise, slot.bars_done),
     )
-    return Outcome([one for one in made if one is not None], [])
+    return Outcome(tuple(one for one in made if one is not None))
 
 
 def _intent_approved(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -265,7 +264,7 @@ def _intent_approved(state: State, item: Item, look: Lookup, seq: int) -> Outcom
     assert isinstance(event, IntentApproved)
     order = order_of(state, f"P{event.intent_id}")
     assert order is not None
-    return Outcome([order_event(order, "WORKING", "ORDER_ACCEPTED", 0)], [])
+    return Outcome((order_event(order, "WORKING", "ORDER_ACCEPTED", 0),))
 
 
 def _exit_signalled(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -278,7 +277,7 @@ def _exit_signalled(state: State, item: Item, look: Lookup, seq: int) -> Outcome
     entry = order_of(state, f"P{event.position_id}")
     if entry is not None:
         events.append(order_event(entry, "CANCELLED", "ORDER_EXITED", entry.filled_units))
-    return Outcome(events, [])
+    return Outcome(tuple(events))
 
 
 def _fill_applied(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -295,12 +294,11 @@ def _fill_applied(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     held = next(p for p in state.positions if order.authority.startswith(p.position_id))
     why = "RISK_EXIT_FILLED" if order.role == EXIT else "RISK_ENTRY_FILLED"
     return Outcome(
-        [
+        (
             order_event(order, status, reason, order.filled_units),
             _position(state, held),
             _risk(state, why),
-        ],
-        [],
+        )
     )
 
 
@@ -330,7 +328,7 @@ def _order_changed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     assert isinstance(event, OrderChanged)
     if event.status != "CANCELLED":
         return NOTHING
-    return Outcome([_risk(state, "RISK_ORDER_ENDED")], [])
+    return Outcome((_risk(state, "RISK_ORDER_ENDED"),))
 
 
 def _risk(state: State, reason: str) -> RiskStateChanged:

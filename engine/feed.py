@@ -13,7 +13,6 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine.bars import (
-    CUMULATIVE,
     MINUTE_NS,
     Accumulator,
     Bar,
@@ -225,8 +224,7 @@ def mark_feed_gap(state: State) -> State:
     accs = []
     for frozen in state.accs:
         acc = list(frozen)
-        if acc[CUMULATIVE] >= 0:
-            mark_gap(acc)
+        mark_gap(acc)
         accs.append(tuple(acc))
     markets = tuple(replace(one, bars_since_gap=0) for one in state.markets)
     return replace(state, accs=tuple(accs), markets=markets)

@@ -100,7 +100,7 @@ def entropy_nats(probs: tuple[float, ...]) -> float:
 def per_mille(probs: tuple[float, ...]) -> tuple[int, ...]:
     """Probabilities as integers that sum to 1000: floors, the remainder to the largest fractions."""
     floors = [floor(p * 1000.0) for p in probs]
-    missing = 1000 - sum(floors)
+    missing = 1000 - sum(floors)  # pure: integers
     by_fraction = sorted(range(len(probs)), key=lambda i: (floors[i] - probs[i] * 1000.0, i))
     for i in by_fraction[:missing]:
         floors[i] += 1
