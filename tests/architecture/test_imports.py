@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -203,6 +204,29 @@ def test_an_arrow_of_the_table_is_allowed(tmp_path: Path, path: str, source: str
     planted.parent.mkdir(parents=True)
     planted.write_text(source + "\n")
     assert violations(tmp_path, (Path(path),)) == []
+
+
+LOADED = "import importlib, sys; [importlib.import_module(m) for m in sys.argv[1:]]"
+
+
+def loaded(*modules: str) -> set[str]:
+    """The top-level packages in a fresh process that has imported ``modules``."""
+    report = f"{LOADED}; print(*{{m.partition('.')[0] for m in sys.modules}})"
+    words = [sys.executable, "-c", report, *modules]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_engine_process_loads_no_reader() -> None:
+    """Not even by way of others: a slow or broken reader's library cannot touch the engine."""
+    seen = loaded("engine.runner", "journal.writer")
+    assert {"engine", "journal", "msgspec"} <= seen
+    assert seen & {"duckdb", "textual", "polars", "numpy", "pyarrow", "kiteconnect"} == set()
+
+
+def test_canary_a_loaded_library_is_seen() -> None:
+    """The same question about a process that did import one."""
+    assert "duckdb" in loaded("duckdb")
 
 
 def test_every_row_of_the_table_stands_in_a_room() -> None:
