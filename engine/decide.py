@@ -163,21 +163,18 @@ def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 
 def _summary(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     account, feed = state.account, state.feed
-    return Outcome(
-        (
-            SessionSummarised(
-                state.cycle,
-                state.decisions,
-                state.trades,
-                feed.frames,
-                feed.ticks,
-                feed.refused,
-                account.realised_paise,
-                account.charges_paise,
-                len(state.positions),
-            )
-        )
+    summary = SessionSummarised(
+        state.cycle,
+        state.decisions,
+        state.trades,
+        feed.frames,
+        feed.ticks,
+        feed.refused,
+        account.realised_paise,
+        account.charges_paise,
+        len(state.positions),
     )
+    return Outcome((summary,))
 
 
 # --- steps ---------------------------------------------------------------------------------------
