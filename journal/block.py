@@ -206,17 +206,22 @@ def compress(raw: bytes) -> tuple[int, bytes]:
     return CODEC_RAW, raw
 
 
-def expand(header: BlockHeader, stored: bytes) -> bytes:
-    """A block's raw payload from its stored bytes.
-
-    The declared sizes are compared before anything is allocated: zstandard ignores
-    ``max_output_size`` when the frame declares its own size, so the frame's own word is read
-    first. Raises ``BlockTorn`` (short, CRC) or ``BlockForeign`` (CRC right, content not).
-    """
+def check_stored(header: BlockHeader, stored: bytes) -> bytes:
+    """The stored payload, if it is the one the header was made for; else ``BlockTorn``."""
     if len(stored) < header.stored_bytes:
         raise BlockTorn(f"{len(stored)} bytes where the payload needs {header.stored_bytes}")
     if zlib.crc32(stored) != header.payload_crc:
         raise BlockTorn("the payload's CRC does not match")
+    return stored
+
+
+def expand(header: BlockHeader, stored: bytes) -> bytes:
+    """A block's raw payload from its checked stored bytes.
+
+    The declared sizes are compared before anything is allocated: zstandard ignores
+    ``max_output_size`` when the frame declares its own size, so the frame's own word is read
+    first. Raises ``BlockForeign``.
+    """
     if header.codec == CODEC_RAW:
         return stored
     try:

@@ -199,6 +199,8 @@ class _Walk:
         probe = self.mark.seq if self.mark is not None else -1
         if full or header.first_seq <= probe <= header.last_seq:
             self._check_entries(source.entries(header), header, probe)
+        else:
+            source.stored(header)
         self.end_offset = header.end_offset
         self.end_seq = header.last_seq
         self.chain = header.hash_after
@@ -244,7 +246,7 @@ def scan_segment(
     full: bool = True,
 ) -> SegmentScan:
     """Walk a segment that follows ``end_seq`` and ``chain``. ``full`` reads the entries too,
-    else only headers (and the block of the watermark)."""
+    else only headers and payload CRCs (and the block of the watermark)."""
     walk = _Walk(end_seq, chain, mark)
     while True:
         try:

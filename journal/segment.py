@@ -24,6 +24,7 @@ from journal.block import (
     BlockTooNew,
     BlockTorn,
     Entry,
+    check_stored,
     expand,
     parse_header,
     read_entries,
@@ -158,13 +159,13 @@ class SegmentSource:
             raise BlockForeign("a live block in a sealed segment, or the reverse")
         return header
 
-    def raw(self, header: BlockHeader) -> bytes:
-        """The raw payload of a block. Raises ``BlockTorn``, ``BlockForeign``."""
-        return expand(header, self.read(header.offset + HEADER_BYTES, header.stored_bytes))
+    def stored(self, header: BlockHeader) -> bytes:
+        """The stored payload of a block, its CRC checked. Raises ``BlockTorn``."""
+        return check_stored(header, self.read(header.offset + HEADER_BYTES, header.stored_bytes))
 
     def entries(self, header: BlockHeader) -> list[Entry]:
         """The entries of a block. Raises ``BlockTorn``, ``BlockForeign``."""
-        return read_entries(self.raw(header), header)
+        return read_entries(expand(header, self.stored(header)), header)
 
     def blocks_behind(self, offset: int, uid: bytes) -> Iterator[BlockHeader]:
         """Every header of this session found after ``offset``, looked for byte by byte.
