@@ -1,0 +1,352 @@
+"""The fold: what each kind of entry changes in the state behind the screens.
+
+Lives here: one small function a kind and the table from kind to function. May import: events, the
+engine's pure rulebook, projections.live. Always holds: a kind without a row changes nothing but the
+clock and is not decoded; no function reads anything but its arguments.
+Start reading at ``APPLY``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from events import decision, feed, market, orders, session
+from events.envelope import Envelope
+from projections.live.hours import hours_of
+from projections.live.state import (
+    HEAT_PARTS,
+    ORDERS_KEPT,
+    PENDING_GATES_KEPT,
+    ReasonState,
+    State,
+    UnderlyingState,
+)
+from projections.live.view import DecisionLine, Episode, OrderLine, RiskView, SessionInfo
+
+UID_HEX: Final = 12
+_ORDER_ENDED: Final = ("FILLED", "CANCELLED", "REJECTED")
+
+
+# --- the session -------------------------------------------------------------------------------
+
+
+def _session_opened(state: State, envelope: Envelope, event: session.SessionOpened) -> None:
+    state.session = SessionInfo(
+        uid=hashlib.sha256(bytes(envelope.payload)).hexdigest()[:UID_HEX],
+        mode=event.mode.upper(),
+        day=event.day,
+        account=event.account,
+        market=event.market,
+        cycle_rule=event.cycle_rule,
+        rate=event.rate,
+        anchor_ns=event.anchor_ns,
+    )
+    state.settings = {row.key: row for row in event.settings}
+
+
+def _carried_over(state: State, envelope: Envelope, event: session.CarriedOver) -> None:
+    same_day = state.session is not None and state.session.day == event.day
+    state.carried_net_paise = event.realised_paise - event.charges_paise if same_day else 0
+
+
+def _artifact_loaded(state: State, envelope: Envelope, event: session.ArtifactLoaded) -> None:
+    if event.kind == "RULEBOOK" and state.session is not None:
+        state.hours = hours_of(event.rows, state.session.day)
+
+
+def _instruments_loaded(state: State, envelope: Envelope, event: session.InstrumentsLoaded) -> None:
+    state.instruments = event.rows
+    state.symbols = tuple(row.tradingsymbol for row in event.rows)
+    state.quotes.load(event.rows)
+    for row in event.rows:
+        if row.kind in ("CE", "PE"):
+            state.underlying(row.underlying)
+    vix = next((row for row in event.rows if row.kind == "VIX"), None)
+    for found in state.underlyings.values():
+        found.vix_row = vix
+        found.spot_row = next(
+            (r for r in event.rows if r.kind == "INDEX" and r.underlying == found.name), None
+        )
+
+
+def _config_changed(state: State, envelope: Envelope, event: session.ConfigChanged) -> None:
+    state.settings |= {row.key: row for row in event.settings}
+    state.note(envelope, event.who, event)
+
+
+def _operator_command(state: State, envelope: Envelope, event: session.OperatorCommand) -> None:
+    state.note(envelope, event.verb, event)
+
+
+def _tail_cut(state: State, envelope: Envelope, event: session.TailCut) -> None:
+    state.note(envelope, event.reason, event)
+
+
+def _session_closed(state: State, envelope: Envelope, event: session.SessionClosed) -> None:
+    state.closed = event.reason
+    state.note(envelope, event.reason, event)
+
+
+# --- the feed ----------------------------------------------------------------------------------
+
+
+def _feed_frame(state: State, envelope: Envelope, event: feed.FeedFrame) -> None:
+    was = state.connection(event.connection)
+    state.connections[event.connection] = msgspec.structs.replace(
+        was, last_frame_ts=envelope.ts, frames=was.frames + 1
+    )
+    state.quotes.take(event.data, envelope.ts)
+
+
+def _feed_status(state: State, envelope: Envelope, event: feed.FeedStatus) -> None:
+    was = state.connection(event.connection)
+    state.connections[event.connection] = msgspec.structs.replace(
+        was,
+        status=event.status,
+        verified=event.subscription_verified,
+        subscribed=event.subscribed,
+    )
+    state.note(envelope, f"{event.connection}:{event.status}", event)
+
+
+def _frame_rejected(state: State, envelope: Envelope, event: market.FrameRejected) -> None:
+    was = state.connection(event.connection)
+    state.connections[event.connection] = msgspec.structs.replace(was, rejected=was.rejected + 1)
+    state.frames_rejected += 1
+    state.note(envelope, f"{event.connection}:{event.fault}", event)
+
+
+def _feed_health(state: State, envelope: Envelope, event: market.FeedHealthChanged) -> None:
+    was = state.connection(event.connection)
+    state.connections[event.connection] = msgspec.structs.replace(
+        was,
+        health=event.status,
+        health_reason=event.reason,
+        health_ts=envelope.ts,
+        limit_ms=event.limit_ms,
+    )
+    state.note(envelope, f"{event.connection}:{event.status}", event)
+
+
+def _timer_tick(state: State, envelope: Envelope, event: feed.TimerTick) -> None:
+    if event.missed:
+        state.note(envelope, "missed", event)
+
+
+# --- the market --------------------------------------------------------------------------------
+
+
+def _bar_closed(state: State, envelope: Envelope, event: market.BarClosed) -> None:
+    row = state.instrument(event.instrument)
+    declared = state.session is not None and event.bar_ms == state.session.market.bar_ms
+    if row is None or row.kind != "INDEX" or not declared:
+        return
+    found = state.underlying(row.underlying)
+    found.closes.append(event.close_paise)
+    found.bars_done = event.bars_done
+
+
+def _snapshot_taken(state: State, envelope: Envelope, event: market.SnapshotTaken) -> None:
+    found = state.underlying(event.underlying)
+    found.snapshot_ts = envelope.ts
+    found.spot_paise = event.spot_paise
+    age_ms = event.spot_age_ms
+    found.spot_ts = None if age_ms is None else envelope.ts - age_ms * 1_000_000
+    found.vix_paise = event.vix_paise
+    found.bars_done = event.bars_done
+    near = event.expiries[0] if event.expiries else None
+    found.forward_paise = None if near is None else near.forward_paise
+    found.forward_source = None if near is None else near.forward_source
+
+
+def _regime_assessed(state: State, envelope: Envelope, event: decision.RegimeAssessed) -> None:
+    found = state.underlying(event.underlying)
+    if found.regime != event.regime:
+        found.regime_since_ts = envelope.ts
+        state.note(envelope, f"{event.underlying}:{event.regime}", event)
+    found.regime = event.regime
+    found.leader = event.leader
+    probabilities = dict(zip(event.labels, event.probs_milli, strict=False))
+    found.leader_prob_milli = probabilities.get(event.leader)
+    found.unstable = event.unstable
+
+
+def _day_type(state: State, envelope: Envelope, event: decision.DayTypeAssessed) -> None:
+    state.underlying(event.underlying).day_type = event.day_type
+
+
+# --- decisions ---------------------------------------------------------------------------------
+
+
+def _keep_gates(state: State, envelope: Envelope) -> None:
+    """Kept undecoded: of a day's gates a person looks at a few."""
+    if len(state.pending_gates) >= PENDING_GATES_KEPT:
+        state.pending_gates.clear()
+    state.pending_gates[envelope.seq] = bytes(envelope.payload)
+
+
+def _decision_made(state: State, envelope: Envelope, event: decision.DecisionMade) -> None:
+    line = DecisionLine(
+        seq=envelope.seq,
+        ts=envelope.ts,
+        cause=envelope.cause,
+        made=event,
+        gates=state.pending_gates.pop(event.gates_seq, None),
+    )
+    state.decisions += 1
+    _count_reason(state, line)
+    _extend_episode(state, state.underlying(event.underlying), line)
+    if event.outcome == "TRADE":
+        state.trades += 1
+        state.trade_decisions.append(line)
+
+
+def _count_reason(state: State, line: DecisionLine) -> None:
+    row = state.reasons.get(line.key)
+    if row is None:
+        row = state.reasons[line.key] = ReasonState()
+    name = line.made.underlying
+    row.count += 1
+    row.last_ts = line.ts
+    row.by_underlying[name] = row.by_underlying.get(name, 0) + 1
+    row.recent.append(line)
+    part = _part_of_day(state, line.ts)
+    if part is not None:
+        row.heat[part] += 1
+
+
+def _part_of_day(state: State, ts: int) -> int | None:
+    hours = state.hours
+    if hours is None or hours.open_ns is None or hours.close_ns is None:
+        return None
+    length = hours.close_ns - hours.open_ns
+    if length <= 0:
+        return None
+    return min(max((ts - hours.open_ns) * HEAT_PARTS // length, 0), HEAT_PARTS - 1)
+
+
+def _extend_episode(state: State, found: UnderlyingState, line: DecisionLine) -> None:
+    was = found.episode
+    if was is not None and was.last.key == line.key:
+        since, count = was.since_ts, was.count + 1
+    else:
+        since, count = line.ts, 1
+        if was is not None:
+            state.episodes.append(was)
+    found.episode = Episode(
+        underlying=found.name, since_ts=since, until_ts=line.ts, count=count, last=line
+    )
+
+
+# --- orders, positions, risk -------------------------------------------------------------------
+
+
+def _intent_approved(state: State, envelope: Envelope, event: orders.IntentApproved) -> None:
+    state.note(envelope, event.intent_id, event)
+
+
+def _exit_signalled(state: State, envelope: Envelope, event: orders.ExitSignalled) -> None:
+    state.note(envelope, event.exit_id, event)
+
+
+def _order_changed(state: State, envelope: Envelope, event: orders.OrderChanged) -> None:
+    state.orders.pop(event.order_id, None)  # re-inserted last: the order of the table is by change
+    state.orders[event.order_id] = OrderLine(
+        order_id=event.order_id,
+        ts=envelope.ts,
+        seq=envelope.seq,
+        symbol=state.symbol(event.contract),
+        role=event.role,
+        side=event.side,
+        status=event.status,
+        reason=event.reason,
+        quantity_units=event.quantity_units,
+        filled_units=event.filled_units,
+        limit_paise=event.limit_paise,
+    )
+    if len(state.orders) > ORDERS_KEPT:
+        _drop_one_order(state)
+
+
+def _drop_one_order(state: State) -> None:
+    """Forget the oldest ended order; a working or unknown one only when there are no others."""
+    ended = (key for key, row in state.orders.items() if row.status in _ORDER_ENDED)
+    del state.orders[next(ended, next(iter(state.orders)))]
+
+
+def _fill_applied(state: State, envelope: Envelope, event: orders.FillApplied) -> None:
+    state.charges_paise += event.charges_paise
+    state.note(envelope, f"{event.order_id}:{event.fill_no}", event)
+
+
+def _position_changed(state: State, envelope: Envelope, event: orders.PositionChanged) -> None:
+    if event.status == "CLOSED":
+        _, was = state.positions.pop(event.position_id, (0, event))
+        state.closed_realised_paise += event.realised_paise
+        # A closed position has no average any more; a person wants to see what was paid.
+        kept = msgspec.structs.replace(event, average_paise=was.average_paise)
+        state.closed_positions.append((envelope.seq, envelope.ts, kept))
+        state.note(envelope, event.position_id, event)
+    else:
+        state.positions[event.position_id] = (envelope.ts, event)
+
+
+def _risk_changed(state: State, envelope: Envelope, event: orders.RiskStateChanged) -> None:
+    was = state.risk
+    state.risk = RiskView(
+        ts=envelope.ts,
+        status=event.status,
+        reason=event.reason,
+        trades_today=event.trades_today,
+        loss_streak=event.loss_streak,
+        open_risk_paise=event.open_risk_paise,
+        cooldown_until_ns=event.cooldown_until_ns,
+    )
+    if was is None or was.status != event.status:
+        state.note(envelope, event.status, event)
+
+
+Apply = Callable[[State, Envelope, Any], None]
+
+APPLY: Final[dict[str, Apply]] = {
+    "SessionOpened": _session_opened,
+    "CarriedOver": _carried_over,
+    "ArtifactLoaded": _artifact_loaded,
+    "InstrumentsLoaded": _instruments_loaded,
+    "ConfigChanged": _config_changed,
+    "OperatorCommand": _operator_command,
+    "TailCut": _tail_cut,
+    "SessionClosed": _session_closed,
+    "FeedFrame": _feed_frame,
+    "FeedStatus": _feed_status,
+    "TimerTick": _timer_tick,
+    "BarClosed": _bar_closed,
+    "FrameRejected": _frame_rejected,
+    "FeedHealthChanged": _feed_health,
+    "SnapshotTaken": _snapshot_taken,
+    "RegimeAssessed": _regime_assessed,
+    "DayTypeAssessed": _day_type,
+    "DecisionMade": _decision_made,
+    "IntentApproved": _intent_approved,
+    "ExitSignalled": _exit_signalled,
+    "OrderChanged": _order_changed,
+    "FillApplied": _fill_applied,
+    "PositionChanged": _position_changed,
+    "RiskStateChanged": _risk_changed,
+}
+"""Kinds that change what is shown, decoded and applied."""
+
+APPLY_RAW: Final[dict[str, Callable[[State, Envelope], None]]] = {"GatesEvaluated": _keep_gates}
+"""Kinds kept as they stand, undecoded."""
+
+PASSED_OVER: Final[tuple[str, ...]] = (
+    "InstrumentsGated",
+    "ContractsScreened",
+    "CandidateProposed",
+    "SessionSummarised",
+)
+"""Known kinds that no screen shows yet."""

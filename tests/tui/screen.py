@@ -1,0 +1,107 @@
+"""An app on a pretended terminal, and what stands on it as text.
+
+The clock is the test's, frames are painted when the test says, nothing sleeps. Reading the finished
+strips uses a private part of Textual; it stands here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from textual.pilot import Pilot
+
+from projections.live import LiveModel, LiveView
+from tests.projections.live.story import Story
+from tui.app import AxiomApp
+from tui.store import LinkState, Published, Store
+from tui.view.why import reason_sentence
+
+SIZES = ((80, 24), (120, 40))
+
+
+class HandClock:
+    """Clocks that move when told to, in ns."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000_000_000
+
+    def mono_ns(self) -> int:
+        return self.now
+
+    def wall_ns(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += int(seconds * 1_000_000_000)
+
+
+def view_of(story: Story) -> LiveView:
+    """What a story amounts to."""
+    model = LiveModel()
+    for envelope in story.envelopes:
+        model.fold(envelope)
+    return model.view()
+
+
+class Screen:
+    """One app with its clock; ``text()`` is the terminal's content."""
+
+    def __init__(self, view: LiveView, *, live: bool = False, state: LinkState = "ENDED") -> None:
+        self.clock = HandClock()
+        self.store = Store(self.clock, live=live)
+        self.app = AxiomApp(self.store, self.clock, reason_sentence, live=live, auto_paint=False)
+        self.pilot: Pilot[int]
+        self.give(view, state)
+
+    def give(
+        self, view: LiveView, state: LinkState = "FOLLOWING", fault: str | None = None
+    ) -> None:
+        """Publish a view, as the reader would."""
+        self.store.publish(Published(view, state, self.clock.now, fault))
+
+    async def settle(self) -> None:
+        """Paint a frame and let everything that follows from it happen."""
+        await self.pilot.pause()
+        self.app.paint()
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        """Press keys one after another, each with its effects."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.settle()
+
+    async def resize(self, width: int, height: int) -> None:
+        """Give the terminal another size."""
+        await self.pilot.resize_terminal(width, height)
+        await self.settle()
+
+    def lines(self) -> list[str]:
+        """The rows of the terminal."""
+        strips = self.app.screen._compositor.render_strips()
+        return [strip.text for strip in strips]
+
+    def text(self) -> str:
+        """The rows as one text, blanks at their ends cut."""
+        return "\n".join(line.rstrip() for line in self.lines()) + "\n"
+
+
+def on_screen(
+    view: LiveView,
+    use: Callable[[Screen], Awaitable[None]],
+    *,
+    size: tuple[int, int] = (120, 40),
+    live: bool = False,
+    state: LinkState = "ENDED",
+) -> None:
+    """Run an app on a pretended terminal and do something with it."""
+
+    async def go() -> None:
+        screen = Screen(view, live=live, state=state)
+        async with screen.app.run_test(size=size) as pilot:
+            screen.pilot = pilot
+            await screen.settle()
+            await use(screen)
+
+    asyncio.run(go())

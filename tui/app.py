@@ -1,0 +1,332 @@
+"""The terminal UI: follows a running engine's journal, or shows a recorded session.
+
+Lives here: the app and ``run``. May import: textual, tui. Always holds: one timer paints ten times
+a second from one immutable frame; only the active pane is painted; the mode stands in row 0
+whatever is shown; closing it changes nothing but the terminal. Start reading at ``AxiomApp.paint``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import ClassVar, Final
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+
+from journal.errors import JournalError
+from journal.reader import JournalReader
+from tui import fmt
+from tui.clock import Clock, MachineClock
+from tui.keys import KEYS, Place
+from tui.screens.blocked import BlockedPane
+from tui.screens.gates import GatesPane
+from tui.screens.help import HelpPane
+from tui.screens.home import HomePane
+from tui.screens.pane import Pane, Target
+from tui.source import Source
+from tui.store import Frame, Store
+from tui.view import bar
+from tui.view.why import Explain, reason_sentence
+from tui.widgets.grid import LiveGrid
+from tui.widgets.line import Lines
+
+FRAMES_PER_S: Final = 10
+MESSAGE_NS: Final = 5_000_000_000
+COLUMNS_MIN: Final = 80
+ROWS_MIN: Final = 24
+NO_COMMANDS: Final = "Nothing to command: this is a recorded session and has no engine."
+HALT_ELSEWHERE: Final = "This screen only reads. Halt from another terminal: axiom halt REASON"
+_PRIORITY: Final = ("tab", "shift+tab", "ctrl+k")
+"""Keys that Textual's own screen would take otherwise."""
+
+
+def _bindings() -> list[BindingType]:
+    return [
+        Binding(name, key.action, key.text, show=False, priority=name in _PRIORITY)
+        for key in KEYS
+        for name in key.keys
+    ]
+
+
+class AxiomApp(App[int]):
+    """One session on a terminal. ``store`` is read ten times a second; nothing is written."""
+
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "axiom"
+    BINDINGS: ClassVar[list[BindingType]] = _bindings()
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - the base class declares it so
+        (0, "-narrow"),
+        (120, "-normal"),
+    ]
+    CSS = """
+    Screen { background: #101418; color: #d8dee6; layout: vertical; overflow: hidden; }
+    #alert, #small, Pane { display: none; }
+    Pane { height: 1fr; }
+    Pane.-active { display: block; }
+    #alert.-shown { display: block; }
+    .-small #small { display: block; height: 1fr; }
+    .-small #rows { display: none; }
+    #rows { height: 1fr; layout: vertical; }
+    #body { height: 1fr; }
+    .-narrow #tabs { display: none; }
+    #why, #reason-detail, #gate-detail { height: 2; }
+    #sentence { height: 3; }
+    #positions { height: 7; }
+    #lower { layout: horizontal; height: 1fr; }
+    #events { margin-left: 1; }
+    .-narrow #positions { height: 5; }
+    .-narrow #lower { layout: vertical; }
+    .-narrow #events { margin-left: 0; height: 4; }
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, explain: Explain, *, live: bool, auto_paint: bool = True
+    ) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self._store = store
+        self._clock = clock
+        self._live = live
+        self._auto_paint = auto_paint
+        self._bars = {name: Lines(name) for name in ("mode", "lamps", "tabs", "alert", "keys")}
+        self._small = Lines("small")
+        self._gates = GatesPane(explain)
+        self._blocked = BlockedPane()
+        self._panes: dict[Place, Pane] = {
+            "home": HomePane(explain),
+            "blocked": self._blocked,
+            "gates": self._gates,
+            "help": HelpPane(),
+        }
+        self._place: Place = "home"
+        self._trail: list[tuple[Place, LiveGrid | None]] = []
+        self._message: tuple[str, int] | None = None
+        self._frozen: tuple[Frame, int] | None = None
+        self._painted: Frame | None = None
+
+    # --- building ------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield self._small
+        with Container(id="rows"):
+            for name in ("mode", "lamps", "tabs", "alert"):
+                yield self._bars[name]
+            with Container(id="body"):
+                yield from self._panes.values()
+            yield self._bars["keys"]
+
+    def on_mount(self) -> None:
+        self._activate("home", None)
+        if self._auto_paint:
+            self.set_interval(1 / FRAMES_PER_S, self.paint)
+        self.call_after_refresh(self.paint)
+
+    def on_resize(self) -> None:
+        """Every size is answered, also one that is too small."""
+        small = self.size.width < COLUMNS_MIN or self.size.height < ROWS_MIN
+        self.screen.set_class(small, "-small")
+        self._painted = None
+        self.call_after_refresh(self.paint)
+
+    # --- painting ------------------------------------------------------------------------------
+
+    def paint(self) -> None:
+        """One frame: the top rows always, the active pane unless the view is frozen."""
+        frame = self._store.frame()
+        self._paint_bars(frame)
+        shown = frame if self._frozen is None else self._frozen[0]
+        if shown is not self._painted and not _same(shown, self._painted):
+            self._panes[self._place].paint(shown)
+            self._painted = shown
+
+    def _paint_bars(self, frame: Frame) -> None:
+        width = self.size.width
+        alert = bar.alert_line(frame, width)
+        self._bars["alert"].set_class(alert is not None, "-shown")
+        self._bars["alert"].show(() if alert is None else (alert,))
+        self._bars["mode"].show((bar.mode_line(frame, width),))
+        self._bars["lamps"].show((bar.lamp_line(frame, width),))
+        crumb = self._panes[self._place].crumb
+        self._bars["tabs"].show((bar.tab_line(self._place, crumb, self._freeze_text(), width),))
+        self._bars["keys"].show((bar.key_line(self._place, width, self._message_text()),))
+        self._small.show((bar.too_small_line(frame, width, self.size.height),))
+
+    def _freeze_text(self) -> str:
+        if self._frozen is None:
+            return ""
+        frame, since = self._frozen
+        new = self._store.frame().view.seq - frame.view.seq
+        return f"FROZEN {fmt.age(self._clock.mono_ns() - since)} +{fmt.group_indian(new)} entries"
+
+    def _message_text(self) -> str | None:
+        if self._message is not None and self._clock.mono_ns() > self._message[1]:
+            self._message = None
+        if self._message is not None:
+            return self._message[0]
+        return self._freeze_text() or None if self.size.width < 120 else None
+
+    def _say(self, text: str) -> None:
+        self._message = (text, self._clock.mono_ns() + MESSAGE_NS)
+        self._repaint()
+
+    def _repaint(self) -> None:
+        self._painted = None
+        self.paint()
+
+    # --- going about ---------------------------------------------------------------------------
+
+    def _activate(self, place: Place, focus: LiveGrid | None) -> None:
+        for name, pane in self._panes.items():
+            pane.set_class(name == place, "-active")
+        self._place = place
+        self._painted = None
+        grid = focus or self._panes[place].focused_grid()
+        if grid is not None:
+            # A pane that was hidden can take the focus only after it has been laid out.
+            self.call_after_refresh(self._focus_and_paint, grid)
+
+    def _focus_and_paint(self, grid: LiveGrid) -> None:
+        grid.focus(scroll_visible=False)
+        self._repaint()
+
+    def _go(self, place: Place) -> None:
+        if place != self._place:
+            self._trail.append((self._place, self._panes[self._place].focused_grid()))
+            self._activate(place, None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A key of the table acts only on its places."""
+        shown = f"{action}({', '.join(map(repr, parameters))})" if parameters else action
+        rows = [key for key in KEYS if key.action == shown]
+        return not rows or any(self._place in key.places for key in rows)
+
+    def action_show(self, place: Place) -> None:
+        """Go to a pane; home forgets the way there."""
+        self._go(place)
+        if place == "home":
+            self._trail.clear()
+
+    def action_go_back(self) -> None:
+        """Back to where one was, with the cursor as it was."""
+        place, focus = self._trail.pop() if self._trail else ("home", None)
+        self._activate(place, focus)
+
+    def action_open(self) -> None:
+        """Open the row under the cursor."""
+        frame = self._store.frame() if self._frozen is None else self._frozen[0]
+        target = self._panes[self._place].target(frame)
+        if target is None:
+            self._say("There is nothing to open on this row.")
+        else:
+            self._open(target)
+
+    def _open(self, target: Target) -> None:
+        if target.decision is not None:
+            self._gates.look_at(target.decision)
+        if target.place == "blocked":
+            self._blocked.look_at(target.reason)
+        self._go(target.place)
+        self._repaint()
+
+    def action_step(self, by: int) -> None:
+        """The decision before or after."""
+        if not self._gates.step(self._store.frame().view, by):
+            self._say("There is no further decision of this underlying in memory.")
+        self._repaint()
+
+    def action_all_gates(self) -> None:
+        """Show every gate, or only those that say why."""
+        self._gates.toggle_all()
+        self._repaint()
+
+    def action_next_table(self) -> None:
+        """Focus the next table."""
+        self.screen.focus_next(LiveGrid)
+
+    def action_previous_table(self) -> None:
+        """Focus the table before."""
+        self.screen.focus_previous(LiveGrid)
+
+    def _grid(self) -> LiveGrid | None:
+        return self._panes[self._place].focused_grid()
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor by rows."""
+        if grid := self._grid():
+            grid.move(by)
+
+    def action_page(self, by: int) -> None:
+        """Move the cursor by screens."""
+        if grid := self._grid():
+            grid.page(by)
+
+    def action_jump(self, to: int) -> None:
+        """Move the cursor to an end."""
+        if grid := self._grid():
+            grid.jump(to)
+
+    def on_live_grid_pointed(self) -> None:
+        """What depends on the cursor follows it at once."""
+        self._repaint()
+
+    def on_live_grid_opened(self) -> None:
+        """A second click opens."""
+        self.action_open()
+
+    def action_freeze(self) -> None:
+        """Stop the tables where they are; the top rows go on."""
+        frozen = None if self._frozen else (self._store.frame(), self._clock.mono_ns())
+        self._frozen = frozen
+        self._repaint()
+
+    def action_halt(self) -> None:
+        """Say how to halt: this screen holds nothing that could command."""
+        self._say(HALT_ELSEWHERE if self._live else NO_COMMANDS)
+
+    def action_leave(self) -> None:
+        """Close the screen; the engine is a process of its own and goes on."""
+        self.exit(0)
+
+
+def _same(frame: Frame, painted: Frame | None) -> bool:
+    """True when a repaint of the pane could change nothing."""
+    return (
+        painted is not None
+        and frame.view is painted.view
+        and frame.now_ts == painted.now_ts
+        and (frame.state, frame.no_data) == (painted.state, painted.no_data)
+    )
+
+
+def run(
+    session_folder: Path,
+    *,
+    live: bool,
+    explain: Explain = reason_sentence,
+    clock: Clock | None = None,
+) -> int:
+    """Show a session until the user leaves. ``live`` follows a running engine's tail.
+
+    Returns 0, or 2 with one line on standard error when there is no terminal or no readable
+    journal. ``explain`` makes a decision's sentence: the composition root gives the shared one.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        sys.stderr.write("axiom: the terminal UI needs a terminal; use `axiom why` without one\n")
+        return 2
+    try:
+        JournalReader(session_folder).close()
+    except JournalError as error:
+        sys.stderr.write(f"axiom: {error}; check the session's id with `axiom sessions`\n")
+        return 2
+    clock = clock or MachineClock()
+    store = Store(clock, live=live)
+    source = Source(store, clock)
+    thread = source.start(session_folder, live=live)
+    try:
+        result = AxiomApp(store, clock, explain, live=live).run()
+    finally:
+        source.stop.set()
+        thread.join(timeout=2)
+    return result or 0

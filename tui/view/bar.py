@@ -1,0 +1,246 @@
+"""The rows that stand on every pane: mode, lamps, the alert, the tabs, the keys.
+
+Lives here: their lines. May import: projections.live, tui's pure parts. Always holds: the mode
+word is in the first cells of row 0 and colours the whole row; a lamp is a word, a shape and a
+number, and a lamp whose own input is missing or old shows ``?``. Start reading at ``mode_line``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from projections.live.view import ConnectionView, UnderlyingView
+from tui import fmt
+from tui.keys import Place, hints
+from tui.store import Frame
+from tui.view.phase import phase_of
+from tui.view.text import Line, Role, Span, crop, line_width, span, spread
+
+MODES: Final[dict[str, Role]] = {
+    "LIVE": "LIVE",
+    "PAPER": "PAPER",
+    "SIM": "SIM",
+    "BACKTEST": "BACKTEST",
+}
+OK, DEGRADED, WARN, BAD, UNKNOWN = "●", "◐", "▲", "✗", "?"
+STALE_FACTOR: Final = 5
+"""A value beyond its limit is marked; beyond this many times its limit it is marked as bad."""
+
+TABS: Final[tuple[tuple[Place, str], ...]] = (("home", "1 Home"), ("blocked", "b Blocked"))
+
+
+def mode_word(frame: Frame) -> str:
+    """What this screen is: the session's mode, or REPLAY for a recorded session."""
+    if frame.view.session is None:
+        return "MODE ?"
+    return "REPLAY" if frame.replay else frame.view.session.mode
+
+
+def mode_role(word: str) -> Role:
+    """The row's role for a mode word; one that is not known looks unknown."""
+    return "REPLAY" if word == "REPLAY" else MODES.get(word, "MODE ?")
+
+
+def mode_line(frame: Frame, width: int) -> Line:
+    """Row 0: mode, what is looked at, index levels, IST clock with phase and countdown."""
+    word = mode_word(frame)
+    role = mode_role(word)
+    left = f" {fmt.clean(word)} "
+    session = frame.view.session
+    if frame.replay and session is not None:
+        left += f" recorded {fmt.clean(session.mode)} {fmt.day_text(session.day)}  NOT LIVE "
+    right = _clock_text(frame)
+    if word in ("LIVE", "REPLAY"):
+        right += f"  {word}"
+    room = width - len(left) - len(right) - 2
+    for row in frame.view.underlyings:
+        piece = _level_text(row)
+        if len(piece) > room:
+            break
+        left += piece
+        room -= len(piece)
+    line = spread(((left, role),), ((f" {right} ", role),), width)
+    return tuple((text, role) for text, _ in line)
+
+
+def _level_text(row: UnderlyingView) -> str:
+    mark = "~" if row.spot_estimated else ""
+    return f" {fmt.clean(row.name)} {mark}{fmt.price(row.spot_paise)} "
+
+
+def _clock_text(frame: Frame) -> str:
+    phase = phase_of(frame.view, frame.now_ts)
+    shown = frame.now_ts or (frame.wall_ns if frame.live else None)
+    text = f"IST {fmt.clock(shown)} {phase.word}"
+    if phase.left_ns is not None and frame.live:
+        text += f" {phase.next_word} in {fmt.countdown(phase.left_ns)}"
+    return text
+
+
+# --- lamps -------------------------------------------------------------------------------------
+
+
+class Lamp(msgspec.Struct, frozen=True):
+    """A state: word, shape (with its role) and a short number."""
+
+    word: str
+    shape: str
+    role: Role
+    number: str
+
+
+def stale_mark(age_ns: int | None, limit_ms: int | None) -> Span:
+    """Shape for an age against its limit; no limit means no judgement."""
+    if age_ns is None:
+        return UNKNOWN, "unknown"
+    if limit_ms is None or age_ns <= limit_ms * fmt.NS_PER_MS:
+        return OK, "ok"
+    bad = age_ns > STALE_FACTOR * limit_ms * fmt.NS_PER_MS
+    return (BAD, "bad") if bad else (WARN, "warn")
+
+
+def aged(age_ns: int | None, limit_ms: int | None) -> Span:
+    """An age as text; beyond its limit with the mark behind it, so that it shows without colour."""
+    shape, role = stale_mark(age_ns, limit_ms)
+    if age_ns is None:
+        return fmt.MISSING, "unknown"
+    if shape == OK:
+        return fmt.age(age_ns), "text"
+    return f"{fmt.age(age_ns)} {shape}", role
+
+
+def lamps(frame: Frame) -> tuple[Lamp, ...]:
+    """All lamps in their order. With no data every one of them is unknown."""
+    found = (_feed_lamp(frame), _journal_lamp(frame), _risk_lamp(frame))
+    if not frame.no_data:
+        return found
+    return tuple(Lamp(lamp.word, UNKNOWN, "unknown", lamp.number) for lamp in found)
+
+
+def link_limit_ms(frame: Frame, connection: ConnectionView) -> int | None:
+    """How long a connection may be silent: by its health event, else by the settings."""
+    return connection.limit_ms or frame.view.setting("feed.link_age_ms_max")
+
+
+def _feed_lamp(frame: Frame) -> Lamp:
+    view = frame.view
+    if not view.connections:
+        return Lamp("FEED", UNKNOWN, "unknown", fmt.MISSING)
+    oldest = min(view.connections, key=lambda row: row.last_frame_ts or 0)
+    age = frame.age_ns(oldest.last_frame_ts)
+    shape, role = stale_mark(age, link_limit_ms(frame, oldest))
+    down = [row for row in view.connections if row.health in ("DOWN", "GAP")]
+    if down and not view.closed:
+        shape, role = BAD, "bad"
+    number = fmt.age(age)
+    if view.frames_rejected:
+        number += f" {view.frames_rejected} refused"
+        shape, role = (shape, role) if shape == BAD else (WARN, "warn")
+    return Lamp("FEED", shape, role, number)
+
+
+def _journal_lamp(frame: Frame) -> Lamp:
+    number = f"#{fmt.group_indian(frame.view.seq)}"
+    if frame.state == "FAILED":
+        return Lamp("JRNL", BAD, "bad", number)
+    if frame.view.unreadable:
+        return Lamp("JRNL", WARN, "warn", f"{number} {frame.view.unreadable} unreadable")
+    if frame.state == "LOADING":
+        return Lamp("JRNL", DEGRADED, "degraded", f"{number} loading")
+    return Lamp("JRNL", OK, "ok", number)
+
+
+_RISK_SHAPES: Final[dict[str, tuple[str, Role]]] = {
+    "NORMAL": (OK, "ok"),
+    "HALTED": (BAD, "bad"),
+}
+
+
+def _risk_lamp(frame: Frame) -> Lamp:
+    risk = frame.view.risk
+    if risk is None:
+        return Lamp("RISK", UNKNOWN, "unknown", fmt.MISSING)
+    shape, role = _RISK_SHAPES.get(risk.status, (WARN, "warn"))
+    return Lamp("RISK", shape, role, f"{fmt.clean(risk.status)} trades {risk.trades_today}")
+
+
+def lamp_line(frame: Frame, width: int) -> Line:
+    """Row 1: the lamps, and the account's day at the right."""
+    spans: list[Span] = []
+    for lamp in lamps(frame):
+        spans.extend(
+            ((f" {lamp.word} ", "dim"), (lamp.shape, lamp.role), (f" {lamp.number} ", "text"))
+        )
+    return spread(tuple(spans), profit_line(frame), width)
+
+
+def profit_line(frame: Frame) -> Line:
+    """The day's result net of charges; ``?`` while an open position has no mark."""
+    net = frame.view.money.net_paise
+    text = f"{fmt.gain(net)} {_arrow(net)} "
+    return ((" P&L net ", "dim"), (text, gain_role(net)))
+
+
+def _arrow(paise: int | None) -> str:
+    if paise is None or paise == 0:
+        return " "
+    return WARN if paise > 0 else "▼"
+
+
+def gain_role(paise: int | None) -> Role:
+    """The role of a result; its sign says the same."""
+    if paise is None:
+        return "unknown"
+    return "up" if paise > 0 else "down" if paise < 0 else "text"
+
+
+# --- alert, tabs, keys -------------------------------------------------------------------------
+
+
+def alert_line(frame: Frame, width: int) -> Line | None:
+    """The full-width row above everything old, or None when all is well."""
+    if frame.fault is not None:
+        return crop(((f" {fmt.clean(frame.fault)}", "alert"),), width)
+    if frame.no_data:
+        text = (
+            f" NO DATA FROM ENGINE {fmt.age(frame.silent_ns)} - everything below is old"
+            f"   (last entry #{fmt.group_indian(frame.view.seq)} {fmt.clock(frame.view.ts)} IST)"
+        )
+        return ((fmt.fit(text, width), "alert"),)
+    return None
+
+
+def tab_line(place: Place, crumb: str, frozen_text: str, width: int) -> Line:
+    """Row 2: the panes, the one that is shown marked, and where in it one is."""
+    spans: list[Span] = []
+    for name, label in TABS:
+        shown = name == place
+        spans.append((f"[{label}]" if shown else f" {label} ", "title" if shown else "dim"))
+        spans.append((" ", "text"))
+    spans.append(span(crumb, "title"))
+    right: Line = ((f" {frozen_text} ", "alert"),) if frozen_text else ()
+    return spread(tuple(spans), right, width)
+
+
+def key_line(place: Place, width: int, message: str | None) -> Line:
+    """The last row: the keys of the pane that fit, or a message in their place."""
+    if message is not None:
+        return crop(((f" {fmt.clean(message)}", "warn"),), width)
+    spans: list[Span] = []
+    for shown, hint in hints(place):
+        piece: Line = ((f" {shown}", "key"), (f" {hint} ", "dim"))
+        if line_width(tuple(spans)) + line_width(piece) > width:
+            break
+        spans.extend(piece)
+    return crop(tuple(spans), width)
+
+
+def too_small_line(frame: Frame, columns: int, rows: int) -> Line:
+    """What a terminal below the least size shows: the mode and the result, still alive."""
+    word = mode_word(frame)
+    text = f" {fmt.clean(word)}  P&L net {fmt.gain(frame.view.money.net_paise)}"
+    alert = "  NO DATA" if frame.no_data else ""
+    tail = f"{alert}  terminal {columns}x{rows}, needs 80x24  q quit"
+    return crop(((text + tail, mode_role(word)),), columns)

@@ -1,0 +1,155 @@
+"""Events as lines: what happened, how bad it is, in one row.
+
+Lives here: a text a kind. May import: events, projections.live, tui's pure parts. Always holds: a
+kind without a text of its own is shown by its name; foreign text is cleaned by the row.
+Start reading at ``notice_row``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from events import decision, feed, market, orders, session
+from events.reasons import BY_CODE
+from projections.live.view import LiveView, Notice
+from tui import fmt
+from tui.view.text import Column, Role, Row, Table, column, span
+
+COLUMNS: Final[tuple[Column, ...]] = (
+    column("TIME IST", 8),
+    column("", 1),
+    column("WHAT", 45, grow=True),
+    column("SEQ", 10, ">", priority=3),
+)
+INFO, GOOD, WARN, BAD = "●", "●", "▲", "✗"
+
+Told = tuple[str, Role, str]
+"""Shape, role and text."""
+
+
+def _health(view: LiveView, event: market.FeedHealthChanged) -> Told:
+    age = fmt.age(event.link_age_ms * fmt.NS_PER_MS)
+    text = f"FEED {event.connection} {event.status} {event.reason} (silent {age})"
+    return (GOOD, "ok", text) if event.status == "LIVE" else (BAD, "bad", text)
+
+
+def _feed(view: LiveView, event: feed.FeedStatus) -> Told:
+    verified = "verified" if event.subscription_verified else "NOT verified"
+    text = f"FEED {event.connection} {event.status}, {event.subscribed} subscribed, {verified}"
+    return (WARN, "warn", text) if event.status == "LOST" else (INFO, "text", text)
+
+
+def _rejected(view: LiveView, event: market.FrameRejected) -> Told:
+    text = f"FRAME REFUSED {event.fault} at byte {event.offset} of {event.length_bytes}"
+    return WARN, "warn", text
+
+
+def _missed(view: LiveView, event: feed.TimerTick) -> Told:
+    return WARN, "warn", f"CYCLES MISSED {event.missed}: the engine could not keep up"
+
+
+def _regime(view: LiveView, event: decision.RegimeAssessed) -> Told:
+    return INFO, "text", f"REGIME {event.underlying} {event.regime} (leader {event.leader})"
+
+
+def _intent(view: LiveView, event: orders.IntentApproved) -> Told:
+    text = (
+        f"ENTRY {event.side} {view.symbol(event.contract)} {event.lots} lots"
+        f" ({event.quantity_units}) limit {fmt.price(event.limit_paise)}"
+        f" risk {fmt.rupees(event.risk_paise)}  {event.strategy_id}"
+    )
+    return INFO, "text", text
+
+
+def _exit(view: LiveView, event: orders.ExitSignalled) -> Told:
+    seen = "" if event.seen_paise is None else f", seen {fmt.price(event.seen_paise)}"
+    at = "" if event.trigger_paise is None else f" at {fmt.price(event.trigger_paise)}{seen}"
+    return WARN, "warn", f"{event.reason} {view.symbol(event.contract)}{at}"
+
+
+def _fill(view: LiveView, event: orders.FillApplied) -> Told:
+    text = (
+        f"FILL {event.side} {event.quantity_units} {view.symbol(event.contract)}"
+        f" @ {fmt.price(event.price_paise)}  charges {fmt.rupees(event.charges_paise)}"
+    )
+    return GOOD, "ok", text
+
+
+def _position(view: LiveView, event: orders.PositionChanged) -> Told:
+    text = f"POSITION {event.status} {view.symbol(event.contract)}"
+    if event.status != "CLOSED":
+        return INFO, "text", f"{text} {event.quantity_units} @ {fmt.price(event.average_paise)}"
+    net = event.realised_paise - event.charges_paise
+    return INFO, "text", f"{text} net {fmt.gain(net)}  {event.exit_reason or ''}"
+
+
+def _risk(view: LiveView, event: orders.RiskStateChanged) -> Told:
+    row = BY_CODE.get(event.reason)
+    text = f"RISK {event.status} {event.reason}"
+    text = text if row is None else f"{text}: {row.sentence}"
+    return (INFO, "text", text) if event.status == "NORMAL" else (WARN, "warn", text)
+
+
+def _command(view: LiveView, event: session.OperatorCommand) -> Told:
+    return WARN, "warn", f"OPERATOR {event.verb} by {event.who}: {event.why}"
+
+
+def _config(view: LiveView, event: session.ConfigChanged) -> Told:
+    keys = ", ".join(row.key for row in event.settings)
+    return WARN, "warn", f"CONFIG by {event.who}: {keys}"
+
+
+def _tail(view: LiveView, event: session.TailCut) -> Told:
+    return WARN, "warn", f"TAIL CUT {event.cut_bytes} bytes after #{event.after_seq}"
+
+
+def _closed(view: LiveView, event: session.SessionClosed) -> Told:
+    return INFO, "text", f"SESSION CLOSED {event.reason}"
+
+
+TEXTS: Final[dict[str, Callable[[LiveView, Any], Told]]] = {
+    "FeedHealthChanged": _health,
+    "FeedStatus": _feed,
+    "FrameRejected": _rejected,
+    "TimerTick": _missed,
+    "RegimeAssessed": _regime,
+    "IntentApproved": _intent,
+    "ExitSignalled": _exit,
+    "FillApplied": _fill,
+    "PositionChanged": _position,
+    "RiskStateChanged": _risk,
+    "OperatorCommand": _command,
+    "ConfigChanged": _config,
+    "TailCut": _tail,
+    "SessionClosed": _closed,
+}
+
+
+def tell(view: LiveView, notice: Notice) -> Told:
+    """Shape, role and text of a notice."""
+    if notice.event is None:
+        return WARN, "warn", f"UNREADABLE {notice.kind}: {notice.fault}"
+    text = TEXTS.get(notice.kind)
+    return (INFO, "text", notice.kind) if text is None else text(view, notice.event)
+
+
+def notice_row(view: LiveView, notice: Notice) -> Row:
+    """One line of the events table."""
+    shape, role, text = tell(view, notice)
+    repeats = f" x{notice.repeats}" if notice.repeats > 1 else ""
+    return Row(
+        ("notice", notice.seq),
+        (
+            span(fmt.clock(notice.ts), "dim"),
+            (shape, role),
+            span(text + repeats, role),
+            span(f"#{notice.seq}", "dim"),
+        ),
+    )
+
+
+def notices_table(view: LiveView) -> Table:
+    """The events, newest first."""
+    rows = tuple(notice_row(view, notice) for notice in reversed(view.notices))
+    return Table(f"EVENTS  {len(rows)}", COLUMNS, rows, "nothing has happened yet")

@@ -1,0 +1,211 @@
+"""The grid for live tables.
+
+Lives here: ``LiveGrid``. May import: textual, tui.view.text, tui.theme. Always holds: only visible
+rows are laid out and only changed ones repainted; the cursor follows its row's key when rows move;
+every line has exactly the grid's width. Measured against Textual's own table, which repaints the
+whole of itself for one cell, this costs a fraction at ten frames a second.
+Start reading at ``LiveGrid.show``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final
+
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.theme import CURSOR
+from tui.view.text import Table, crop, header_line, row_line, title_line
+from tui.widgets.line import strip_of
+
+HEAD_ROWS: Final = 2
+"""Title and column titles; they do not scroll."""
+EMPTY_TABLE: Final = Table("", (), (), "")
+
+
+class LiveGrid(ScrollView, can_focus=True, inherit_bindings=False):
+    """A titled table with a cursor, given whole at each frame."""
+
+    DEFAULT_CSS = """
+    LiveGrid {
+        height: 1fr; width: 1fr; overflow-x: hidden; overflow-y: hidden;
+        scrollbar-size-vertical: 0; scrollbar-size-horizontal: 0;
+    }
+    """
+
+    class Pointed(Message):
+        """The cursor came to another row."""
+
+    class Opened(Message):
+        """A row was chosen with the mouse."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(id=name)
+        self._table = EMPTY_TABLE
+        self._faded = False
+        self._cursor = 0
+        self._key: Hashable | None = None
+
+    # --- what is shown -------------------------------------------------------------------------
+
+    @property
+    def cursor_key(self) -> Hashable | None:
+        """The key of the row under the cursor, None in an empty table."""
+        return self._key
+
+    def show(self, table: Table, *, faded: bool = False) -> None:
+        """Show this table; the cursor stays on its row if that is still there."""
+        was, self._table = self._table, table
+        cursor_was = self._cursor
+        self._place_cursor()
+        height = len(table.rows) + HEAD_ROWS
+        if self.virtual_size.height != height:
+            self.virtual_size = Size(self.size.width, height)
+        whole = (
+            faded != self._faded
+            or was.columns != table.columns
+            or len(was.rows) != len(table.rows)
+            or was.empty != table.empty
+        )
+        self._faded = faded
+        if whole:
+            self.refresh()
+            return
+        self._refresh_changed(was, cursor_was)
+
+    def _refresh_changed(self, was: Table, cursor_was: int) -> None:
+        if was.title != self._table.title:
+            self._refresh_at(0)
+        top = round(self.scroll_y)
+        shown = range(top, min(top + self._body_rows, len(self._table.rows)))
+        changed = [row for row in shown if was.rows[row] != self._table.rows[row]]
+        if cursor_was != self._cursor:
+            changed.extend((cursor_was, self._cursor))
+        if len(changed) > self._body_rows // 2:
+            self.refresh()
+            return
+        for row in changed:
+            self._refresh_at(HEAD_ROWS + row - top)
+
+    def _refresh_at(self, y: int) -> None:
+        if 0 <= y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
+
+    @property
+    def _body_rows(self) -> int:
+        return max(self.size.height - HEAD_ROWS, 1)
+
+    def _place_cursor(self) -> None:
+        rows = self._table.rows
+        if not rows:
+            self._cursor, self._key = 0, None
+            return
+        at = min(self._cursor, len(rows) - 1)
+        if self._key is not None and rows[at].key != self._key:
+            at = next((place for place, row in enumerate(rows) if row.key == self._key), at)
+        self._cursor, self._key = at, rows[at].key
+
+    # --- the cursor ----------------------------------------------------------------------------
+
+    def move(self, by: int) -> None:
+        """Move the cursor by rows; it stops at both ends."""
+        self.point_at(self._cursor + by)
+
+    def page(self, by: int) -> None:
+        """Move the cursor by screens."""
+        self.move(by * max(self._body_rows - 1, 1))
+
+    def jump(self, to: int) -> None:
+        """To the first row (0) or the last (-1)."""
+        self.point_at(0 if to == 0 else len(self._table.rows) - 1)
+
+    def point_at(self, row: int) -> None:
+        """Put the cursor on a row and scroll it into view."""
+        rows = self._table.rows
+        if not rows:
+            return
+        before = self._cursor
+        self._cursor = min(max(row, 0), len(rows) - 1)
+        self._key = rows[self._cursor].key
+        self._scroll_to_cursor()
+        if before != self._cursor:
+            self.refresh()
+            self.post_message(self.Pointed())
+
+    def point_at_key(self, key: Hashable | None) -> None:
+        """Put the cursor on the row with this key, where there is one."""
+        for place, row in enumerate(self._table.rows):
+            if row.key == key:
+                self.point_at(place)
+                return
+
+    def _scroll_to_cursor(self) -> None:
+        top = round(self.scroll_y)
+        if self._cursor < top:
+            self.scroll_to(y=self._cursor, animate=False, force=True, immediate=True)
+        elif self._cursor >= top + self._body_rows:
+            target = self._cursor - self._body_rows + 1
+            self.scroll_to(y=target, animate=False, force=True, immediate=True)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click points; a second one opens."""
+        row = event.y - HEAD_ROWS + round(self.scroll_y)
+        if event.y < HEAD_ROWS or row >= len(self._table.rows):
+            return
+        again = row == self._cursor and self.has_focus
+        self.point_at(row)
+        if again or event.chain > 1:
+            self.post_message(self.Opened())
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel moves the cursor, so that what is chosen is always in view."""
+        event.stop()
+        self.move(1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """See ``on_mouse_scroll_down``."""
+        event.stop()
+        self.move(-1)
+
+    def on_resize(self) -> None:
+        """Keep the cursor in view."""
+        self.virtual_size = Size(self.size.width, len(self._table.rows) + HEAD_ROWS)
+        self._scroll_to_cursor()
+
+    def watch_has_focus(self, value: bool) -> None:
+        """The title's rule shows the focus."""
+        super().watch_has_focus(value)
+        self.refresh()
+
+    # --- painting ------------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        table = self._table
+        if y == 0:
+            line = title_line(self._title_text(), width, focused=self.has_focus)
+            return strip_of(line, width, faded=self._faded)
+        if y == 1:
+            line = header_line(table, width) if table.rows else ()
+            return strip_of(line, width, faded=self._faded)
+        row = y - HEAD_ROWS + round(self.scroll_y)
+        if row >= len(table.rows):
+            empty = y == HEAD_ROWS and not table.rows
+            text = crop(((f"  {table.empty}", "dim"),), width) if empty else ()
+            return strip_of(text, width, faded=self._faded)
+        # Only the table with the focus shows a cursor: two would ask which one a key moves.
+        at_cursor = row == self._cursor and self.has_focus
+        line = row_line(table, table.rows[row], width, at_cursor=at_cursor)
+        marked = CURSOR if at_cursor else None
+        return strip_of(line, width, faded=self._faded, extra=marked)
+
+    def _title_text(self) -> str:
+        """The title, with the place in the list where not all rows fit."""
+        total = len(self._table.rows)
+        if total <= self._body_rows:
+            return self._table.title
+        return f"{self._table.title}  [{self._cursor + 1}/{total}]"
