@@ -85,6 +85,9 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(orders.SessionSummarised),
 )
 
+PAST: Final[dict[tuple[str, int], type[Event]]] = {}
+"""Shapes that a journal may still hold and that nothing writes any more, by (kind, version)."""
+
 BY_KIND: Final[dict[str, KindSpec]] = {spec.kind: spec for spec in SPECS}
 BY_STRUCT: Final[dict[type[Event], KindSpec]] = {spec.struct: spec for spec in SPECS}
 FACT_KINDS: Final[tuple[str, ...]] = tuple(s.kind for s in SPECS if s.role == "FACT")
@@ -92,6 +95,11 @@ FACT_KINDS: Final[tuple[str, ...]] = tuple(s.kind for s in SPECS if s.role == "F
 _DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Event]]] = {
     spec.kind: msgspec.msgpack.Decoder(spec.struct) for spec in SPECS
 }
+
+
+def shapes() -> dict[tuple[str, int], type[Event]]:
+    """Every (kind, version) ever released with its struct, past ones first."""
+    return {**PAST, **{(spec.kind, spec.version): spec.struct for spec in SPECS}}
 
 
 def spec_of(envelope: Envelope) -> KindSpec:
