@@ -1,0 +1,90 @@
+"""A recorded session as a market: its own frames, again.
+
+Lives here: the market over the facts of a session. May import: events, engine.ports, engine.rulebook.
+Always holds: frames are given byte for byte with their times; lacks, bar and cycle rule are those of
+the recording; the identity is a digest of instruments and frames, so a copy is the same market.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from engine.ports import MarketError, MarketFrame
+from engine.rulebook import Rulebook
+from events.base import Event
+from events.feed import FeedFrame
+from events.session import (
+    CycleRule,
+    Instrument,
+    InstrumentsLoaded,
+    MarketIdentity,
+    SessionOpened,
+)
+
+Facts = Callable[[], Iterator[tuple[int, Event]]]
+"""Gives (ts, fact) of the recorded session from its start at each call."""
+
+
+class RecordedMarket:
+    """The ``Market`` of a recorded session. Raises ``MarketError`` where it holds no market."""
+
+    def __init__(self, facts: Facts, rulebook: Rulebook) -> None:
+        self._facts = facts
+        opened, loaded = self._opening()
+        window = rulebook.session_window(opened.day, "fno", "NSE")
+        if window is None:
+            raise MarketError(
+                f"the rulebook knows no session on {opened.day}: add a row with source"
+            )
+        self._opened, self._loaded = opened, loaded
+        self.open_ns, self.close_ns = window.open_ns, window.close_ns
+        self._digest = self._content()
+
+    def _opening(self) -> tuple[SessionOpened, InstrumentsLoaded]:
+        opened: SessionOpened | None = None
+        for _, event in self._facts():
+            if isinstance(event, SessionOpened):
+                opened = event
+            elif isinstance(event, InstrumentsLoaded) and opened is not None:
+                return opened, event
+        raise MarketError("the session holds no instruments: it cannot serve as a market")
+
+    def _content(self) -> str:
+        digest = hashlib.sha256(msgspec.msgpack.encode(self._loaded))
+        for frame in self.frames():
+            digest.update(msgspec.msgpack.encode((frame.ts, frame.snapshot_end, frame.data)))
+        return digest.hexdigest()
+
+    @property
+    def identity(self) -> MarketIdentity:
+        market = self._opened.market
+        return MarketIdentity("session", None, None, self._digest, market.lacks, market.bar_ms)
+
+    @property
+    def cycle_rule(self) -> CycleRule:
+        return self._opened.cycle_rule
+
+    @property
+    def day(self) -> int:
+        return self._opened.day
+
+    @property
+    def anchor_ns(self) -> int:
+        return self._opened.anchor_ns
+
+    @property
+    def dump_digest(self) -> str:
+        return self._loaded.dump_digest
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """The instruments of the recording, in its order."""
+        return self._loaded.rows
+
+    def frames(self) -> Iterator[MarketFrame]:
+        """The recorded frames in order; one that was cut on receipt is given as it was kept."""
+        for ts, event in self._facts():
+            if isinstance(event, FeedFrame):
+                yield MarketFrame(ts, event.data, event.connection, event.snapshot_end)
