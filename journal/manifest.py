@@ -27,8 +27,8 @@ _SIZE_BYTES_MAX: Final = 1024 * 1024
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who made a session, where and when. ``created_wall_ns`` is ns UTC by
-    the wall clock, and is never rewritten."""
+    """Who made a session, where and when. ``created_ts`` is ns UTC by the wall
+    clock at creation, and is never rewritten."""
 
     session: str
     uid: str
@@ -39,7 +39,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     platform: str
     host: str
     pid: int
-    created_wall_ns: int
+    created_ts: int
 
 
 def describe_session(*, session: str, uid: str, day: str, mode: str, program: str) -> Manifest:
