@@ -90,12 +90,12 @@ class RegimeConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
 class RiskConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     daily_loss_bps_max: Annotated[
         int, Meta(ge=1, le=10_000, description="loss of the day, of capital")
-    ] = 400
+    ] = 500
     trades_day_max: Annotated[int, Meta(ge=0, description="trades of a day and account")] = 6
     loss_streak_max: Annotated[int, Meta(ge=1, description="losing trades in a row")] = 3
     open_risk_bps_max: Annotated[
         int, Meta(ge=1, le=10_000, description="risk of all open positions, of capital")
-    ] = 500
+    ] = 400
     trade_risk_bps_max: Annotated[
         int, Meta(ge=1, le=10_000, description="risk of one trade, of capital")
     ] = 250

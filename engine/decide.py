@@ -250,7 +250,7 @@ def _bar_closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     slot = state.slots[look.slot_of[event.instrument]]
     market, name = state.markets[u], state.underlyings[u].name
     made = (
-        assess(name, slot, market.regime, state.config.regime.settle_bars),
+        assess(name, slot, event.bar_ms, market.regime, state.config.regime.settle_bars),
         day_type(name, market, event.close_paise, slot.bars_done),
     )
     return Outcome(tuple(one for one in made if one is not None))

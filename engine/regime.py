@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from engine.exact import exp, floor, log
 from engine.state import BarSlot, RegimeState, UnderlyingState
 from events.decision import DayTypeAssessed, RegimeAssessed
@@ -18,39 +20,48 @@ LABELS: Final = ("TREND", "RANGE", "RANGE_VOLATILE", "EVENT", "PANIC")
 NEUTRAL: Final = "NEUTRAL"
 UNKNOWN: Final = "UNKNOWN"
 
-FEATURES: Final = ("adx", "drift", "expansion", "shock", "bias")
+FEATURES: Final = ("adx", "drift", "fall", "level", "bias")
 WEIGHTS_MILLI: Final[tuple[tuple[int, ...], ...]] = (
-    (2_600, 1_700, 0, -900, -1_700),
-    (-2_200, -1_500, -1_000, -900, 2_000),
-    (-1_600, -900, 1_300, 200, 300),
-    (200, 300, 1_500, 1_300, -2_300),
-    (500, 500, 2_000, 2_300, -4_800),
+    (600, 1_600, 0, -900, -2_200),
+    (-400, -1_800, 0, -1_000, 1_600),
+    (-100, -1_600, 0, 1_800, -100),
+    (0, 200, 0, 2_400, -3_000),
+    (0, 0, 1_400, 2_000, -4_600),
 )
 """Scores in thousandths a unit of feature, one row a label in the order of ``LABELS``.
 
-Features are scaled to about 0..2: ``adx`` ADX/25; ``drift`` |fast EMA - slow EMA| in ATR;
-``expansion`` fast over slow realised volatility, less 1; ``shock`` the bar's move in ATR, less 1.5;
-``bias`` is 1. Own choice, to be read as: a trend is a high ADX with separated averages; a range is a
-low one with calm volatility; an event is volatility that expands with a large bar; a panic more so.
+Features are scaled to about 0..2: ``adx`` ADX/25; ``drift`` |fast EMA - slow EMA| in ATR; ``fall`` the
+same where the fast average is below; ``level`` realised volatility a year over its reference, less 1;
+``bias`` is 1. Own choice, to be read as: a trend is separated averages in calm volatility, a range
+the opposite; high volatility without separation is a volatile range, with it an event, downwards a
+panic. The table is part of the code digest, so a change of it is a change of the engine.
 """
 
+LEVEL_REFERENCE: Final = 0.12
+"""Ordinary realised volatility a year of these indices; INDIA VIX has stood around it for years."""
+
+TRADING_MS_PER_YEAR: Final = 252 * 375 * 60_000
 FEATURE_MAX: Final = 3.0
 TREND_MOVE_MILLI: Final = 600
 DAY_TYPE_AFTER_BARS: Final = 30
 
 
-class Features:
-    """The inputs of one assessment, as floats and as the integers that the event keeps."""
+class Features(msgspec.Struct, frozen=True, gc=False):
+    """The inputs of one assessment, unscaled."""
 
-    __slots__ = ("adx", "drift", "expansion", "shock", "values")
+    adx: float
+    drift: float
+    fall: float
+    level: float
 
-    def __init__(self, adx: float, drift: float, expansion: float, shock: float) -> None:
-        self.adx, self.drift, self.expansion, self.shock = adx, drift, expansion, shock
-        self.values = (
-            _clip(adx / 25.0),
-            _clip(drift),
-            _clip(expansion - 1.0),
-            _clip(shock - 1.5),
+    @property
+    def values(self) -> tuple[float, ...]:
+        """Scaled and clipped, in the order of ``FEATURES``."""
+        return (
+            _clip(self.adx / 25.0),
+            _clip(self.drift),
+            _clip(self.fall),
+            _clip(self.level - 1.0),
             1.0,
         )
 
@@ -59,17 +70,16 @@ def _clip(value: float) -> float:
     return FEATURE_MAX if value > FEATURE_MAX else -1.0 if value < -1.0 else value
 
 
-def features_of(slot: BarSlot) -> Features | None:
+def features_of(slot: BarSlot, bar_ms: int) -> Features | None:
     """The features after the slot's last declared bar; None while one has no value."""
     ind, vol = slot.indicators, slot.volatility
     if ind is None or vol is None or ind.atr_paise <= 0.0 or ind.adx is None:
         return None
-    expansion = vol.expansion
-    if expansion is None:
+    yearly = vol.annualised_fast(float(TRADING_MS_PER_YEAR // bar_ms))
+    if yearly is None:
         return None
-    drift = abs(ind.ema_fast_paise - ind.ema_slow_paise) / ind.atr_paise
-    shock = (ind.high_paise - ind.low_paise) / ind.atr_paise
-    return Features(ind.adx, drift, expansion, shock)
+    apart = (ind.ema_fast_paise - ind.ema_slow_paise) / ind.atr_paise
+    return Features(ind.adx, abs(apart), max(-apart, 0.0), yearly / LEVEL_REFERENCE)
 
 
 def probabilities(features: Features) -> tuple[float, ...]:
@@ -108,10 +118,10 @@ def per_mille(probs: tuple[float, ...]) -> tuple[int, ...]:
 
 
 def assess(
-    underlying: str, slot: BarSlot, before: RegimeState | None, settle_bars: int
+    underlying: str, slot: BarSlot, bar_ms: int, before: RegimeState | None, settle_bars: int
 ) -> RegimeAssessed | None:
     """The assessment after a declared bar; None while a feature has no value."""
-    features = features_of(slot)
+    features = features_of(slot, bar_ms)
     if features is None:
         return None
     probs = per_mille(probabilities(features))
@@ -130,9 +140,9 @@ def assess(
         floor(entropy_nats(tuple(p / 1000.0 for p in probs)) * 1000.0 + 0.5),
         unstable,
         _milli(features.adx),
-        _milli(features.expansion),
         _milli(features.drift),
-        _milli(features.shock),
+        _milli(features.fall),
+        _milli(features.level),
     )
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from engine import config as settings
 from engine.config import Config
-from engine.core import Core, encode_fact
+from engine.core import Core, Derived, encode_fact
 from engine.ports import Market
 from engine.schedule import facts_of
 from engine.state import State
@@ -85,10 +85,15 @@ class Runner:
 
     def fact(self, ts: int, event: Event) -> None:
         """Apply one fact, journal its group, wait for durability where the group is urgent."""
+        self.group(ts, event)
+
+    def group(self, ts: int, event: Event) -> list[Derived]:
+        """As ``fact``; gives the derivations."""
         seq = self._writer.head_seq + 1
         group = [encode_fact(seq, ts, event)]
         urgent = BY_STRUCT[type(event)].urgent
-        for one in self.core.step(seq, ts, event):
+        derived = self.core.step(seq, ts, event)
+        for one in derived:
             group.append(one.data)
             self._digest.update(one.data)
             urgent = urgent or one.entry.kind in self._urgent
@@ -99,6 +104,7 @@ class Runner:
             raise EngineFault(
                 f"group {seq} was not durable within {DURABLE_DEADLINE_S:.0f} s: check the disk"
             )
+        return derived
 
 
 def code_digest(root: Path | None = None) -> str:

@@ -15,7 +15,9 @@ class RegimeAssessed(Event, frozen=True, array_like=True, gc=False, forbid_unkno
 
     ``probs_milli`` are per mille in the order of ``labels`` and sum to 1000; ``entropy_milli`` is
     Shannon entropy in milli-nats; ``regime`` follows ``leader`` only after ``leader_bars`` bars
-    (hysteresis); ``unstable`` lists the reasons for which the regime may not be traded.
+    (hysteresis); ``unstable`` lists the reasons for which the regime may not be traded. The features
+    are in thousandths: ADX, separation of the averages in ATR (``drift``, and downwards ``fall``),
+    realised volatility against its reference (``level``).
     """
 
     underlying: str
@@ -26,10 +28,10 @@ class RegimeAssessed(Event, frozen=True, array_like=True, gc=False, forbid_unkno
     probs_milli: tuple[int, ...]
     entropy_milli: int
     unstable: tuple[str, ...]
-    adx_milli: int | None
-    expansion_milli: int | None
-    drift_milli: int | None
-    shock_milli: int | None
+    adx_milli: int
+    drift_milli: int
+    fall_milli: int
+    level_milli: int
 
 
 class DayTypeAssessed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
