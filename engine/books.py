@@ -66,7 +66,11 @@ def mark_positions(state: State) -> State:
 
 
 def apply_intent_approved(state: State, event: IntentApproved, ts: int, look: Lookup) -> State:
-    """The entry order exists from its approval on; its risk counts at once."""
+    """The entry order exists from its approval on; its risk counts at once.
+
+    An approval of version 1 kept no reference: it was decided at the mid that stands now.
+    """
+    reference = event.reference_paise
     order = Order(
         order_id=f"P{event.intent_id}",
         authority=event.intent_id,
@@ -80,7 +84,7 @@ def apply_intent_approved(state: State, event: IntentApproved, ts: int, look: Lo
         fills=0,
         last_seq=0,
         limit_paise=event.limit_paise,
-        reference_paise=mid_paise(state, event.contract),
+        reference_paise=reference if reference is not None else mid_paise(state, event.contract),
         due_ns=event.due_ts,
         expires_ns=event.due_ts + state.config.paper.entry_valid_ms * MS,
         risk_paise=event.risk_paise,

@@ -1,9 +1,9 @@
 """One decision cycle of one underlying: from the view to exactly one decision.
 
-Lives here: the order of the stages, what each needs from an earlier one, the assumed evaluation, the
-decision and the intent. May import: events, engine. Always holds: eleven official verdicts in declared
-order; the first that is no pass is the terminal reason; an intent exists only where all eleven passed
-officially; assumed verdicts decide nothing.
+Lives here: the order of the stages, what each needs from an earlier one, the assumed evaluation,
+the decision and the intent. May import: events, engine. Always holds: eleven official verdicts in
+declared order; the first that is no pass is the terminal reason; an intent exists only where all
+eleven passed officially; assumed verdicts decide nothing.
 Start reading at ``decide_cycle``.
 """
 
@@ -15,11 +15,21 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.apply import screen_mark
-from engine.books import MS
+from engine.books import MS, mid_paise
 from engine.exact import floor
 from engine.exits import content_id
-from engine.gates import contract, feed, governance, quote, regime, risk, session, sizing
-from engine.gates import strategy, warmup
+from engine.gates import (
+    contract,
+    feed,
+    governance,
+    quote,
+    regime,
+    risk,
+    session,
+    sizing,
+    strategy,
+    warmup,
+)
 from engine.gates.contract import Pick
 from engine.gates.rows import PASS, upstream
 from engine.gates.strategy import Chosen
@@ -225,6 +235,7 @@ def _intent(view: View, official: Judged, gates_seq: int) -> IntentApproved:
         official.lots * plan.lot_units,
         official.lots,
         limit - limit % 5,
+        mid_paise(state, pick.contract),
         plan.stop_paise,
         plan.target_paise,
         plan.trail_paise,

@@ -27,7 +27,7 @@ class FeedFrame(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fi
 
 
 class FeedStatus(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """A connection's state: ``CONNECTED`` with its subscription verified or not, ``LOST``, ``ENDED``.
+    """A connection's state: ``CONNECTED`` (subscription verified or not), ``LOST``, ``ENDED``.
 
     ``ENDED`` is said by a recorded or simulated market that has no more frames to give.
     """

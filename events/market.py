@@ -36,7 +36,7 @@ class BarClosed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fi
 
 
 class FrameRejected(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """A frame that was refused whole. ``fault`` is the codec's word, ``offset`` where it gave up."""
+    """A frame refused whole. ``fault`` is the codec's word, ``offset`` where it gave up."""
 
     connection: int
     fault: str
@@ -45,7 +45,7 @@ class FrameRejected(Event, frozen=True, array_like=True, gc=False, forbid_unknow
 
 
 class FeedHealthChanged(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The feed changed its state: ``LIVE``, ``GAP`` or ``DOWN``, with the reason code and the age."""
+    """The feed changed its state: ``LIVE``, ``GAP`` or ``DOWN``, with reason code and age."""
 
     connection: int
     status: str
@@ -68,8 +68,11 @@ class InstrumentsGated(Event, frozen=True, array_like=True, gc=False, forbid_unk
 
 
 class ExpiryView(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """One expiry in a snapshot: the forward and how it was found (``PARITY``, ``FUTURE``), at-the-money
-    volatility (a fraction a year), skew, put-call ratio."""
+    """One expiry in a snapshot.
+
+    The forward and how it was found (``PARITY``, ``FUTURE``), at-the-money volatility (a fraction a
+    year), skew, put-call ratio.
+    """
 
     expiry: int
     forward_paise: int | None

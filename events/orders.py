@@ -19,9 +19,11 @@ class ChargeLine(Record, frozen=True, array_like=True, gc=False, forbid_unknown_
 
 
 class IntentApproved(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """An entry that passed all eleven stages. ``intent_id`` is its content's id (20 characters).
+    """An entry that passed all eleven stages. ``intent_id`` is its content's id (16 characters).
 
-    ``risk_paise`` is the loss at the stop with charges both ways.
+    ``reference_paise`` is the contract's mid at the decision, from which ``FillApplied`` measures
+    its slippage; None in what was upcast from version 1, which did not keep it. ``risk_paise`` is
+    the loss at the stop with charges both ways.
     """
 
     intent_id: str
@@ -32,6 +34,7 @@ class IntentApproved(Event, frozen=True, array_like=True, gc=False, forbid_unkno
     quantity_units: int
     lots: int
     limit_paise: int
+    reference_paise: int | None
     stop_paise: int
     target_paise: int
     trail_paise: int
@@ -41,7 +44,7 @@ class IntentApproved(Event, frozen=True, array_like=True, gc=False, forbid_unkno
 
 
 class ExitSignalled(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """An exit rule fired for a position. ``reason`` is STOP, TARGET, TRAIL, TIME and so on as codes.
+    """An exit rule fired for a position. ``reason`` is its code (``EXIT_STOP`` and so on).
 
     It depends on no entry gate. ``trigger_paise`` is the level, ``seen_paise`` the bid that met it.
     """
@@ -91,7 +94,7 @@ class FillApplied(Event, frozen=True, array_like=True, gc=False, forbid_unknown_
 
 
 class PositionChanged(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """A position after a fill: OPEN or CLOSED. ``realised_paise`` is gross, charges stand beside it."""
+    """A position after a fill: OPEN or CLOSED. ``realised_paise`` is gross of the charges."""
 
     position_id: str
     underlying: str
@@ -110,7 +113,10 @@ class PositionChanged(Event, frozen=True, array_like=True, gc=False, forbid_unkn
 
 
 class RiskStateChanged(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The account's day so far, said when a count, a lock or a halt changes. Paise, net of charges."""
+    """The account's day so far, said when a count, a lock or a halt changes.
+
+    Money in paise; ``realised_paise`` is gross of ``charges_paise``.
+    """
 
     status: str
     reason: str

@@ -1,8 +1,8 @@
 """The closed registry: every (kind, version) that a journal may hold, and its struct.
 
-Lives here: the table of kinds and the decoding of payloads. May import: events. Always holds: a kind
-or version that is not in the table is an error with a code, never a guess and never an import by
-name; the current struct of a kind is the last version in its row.
+Lives here: the table of kinds, the past shapes, the decoding of payloads. May import: events.
+Always holds: a kind or version that is not in the tables is an error with a code, never a guess and
+never an import by name. Start reading at ``SPECS``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 from events import decision, feed, market, orders, session
 from events.base import Event
 from events.envelope import Envelope
+from events.past.intent_approved_v1 import IntentApprovedV1
 
 Role = Literal["FACT", "DERIVATION"]
 
@@ -76,7 +77,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(decision.ContractsScreened),
     _derivation(decision.CandidateProposed),
     _derivation(decision.DecisionMade),
-    _derivation(orders.IntentApproved, urgent=True),
+    _derivation(orders.IntentApproved, 2, urgent=True),
     _derivation(orders.ExitSignalled, urgent=True),
     _derivation(orders.OrderChanged),
     _derivation(orders.FillApplied),
@@ -85,7 +86,9 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(orders.SessionSummarised),
 )
 
-PAST: Final[dict[tuple[str, int], type[Event]]] = {}
+PAST: Final[dict[tuple[str, int], type[Event]]] = {
+    ("IntentApproved", 1): IntentApprovedV1,
+}
 """Shapes that a journal may still hold and that nothing writes any more, by (kind, version)."""
 
 BY_KIND: Final[dict[str, KindSpec]] = {spec.kind: spec for spec in SPECS}
@@ -109,8 +112,9 @@ def spec_of(envelope: Envelope) -> KindSpec:
         raise UnknownKindError(f"KIND_UNKNOWN: seq {envelope.seq} holds kind {envelope.kind!r}")
     if envelope.version > spec.version:
         raise VersionTooNewError(
-            f"VERSION_TOO_NEW: seq {envelope.seq} holds {envelope.kind} version {envelope.version}, "
-            f"this release knows up to {spec.version}; read it with the release that wrote it"
+            f"VERSION_TOO_NEW: seq {envelope.seq} holds {envelope.kind} version "
+            f"{envelope.version}, this release knows up to {spec.version}; "
+            "read it with the release that wrote it"
         )
     return spec
 
@@ -120,8 +124,13 @@ def decode_event(envelope: Envelope) -> Event:
     spec = spec_of(envelope)
     if envelope.version != spec.version:
         raise PayloadError(f"{envelope.kind} version {envelope.version} needs an upcast first")
+    return decode_payload(envelope, _DECODERS[envelope.kind])
+
+
+def decode_payload(envelope: Envelope, decoder: msgspec.msgpack.Decoder[Event]) -> Event:
+    """The payload as the decoder's shape. Raises ``PayloadError`` where it is not of that shape."""
     try:
-        return _DECODERS[envelope.kind].decode(envelope.payload)
+        return decoder.decode(envelope.payload)
     except msgspec.MsgspecError as error:
         raise PayloadError(
             f"PAYLOAD_INVALID: seq {envelope.seq}, {envelope.kind}: {error}"

@@ -1,8 +1,9 @@
 """Facts that open, feed and close a session.
 
-Lives here: identity of a session, what it carries over, artefacts by content, instruments, settings,
-operator commands and the end. May import: events.base. Always holds: no path, host, process id,
-secret or wall time stands in any of these structs; they would make two equal runs differ.
+Lives here: identity of a session, what it carries over, artefacts by content, instruments,
+settings, operator commands and the end. May import: events.base. Always holds: no path, host,
+process id, secret or wall time stands in any of these structs; they would make two equal runs
+differ.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ class ConfigChanged(Event, frozen=True, array_like=True, gc=False, forbid_unknow
 
 
 class OperatorCommand(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """What a person asked for. ``verb`` is ``HALT`` or ``RESUME``; ``why`` is kept word for word."""
+    """What a person asked for. ``verb`` is ``HALT`` or ``RESUME``; ``why`` is kept as given."""
 
     verb: str
     who: str

@@ -251,8 +251,8 @@ class Story:
         intent = f"I{self.cycle:019d}"
         self.derive(
             orders.IntentApproved(
-                intent, "NIFTY", "trend-1", CALL, "BUY", quantity, 2, price + 10, 10_000, 14_000,
-                500, 170_000, seq - 1, self.now,
+                intent, "NIFTY", "trend-1", CALL, "BUY", quantity, 2, price + 10, price - 5, 10_000,
+                14_000, 500, 170_000, seq - 1, self.now,
             ),
             cause,
         )  # fmt: skip
