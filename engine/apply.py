@@ -24,13 +24,14 @@ from engine.lookup import Lookup
 from engine.rulebook import Rulebook, resolve_day
 from engine.state import (
     EMPTY_UNDERLYING,
+    NEVER_NS,
     AccountState,
     BarSlot,
     RegimeState,
     State,
     UnderlyingState,
 )
-from events import decision, feed, market, orders, session
+from events import decision, feed, market, session
 from events.base import Event
 from events.envelope import payload_digest
 
@@ -111,6 +112,8 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
     slots = tuple(
         BarSlot(i, (), (), None, None, 0) for i, row in enumerate(rows) if row.kind in BAR_KINDS
     )
+    # A pause of the account's last session goes on in this one, whichever underlying it was of.
+    cooldown = state.carried.cooldown_until_ns if state.carried is not None else NEVER_NS
     return replace(
         state,
         instruments=rows,
@@ -120,7 +123,7 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
         vols=(0.0,) * len(rows),
         slots=slots,
         accs=(tuple(new_accumulator()),) * len(slots),
-        markets=tuple(EMPTY_UNDERLYING for _ in maps),
+        markets=(replace(EMPTY_UNDERLYING, cooldown_until_ns=cooldown),) * len(maps),
     )
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from engine.apply import Entry
 from engine.bars import MINUTE_NS, Bar
-from engine.books import EXIT, open_risk_paise, order_of
+from engine.books import open_risk_paise, order_of
 from engine.cycle import decide_cycle
 from engine.exits import decide_exits
 from engine.feed import checked_walk
@@ -278,7 +278,7 @@ def _exit_signalled(state: State, item: Item, look: Lookup, seq: int) -> Outcome
 
 
 def _fill_applied(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
-    """Order, position and account after a fill."""
+    """Order and position after a fill."""
     event = item.entry.event
     assert isinstance(event, FillApplied)
     order = order_of(state, event.order_id)
@@ -289,14 +289,7 @@ def _fill_applied(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     done = order.filled_units == order.quantity_units
     status, reason = ("FILLED", "ORDER_FILLED") if done else ("PARTIAL", "ORDER_PARTIAL")
     held = next(p for p in state.positions if order.authority.startswith(p.position_id))
-    why = "RISK_EXIT_FILLED" if order.role == EXIT else "RISK_ENTRY_FILLED"
-    return Outcome(
-        (
-            order_event(order, status, reason, order.filled_units),
-            _position(state, held),
-            _risk(state, why),
-        )
-    )
+    return Outcome((order_event(order, status, reason, order.filled_units), _position(state, held)))
 
 
 def _position(state: State, held: Position) -> PositionChanged:
@@ -317,6 +310,14 @@ def _position(state: State, held: Position) -> PositionChanged:
         held.charges_paise,
         held.exit_reason or None,
     )
+
+
+def _position_changed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """The account after a fill: once the position has moved, for streak and cooldown follow it."""
+    event = item.entry.event
+    assert isinstance(event, PositionChanged)
+    entered = event.exit_reason is None
+    return Outcome((_risk(state, "RISK_ENTRY_FILLED" if entered else "RISK_EXIT_FILLED"),))
 
 
 def _order_changed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -376,7 +377,7 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "ExitSignalled": _exit_signalled,
     "OrderChanged": _order_changed,
     "FillApplied": _fill_applied,
-    "PositionChanged": _nothing,
+    "PositionChanged": _position_changed,
     "RiskStateChanged": _nothing,
     "SessionSummarised": _nothing,
     "fills": _fills,

@@ -7,7 +7,7 @@ from tests.engine.fabricated import SmallMarket, relaxed, run_core, small_facts,
 
 
 def test_it_trades_and_closes() -> None:
-    """The default run approves an entry, fills it and closes the position: later tests see trades."""
+    """The default run approves an entry, fills it and closes it, so other tests see trades."""
     run = small_run()
     assert run.events("IntentApproved")
     closed = [e for e in run.events("PositionChanged") if isinstance(e, PositionChanged)]
