@@ -34,7 +34,7 @@ def facts_of(
     if rule.kind == GRID:
         return _on_grid(frames, rule, open_ns, close_ns)
     if rule.kind == AFTER_SNAPSHOT:
-        return _after_snapshots(frames, rule)
+        return _after_snapshots(frames, rule, close_ns)
     raise ValueError(f"cycle rule {rule.kind!r} is not known")
 
 
@@ -52,8 +52,14 @@ def _on_grid(
         due += step
 
 
-def _after_snapshots(frames: Iterable[MarketFrame], rule: CycleRule) -> Iterator[Dated]:
-    """A tick with each page; in a silence longer than the largest gap, one each cadence."""
+def _after_snapshots(
+    frames: Iterable[MarketFrame], rule: CycleRule, close_ns: int
+) -> Iterator[Dated]:
+    """A tick with each page; in a silence longer than the largest gap, one each cadence.
+
+    A silence that lasts to the close is one like any other: positions are squared off in it. Before
+    the first page there is no market to decide about, so the rule counts from there.
+    """
     due: int | None = None
     step = rule.cadence_ms * MS
     for frame in frames:
@@ -64,6 +70,9 @@ def _after_snapshots(frames: Iterable[MarketFrame], rule: CycleRule) -> Iterator
         if frame.snapshot_end:
             yield _tick(frame.ts)
             due = frame.ts + rule.max_gap_ms * MS + step
+    while due is not None and due < close_ns:
+        yield _tick(due)
+        due += step
 
 
 def _tick(due: int) -> Dated:
