@@ -59,7 +59,8 @@ class WriterOptions(msgspec.Struct, frozen=True):
 
 
 class LogEnd(msgspec.Struct, frozen=True):
-    """Where writing goes on: the live segment, its size and raw entry bytes, and the chain."""
+    """Where writing goes on: the live segment, its size and raw entry bytes, and the chain.
+    ``group_open``: the last entry has no group mark, so no segment may end here."""
 
     segment: int = 0
     offset: int = 0
@@ -67,6 +68,7 @@ class LogEnd(msgspec.Struct, frozen=True):
     head_seq: int = 0
     head_hash: bytes = bytes(32)
     mark_count: int = 0
+    group_open: bool = False
 
 
 class SessionLog:
@@ -94,6 +96,7 @@ class SessionLog:
         self._offset = end.offset
         self._segment_raw = end.segment_raw_bytes
         self._mark_count = end.mark_count
+        self._group_open = end.group_open
         self._handle = -1
         self._parts: list[bytes] = []
         self._part_bytes = 0
@@ -110,8 +113,9 @@ class SessionLog:
 
     def add_group(self, group: Sequence[bytes]) -> None:
         """Take one whole group: buffered, hashed, written in blocks, not yet synced."""
-        if self._segment_raw >= self._options.segment_size_bytes:
+        if self._segment_raw >= self._options.segment_size_bytes and not self._group_open:
             self._roll()
+        self._group_open = False
         limit = self._options.block_size_bytes
         parts = self._parts
         chain = self.head_hash

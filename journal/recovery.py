@@ -449,6 +449,7 @@ def repair(inspection: Inspection, files: Files = OS_FILES) -> tuple[LogEnd, Rec
         scan.end_seq,
         scan.end_hash,
         count,
+        bool(scan.open_group),
     )
     return end, RecoveredTail(
         scan.end_seq,

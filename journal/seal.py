@@ -94,7 +94,7 @@ def _scan(path: Path, segment: SegmentFiles, files: Files, *, full: bool) -> Seg
 
 def _seal_segment(segment: SegmentFiles, files: Files) -> bool:
     """Seal one finished segment; True when a file was made, False when it was there already."""
-    live = _whole(segment.live_path, segment, files)
+    live = _whole(segment.live_path, segment, files, full=False)
     if not segment.sealed:
         _write_sealed(segment, files)
         _must_agree(live, _whole(segment.partial_path, segment, files), segment)
@@ -107,8 +107,10 @@ def _seal_segment(segment: SegmentFiles, files: Files) -> bool:
     return not segment.sealed
 
 
-def _whole(path: Path, segment: SegmentFiles, files: Files) -> SegmentScan:
-    scan = _scan(path, segment, files, full=True)
+def _whole(path: Path, segment: SegmentFiles, files: Files, *, full: bool = True) -> SegmentScan:
+    """Where a segment ends, by its entries or (the live one, which is read once more when the
+    sealed one is made from it) by its headers and payload CRCs. Raises when it is not whole."""
+    scan = _scan(path, segment, files, full=full)
     if scan.damage is not Damage.NONE:
         raise ChainBroken(
             f"cannot be sealed: {scan.reason}",

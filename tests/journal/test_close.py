@@ -122,6 +122,21 @@ def test_an_exchanged_or_shortened_session_shows(tmp_path: Path) -> None:
             close_session(folder, ledger)
 
 
+def test_a_session_in_which_nothing_was_said(tmp_path: Path) -> None:
+    """A session without an entry closes, seals, reads and verifies; so does one that died so."""
+    for name, folder in (("orderly", tmp_path / "a"), ("dead", tmp_path / "b")):
+        if name == "orderly":
+            JournalWriter.create(folder, UID).close()
+        else:
+            build(folder, [])
+        closed = close_session(folder, tmp_path / "ledger.axl")
+        assert (closed.head_seq, closed.head_hash) == (0, bytes(32))
+        assert [path.name for path in folder.glob("*.ax?")] == ["000001.axs"]
+        assert read_all(folder) == []
+        report = verify_session(folder, ledger=tmp_path / "ledger.axl")
+        assert (report.ok, report.closed, report.entries) == (True, True, 0)
+
+
 def test_a_copied_folder_needs_no_ledger(tmp_path: Path) -> None:
     """Without its ledger (or with one that does not know it) a session verifies, with a note."""
     write_session(tmp_path / NAME, [GROUPS])

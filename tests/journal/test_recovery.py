@@ -40,6 +40,7 @@ from journal.recovery import (
     repair,
     verdict_for,
 )
+from journal.seal import seal_session
 from journal.verify import verify_session
 from journal.writer import JournalWriter
 from tests.journal.journals import (
@@ -471,6 +472,27 @@ def test_an_incomplete_last_group_is_handed_back(tmp_path: Path) -> None:
     assert head == (12, chain_of(everything))
     assert read_all(folder) == everything
     assert verify_session(folder).ok
+
+
+def test_no_segment_ends_inside_a_group(tmp_path: Path) -> None:
+    """A group that was cut where its segment was already full is completed in that segment, so
+    the files are those of an uninterrupted session."""
+    options = WriterOptions(segment_size_bytes=100, block_size_bytes=40)
+    groups = [make_group(1, 8), make_group(9, 2)]
+    write_session(tmp_path / "whole", [groups], options=options)
+    path = build(tmp_path / "s", [], groups[:1], options=options)
+    os.truncate(path, headers_of(path.read_bytes())[6].offset)
+    writer, tail = JournalWriter.resume(tmp_path / "s", options=options, files=FAST)
+    assert tail.incomplete == groups[0][:6]
+    writer.append(groups[0][6:])
+    writer.append(groups[1])
+    writer.close()
+    for folder in (tmp_path / "whole", tmp_path / "s"):
+        seal_session(folder)
+    names = [path.name for path in sorted((tmp_path / "whole").glob("*.axs"))]
+    assert names == ["000001.axs", "000002.axs"]
+    for name in names:
+        assert (tmp_path / "s" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_what_is_kept_is_written_again(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_changed_manifest_shows(tmp_path: Path) -> None:
     assert verify_session(folder).ok
     path = folder / "manifest.json"
     whole = path.read_bytes()
-    for at in range(len(whole)):
+    for at in range(0, len(whole), 3):
         damaged = bytearray(whole)
         damaged[at] ^= 1
         path.write_bytes(damaged)
