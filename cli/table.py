@@ -30,5 +30,12 @@ def _verb(name: str, group: str, summary: str) -> Verb:
 GROUPS: Final = ("Run", "Ask", "Prove", "Operate")
 """The headings of the help, in order."""
 
-VERBS: Final[tuple[Verb, ...]] = ()
+VERBS: Final[tuple[Verb, ...]] = (
+    _verb("demo", "Run", "a whole simulated trading day, explained and replayed"),
+    _verb("backtest", "Run", "run the engine on a market under a virtual clock"),
+    _verb("sessions", "Ask", "list the sessions of a desk"),
+    _verb("verify", "Prove", "check a session's chain, seals and ledger"),
+    _verb("replay", "Prove", "re-derive a session from its facts and compare"),
+    _verb("whatif", "Prove", "the same facts under another configuration"),
+)
 """Every verb, in the order in which the help lists them."""

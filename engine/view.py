@@ -110,8 +110,10 @@ def _line(
 def _witness(
     state: State, umap: UnderlyingMap, future: Quote | None, near: ExpiryState | None
 ) -> tuple[int | None, str | None]:
-    """What confirms the index, discounted to today: the future, else the parity forward."""
-    if future is not None and future.two_sided and umap.future_close_ns > 0:
+    """What confirms the index, discounted to today: a fresh future, else the parity forward."""
+    oldest = state.now - contract_age_ns(state)
+    fresh = future is not None and future.two_sided and future.seen_ns >= oldest
+    if future is not None and fresh and umap.future_close_ns > 0:
         t = year_fraction(state.now, umap.future_close_ns)
         mid = (future.bid_paise + future.ask_paise) * 0.5
         return floor(mid * exp(-rate_of(state) * t) + 0.5), "FUTURE"
@@ -139,8 +141,8 @@ def _near_quotes(
 
 
 def spread_bps(quote: Quote) -> int:
-    """Spread of a two-sided quote in basis points of its mid, rounded down."""
-    return (quote.ask_paise - quote.bid_paise) * 20_000 // (quote.bid_paise + quote.ask_paise)
+    """Spread of a two-sided quote in basis points of its mid, rounded up: a limit is a limit."""
+    return -((quote.bid_paise - quote.ask_paise) * 20_000 // (quote.bid_paise + quote.ask_paise))
 
 
 def snapshot_of(view: View) -> SnapshotTaken:

@@ -8,6 +8,8 @@ never an import by name. Start reading at ``SPECS``.
 from __future__ import annotations
 
 import hashlib
+import types
+import typing
 from typing import Final, Literal
 
 import msgspec
@@ -154,11 +156,13 @@ def _type_name(annotation: object, nested: list[str], seen: set[str]) -> str:
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         nested.extend(_field_lines(annotation, seen))
         return annotation.__name__
-    args = getattr(annotation, "__args__", ())
+    args = typing.get_args(annotation)
     if args:
         inner = ", ".join(_type_name(arg, nested, seen) for arg in args)
-        origin = getattr(annotation, "__origin__", None)
-        return f"{getattr(origin, '__name__', 'union')}[{inner}]"
+        # ``X | Y`` and ``Union[X, Y]`` are two types in some releases of Python and one in others.
+        origin = typing.get_origin(annotation)
+        union = origin is typing.Union or origin is types.UnionType
+        return f"{'union' if union else getattr(origin, '__name__', origin)}[{inner}]"
     return getattr(annotation, "__name__", str(annotation))
 
 

@@ -2,8 +2,8 @@
 
 Lives here: the policy of facts, the two derived runs, their comparison. May import: events,
 journal, engine, replay. Always holds: the recorded configuration runs through the same core and
-paper broker as the other one, so that what differs is the configuration alone; derived sessions live under
-``derived/``, outside the ledger and outside ``latest``.
+paper broker as the other one, so that what differs is the configuration alone; derived sessions
+live under ``derived/``, outside the ledger and outside ``latest``.
 Start reading at ``whatif``.
 """
 

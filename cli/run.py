@@ -1,0 +1,102 @@
+"""Running a market's day for a verb: progress, closing, sealing, the JSON figures.
+
+Lives here: what ``backtest`` and ``demo`` share. May import: everything it wires. Always holds: a
+session that ran to its end is closed, sealed and in the desk's ledger before its figures are given.
+Start reading at ``run_day``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cli.errors import told_as_user_error
+from cli.options import Common
+from cli.paths import desk_folder, make_private, sessions_folder
+
+if TYPE_CHECKING:
+    from engine.config import Config
+    from engine.ports import Market
+    from engine.rulebook import Rulebook
+    from engine.runner import RunReport
+    from events.session import CarriedOver
+
+NS_PER_S: Final = 1_000_000_000
+LEDGER: Final = "ledger.axl"
+
+
+@contextmanager
+def progress(label: str, start_ns: int, end_ns: int) -> Iterator[Callable[[int], None]]:
+    """A bar over the market's time where standard error is a terminal; silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda ts: None
+        return
+    seconds = max((end_ns - start_ns) // NS_PER_S, 1)
+    with click.progressbar(length=seconds, label=label, file=sys.stderr) as bar:
+
+        def move(ts: int) -> None:
+            done = min(max((ts - start_ns) // NS_PER_S, 0), seconds)
+            if done > bar.pos:
+                bar.update(done - bar.pos)
+
+        yield move
+
+
+def run_day(
+    common: Common,
+    market: Market,
+    config: Config,
+    rulebook: Rulebook,
+    *,
+    carried: CarriedOver | None = None,
+    on_open: Callable[[Path], None] | None = None,
+) -> RunReport:
+    """Run one day into the desk's sessions; the journal is final at return, not yet sealed."""
+    from engine.ports import MarketError
+    from engine.runner import EngineFault, run_market
+    from journal.errors import JournalError
+
+    parent = make_private(sessions_folder(common.home, common.desk))
+    rows = rulebook.rows_for(market.day)
+    with (
+        told_as_user_error(MarketError, EngineFault, JournalError),
+        progress(f"{market.day}", market.open_ns, market.close_ns) as move,
+    ):
+        return run_market(parent, market, config, rows, carried, on_open, move)
+
+
+def close_day(common: Common, folder: Path) -> None:
+    """Seal a finished session and enter it in the desk's ledger."""
+    from journal.close import close_session
+    from journal.errors import JournalError
+
+    with told_as_user_error(JournalError):
+        close_session(folder, desk_folder(common.home, common.desk) / LEDGER)
+
+
+def figures(report: RunReport) -> dict[str, Any]:
+    """The keys of a run that the contract names, and where to find it."""
+    return {
+        "session": report.folder.name,
+        "facts": report.facts,
+        "derivations": report.derivations,
+        "ticks": report.ticks,
+        "decisions": report.decisions,
+        "trades": report.trades,
+        "pnl_paise": report.pnl_paise,
+        "digest": report.digest,
+        "head_hash": report.head_hash,
+        "folder": str(report.folder),
+    }
+
+
+def rupees(paise: int) -> str:
+    """Paise as rupees in Indian grouping, with sign."""
+    from projections.why import amount
+
+    return amount(paise, "paise")

@@ -1,0 +1,124 @@
+"""``axiom backtest``: run the engine on a market under a virtual clock.
+
+Lives here: the verb. May import: everything, when it runs. Always holds: a command owns a fresh
+virtual account; its first day carries nothing, later days carry from the day before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.errors import UserError
+from cli.load import load_config, load_rulebook, open_market, parse_day
+from cli.options import Common, common_options
+from cli.output import say
+from cli.run import close_day, figures, run_day, rupees
+
+if TYPE_CHECKING:
+    from engine.ports import Market
+    from engine.rulebook import Rulebook
+    from engine.runner import RunReport
+
+DAYS_MAX = 400
+
+
+@click.command(
+    "backtest",
+    epilog="Example: axiom backtest synthetic --seed 7 --from 2026-11-19 --to 2026-11-20",
+)
+@click.argument("market")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Of synthetic markets."
+)
+@click.option("--from", "first", metavar="DAY", help="First trading day (synthetic markets).")
+@click.option("--to", "last", metavar="DAY", help="Last trading day, included.")
+@click.option(
+    "--cadence-ms",
+    type=click.IntRange(min=100, max=3_600_000),
+    help="Decision cadence of a synthetic market (its own is 1000).",
+)
+@common_options
+def command(
+    market: str,
+    seed: int,
+    first: str | None,
+    last: str | None,
+    cadence_ms: int | None,
+    common: Common,
+) -> int | None:
+    """Run the engine over a MARKET's days at full speed.
+
+    MARKET is synthetic, synthetic:PROFILE, chain:FILE.parquet or session:SESSION.
+    """
+    from engine.runner import carried_from
+
+    rulebook = load_rulebook(common)
+    config = load_config(common.config)
+    days: list[dict[str, Any]] = []
+    report: RunReport | None = None
+    for source in _markets(market, common, rulebook, seed, first, last, cadence_ms):
+        carried = carried_from(report, source.day) if report is not None else None
+        report = run_day(common, source, config, rulebook, carried=carried)
+        close_day(common, report.folder)
+        days.append(figures(report))
+        if not common.json:
+            _tell(days[-1])
+    if common.json:
+        from cli.output import write_json
+
+        write_json(_document(days))
+    return None
+
+
+def _markets(
+    name: str,
+    common: Common,
+    rulebook: Rulebook,
+    seed: int,
+    first: str | None,
+    last: str | None,
+    cadence_ms: int | None,
+) -> Iterator[Market]:
+    """The days asked for, each as a market."""
+    if cadence_ms is not None and not name.startswith("synthetic"):
+        raise UserError(f"{name!r} has a cadence of its own: leave --cadence-ms out")
+    if first is None and last is None:
+        yield open_market(name, common, rulebook, seed=seed, cadence_ms=cadence_ms)
+        return
+    if first is None or last is None:
+        raise UserError("give both --from and --to")
+    for day in _trading_days(rulebook, parse_day(first), parse_day(last)):
+        yield open_market(name, common, rulebook, seed=seed, day=day, cadence_ms=cadence_ms)
+
+
+def _trading_days(rulebook: Rulebook, first: int, last: int) -> list[int]:
+    from engine.rulebook import add_days, days_from_day
+
+    count = days_from_day(last) - days_from_day(first) + 1
+    if not 1 <= count <= DAYS_MAX:
+        raise UserError(f"--from {first} --to {last}: give 1 to {DAYS_MAX} days, first to last")
+    days = [
+        day for day in (add_days(first, i) for i in range(count)) if rulebook.is_trading_day(day)
+    ]
+    if not days:
+        raise UserError(f"no trading day from {first} to {last} in the rulebook")
+    return days
+
+
+def _document(days: list[dict[str, Any]]) -> dict[str, Any]:
+    """One day's figures as they are; of several the sums, the last session, and each day."""
+    if len(days) == 1:
+        return days[0]
+    sums = ("facts", "derivations", "ticks", "decisions", "trades", "pnl_paise")
+    return {**days[-1], **{key: sum(day[key] for day in days) for key in sums}, "days": days}
+
+
+def _tell(day: dict[str, Any]) -> None:
+    click.echo(day["session"])
+    say(
+        f"{day['ticks']:,} ticks, {day['decisions']:,} decisions, {day['trades']} trades, "
+        f"net {rupees(day['pnl_paise'])}; head {day['head_hash'][:16]}"
+    )

@@ -1,0 +1,91 @@
+"""``axiom replay``: re-derive a session from its facts and compare.
+
+Lives here: the verb. May import: everything, when it runs. Always holds: the chain is checked first,
+by the reader, on the way; a session under other code is compared by its decisions and is no failure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.errors import EXIT_BAD, EXIT_GOOD, told_as_user_error
+from cli.options import Common, common_options
+from cli.output import say
+
+if TYPE_CHECKING:
+    from replay.session import ReplayReport, Until
+
+
+@click.command("replay", epilog="Example: axiom replay latest --until 11:30 --json")
+@click.argument("session")
+@click.option("--until", metavar="SEQ|TIME", help="Stop after this entry or session time.")
+@common_options
+def command(session: str, until: str | None, common: Common) -> int:
+    """Re-derive everything from a SESSION's facts and compare it with what was recorded.
+
+    Equal bytes: identical, exit 0. A difference under equal code: diverged, exit 1. Under other
+    code: other_engine with the decisions that differ, exit 0. A damaged journal: exit 1.
+    """
+    from journal.errors import JournalCorrupt, JournalError
+    from replay.session import ReplayError, replay_session
+
+    folder = common.session(session)
+    with told_as_user_error(ReplayError, JournalError):
+        try:
+            report = replay_session(folder, until=_until(folder, until))
+        except JournalCorrupt as error:
+            say(f"axiom: the journal is damaged, so nothing was replayed: {error}")
+            return EXIT_BAD
+    if common.json:
+        from cli.output import write_json
+
+        write_json(document(report))
+    else:
+        _tell(report)
+    return EXIT_BAD if report.outcome == "diverged" else EXIT_GOOD
+
+
+def _until(folder: object, text: str | None) -> Until | None:
+    if text is None:
+        return None
+    from pathlib import Path
+
+    from cli.output import parse_place
+
+    assert isinstance(folder, Path)
+    from replay.session import Until
+
+    seq, ts = parse_place(text, folder)
+    return Until(seq, ts)
+
+
+def document(report: ReplayReport) -> dict[str, Any]:
+    """The report with the keys of the contract; the decision diff only where there is one."""
+    import msgspec
+
+    tree: dict[str, Any] = msgspec.to_builtins(report)
+    if report.decisions is None:
+        del tree["decisions"]
+    return tree
+
+
+def _tell(report: ReplayReport) -> None:
+    click.echo(report.outcome)
+    say(
+        f"{report.facts:,} facts, {report.derivations:,} derivations compared by "
+        f"{report.comparison}, {report.ticks_per_s:,} ticks per CPU second"
+    )
+    first = report.first_divergence
+    if first is not None:
+        say(
+            f"first difference: seq {first.seq} {first.kind} {first.field}: recorded "
+            f"{first.recorded!r}, replayed {first.replayed!r}, caused by fact {first.cause}"
+        )
+    diff = report.decisions
+    if diff is not None:
+        say(
+            f"recorded by other code: trades gained {len(diff.gained)}, lost {len(diff.lost)}, "
+            f"reasons changed {len(diff.reason_changed)}"
+        )
