@@ -2,7 +2,7 @@
 
 Lives here: what a timer tick refreshes for each underlying. May import: events, engine. Always holds:
 the forward comes from put-call parity over fresh two-sided quotes, else from the future of the same
-expiry, else it is None; never from the index. Volatilities start from the last root of the same
+expiry if it printed as lately, else it is None; never from the index. Volatilities start from the last root of the same
 contract, so that a quiet contract costs one Newton step.
 Start reading at ``refresh``.
 """
@@ -130,7 +130,12 @@ def _forward(
     if forward is not None and forward > 0:
         return forward, "PARITY", len(legs)
     future = state.quotes[umap.future] if umap.future != NO_INDEX else None
-    if future is not None and state.instruments[umap.future].expiry == emap.expiry:
+    if (
+        future is not None
+        and future.seen_ns >= oldest
+        and future.ltp_paise > 0
+        and state.instruments[umap.future].expiry == emap.expiry
+    ):
         return future.ltp_paise, "FUTURE", len(legs)
     return None, None, len(legs)
 

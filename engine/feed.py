@@ -29,6 +29,7 @@ from events.feed import FeedFrame, FeedStatus
 from events.wire.kite import (
     FULL_SIZE,
     INDEX_FULL_SIZE,
+    QUOTE_SIZE,
     FrameError,
     FrameFault,
     Run,
@@ -147,29 +148,40 @@ def _fold_small(
     touched: dict[int, Accumulator],
     accs: tuple[tuple[int, ...], ...],
 ) -> tuple[int, int]:
-    """Packets without depth: what they lack stays as the last complete packet left it."""
+    """Packets without depth: what they lack stays as the last complete packet left it.
+
+    So do the time and the frame of a book that was seen: a price alone makes no old book new.
+    """
     newest, unknown = 0, 0
+    quoted, stamped = run.size == QUOTE_SIZE, run.size == INDEX_FULL_SIZE
     for fields in unpack_run(data, run):
         token, ltp = fields[0], fields[1]
         i = look.index_of.get(token, -1)
         if i < 0:
             unknown += 1
             continue
-        stamp = fields[2] if run.size == INDEX_FULL_SIZE else 0
-        before = quotes[i]
-        if before is None:
-            quotes[i] = Quote(ltp, 0, 0, 0, stamp, 0, 0, 0, 0, ts, seq, _NO_DEPTH)
-        else:
-            quotes[i] = replace(
-                before, ltp_paise=ltp, stamp_s=stamp or before.stamp_s, seen_ns=ts, seq=seq
-            )
+        stamp = fields[2] if stamped else 0
+        before = quotes[i] or Quote(0, 0, 0, 0, 0, 0, 0, 0, 0, ts, seq, _NO_DEPTH)
+        last, volume = fields[2:4] if quoted else (before.last_units, before.volume_units)
+        quotes[i] = replace(
+            before,
+            ltp_paise=ltp,
+            last_units=last,
+            volume_units=volume,
+            stamp_s=stamp or before.stamp_s,
+            seen_ns=before.seen_ns if before.depth else ts,
+            seq=before.seq if before.depth else seq,
+        )
         newest = stamp if stamp > newest else newest
         place = look.slot_of[i]
         if place >= 0 and ltp > 0:
             acc = touched.get(place)
             if acc is None:
                 acc = touched[place] = list(accs[place])
-            fold_price(acc, ltp)
+            if quoted:
+                fold_tick(acc, ltp, volume)
+            else:
+                fold_price(acc, ltp)
     return newest, unknown
 
 

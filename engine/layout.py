@@ -2,7 +2,7 @@
 
 Lives here: the maps of ``engine.state`` built from ``InstrumentsLoaded``. May import: events, engine.
 Always holds: underlyings follow the order of their index rows; strikes ascend; a strike with only
-one of its two legs keeps ``NO_INDEX`` for the other.
+one of its two legs keeps ``NO_INDEX`` for the other; an option without a strike stands in no map.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _underlying(
     options = [
         (i, one)
         for i, one in enumerate(instruments)
-        if one.underlying == name and one.kind in OPTION_KINDS
+        if one.underlying == name and one.kind in OPTION_KINDS and one.strike_paise > 0
     ]
     expiries = sorted({one.expiry: None for _, one in options})
     maps = tuple(_expiry(expiry, options, book) for expiry in expiries)

@@ -29,7 +29,8 @@ class Quote(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     """The last packet of one instrument. As on the wire, price 0 in bid or ask is: no level.
 
     ``stamp_s`` is the exchange's own time (epoch s, 0 where the packet has none), ``seen_ns`` the
-    session time of the frame, ``seq`` its fact; ``depth`` the 120 bytes of five levels a side.
+    session time of the frame, ``seq`` its fact: of the last one with a book, where there was one;
+    ``depth`` the 120 bytes of five levels a side.
     """
 
     ltp_paise: int

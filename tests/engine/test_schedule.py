@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,7 +106,7 @@ def test_order_and_completeness(ms: list[int], ends: list[bool], rule: CycleRule
     facts = list(facts_of(frames, rule, OPEN, CLOSE))
     assert [ts for ts, _ in facts] == sorted(ts for ts, _ in facts)
     assert [ts for ts, e in facts if isinstance(e, FeedFrame)] == [one.ts for one in frames]
-    for (before_ts, before), (ts, event) in zip(facts, facts[1:], strict=False):
+    for (before_ts, before), (ts, event) in itertools.pairwise(facts):
         assert not isinstance(event, TimerTick) or event.due_ts == ts
         both = isinstance(before, TimerTick) and isinstance(event, TimerTick)
         assert not both or ts > before_ts
@@ -114,4 +116,4 @@ def test_order_and_completeness(ms: list[int], ends: list[bool], rule: CycleRule
 def test_no_silence_within_the_session_goes_without_a_cycle(ms: list[int]) -> None:
     """From the first page to the close two cycles are never further apart than gap and cadence."""
     ticks = [*_ticks(_frames(ms), PAGES), 60_000]
-    assert all(after - before <= 25_000 for before, after in zip(ticks, ticks[1:], strict=False))
+    assert all(after - before <= 25_000 for before, after in itertools.pairwise(ticks))

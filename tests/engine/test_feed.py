@@ -1,0 +1,382 @@
+"""Frames into quotes and bars: what changes, what a lying frame may not change, how bars roll."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from engine.bars import MINUTE_NS
+from engine.core import Core
+from engine.feed import REFUSED_KEPT, REFUSED_WINDOW_NS
+from engine.state import Quote, State
+from events.feed import FeedFrame, FeedStatus, TimerTick
+from events.market import BarClosed, FrameRejected
+from events.wire.kite import (
+    HEARTBEAT,
+    FrameFault,
+    FullTick,
+    decode_frame,
+    encode_frame,
+    encode_index,
+    encode_ltp,
+    encode_quote,
+)
+from tests.engine.build import SECOND_NS
+from tests.engine.fabricated import (
+    SmallMarket,
+    frame_fact,
+    frame_of,
+    full_packet,
+    relaxed,
+    run_core,
+    small_facts,
+)
+
+MARKET = SmallMarket(minutes=1)
+TOKENS = [row.token for row in MARKET.instruments()]
+INDEX, FUTURE, OPTION = 0, 1, 2
+STRANGER = 999 << 8 | 2
+
+
+def _opened(pages: bool = False) -> Core:
+    """A core after the opening facts, before any frame."""
+    market = SmallMarket(minutes=1, pages=pages)
+    facts = list(small_facts(market, relaxed()))[:5]
+    return run_core(facts).core
+
+
+def _step(core: Core, ts: int, event: FeedFrame | FeedStatus | TimerTick) -> list[Any]:
+    return [one.entry.event for one in core.step(core.state.seq + 1, ts, event)]
+
+
+def _index(price: int, stamp: int | None = 1_000) -> bytes:
+    return encode_index(TOKENS[INDEX], price, price, price, price, price, 0, stamp)
+
+
+def test_a_full_packet_becomes_the_quote() -> None:
+    """Every field of a full packet stands in the quote, with the session time and the fact's seq."""
+    core = _opened()
+    _step(core, MARKET.open_ns, frame_fact([full_packet(TOKENS[OPTION], 15_000, 65, 700, 9_000)]))
+    quote = core.state.quotes[OPTION]
+    assert quote is not None
+    (tick,) = decode_frame(encode_frame([full_packet(TOKENS[OPTION], 15_000, 65, 700, 9_000)]))
+    assert isinstance(tick, FullTick)
+    assert (quote.ltp_paise, quote.volume_units, quote.oi_units) == (15_000, 700, 100_000)
+    assert (quote.bid_paise, quote.bid_units) == (tick.bids[0].price, tick.bids[0].quantity)
+    assert (quote.ask_paise, quote.ask_units) == (tick.asks[0].price, tick.asks[0].quantity)
+    assert (quote.stamp_s, quote.seen_ns, quote.seq) == (9_000, MARKET.open_ns, core.state.seq - 1)
+    assert len(quote.depth) == 120
+    assert core.state.feed.ticks == 1
+
+
+def test_a_price_alone_makes_no_old_book_new() -> None:
+    """After a full packet an ltp packet moves the price; book, its time and its frame stay, so that
+    no quantity can be taken twice and no age looks young. A quote packet brings its volume too."""
+    core = _opened()
+    ts = MARKET.open_ns
+    _step(core, ts, frame_fact([full_packet(TOKENS[FUTURE], 15_000, 65, 700, 9_000)]))
+    before = core.state.quotes[FUTURE]
+    assert before is not None
+    _step(core, ts + 5, frame_fact([encode_ltp(TOKENS[FUTURE], 15_100)]))
+    assert core.state.quotes[FUTURE] == replace(before, ltp_paise=15_100)
+    quoted = encode_quote(TOKENS[FUTURE], 15_200, 130, 0, 830, 0, 0, 0, 0, 0, 0)
+    _step(core, ts + 6, frame_fact([quoted]))
+    after = replace(before, ltp_paise=15_200, last_units=130, volume_units=830)
+    assert core.state.quotes[FUTURE] == after
+
+
+def test_an_index_packet_is_a_fresh_print() -> None:
+    """An index has no book: each packet is its print, and a lacking stamp keeps the last one."""
+    core = _opened()
+    _step(core, MARKET.open_ns, frame_fact([_index(2_400_000)]))
+    _step(core, MARKET.open_ns + 9, frame_fact([_index(2_400_100, None)]))
+    quote = core.state.quotes[INDEX]
+    assert quote is not None
+    assert (quote.ltp_paise, quote.stamp_s, quote.seen_ns) == (2_400_100, 1_000, MARKET.open_ns + 9)
+
+
+LYING = {
+    "empty": b"",
+    "no packets": b"\0\0",
+    "cut": encode_frame([full_packet(TOKENS[OPTION], 15_000, 65, 700, 9_000)])[:-1],
+    "trailing": encode_frame([_index(2_400_000)]) + b"\0",
+    "length": b"\0\1\0\7" + bytes(7),
+    "second packet": encode_frame([_index(1), _index(2)])[:-3],
+}
+
+
+@pytest.mark.parametrize("name", LYING)
+def test_a_lying_frame_changes_only_counters(name: str) -> None:
+    """A frame that does not keep its lengths is refused whole: no quote, no bar, one refusal, one
+    FrameRejected with the codec's word."""
+    core = _opened()
+    _step(core, MARKET.open_ns, frame_fact([_index(2_400_000)]))
+    before = core.state
+    events = _step(core, before.now + 1, frame_of(LYING[name]))
+    after = core.state
+    feed = before.feed
+    assert after.feed == replace(
+        feed,
+        refused=feed.refused + 1,
+        frames=feed.frames + 1,
+        refused_ns=(before.now + 1,),
+        last_frame_ns=before.now + 1,
+    )
+    assert after == replace(before, feed=after.feed, now=after.now, seq=after.seq)
+    (rejected,) = events
+    assert isinstance(rejected, FrameRejected)
+    assert rejected.fault in set(FrameFault)
+    assert rejected.length_bytes == len(LYING[name])
+
+
+def test_a_frame_that_was_cut_is_refused_with_its_true_length() -> None:
+    """A frame whose data is only its head is refused even where the head is a frame by itself."""
+    core = _opened()
+    cut = replace(frame_fact([_index(2_400_000)]), length_bytes=70_000, digest="ab")
+    (_, rejected) = _step(core, MARKET.open_ns, cut)
+    assert rejected == FrameRejected(0, "FRAME_TRUNCATED", rejected.offset, 70_000)
+    assert core.state.quotes[INDEX] is None
+
+
+def test_only_the_last_minutes_refusals_are_kept() -> None:
+    """Refusals older than a minute are forgotten, and no burst makes the state grow."""
+    core = _opened()
+    for step in range(REFUSED_KEPT + 9):
+        _step(core, MARKET.open_ns + step, frame_of(b""))
+    assert len(core.state.feed.refused_ns) == REFUSED_KEPT
+    _step(core, core.state.now + REFUSED_WINDOW_NS, frame_of(b""))
+    assert len(core.state.feed.refused_ns) == 1
+    assert core.state.feed.refused == REFUSED_KEPT + 10
+
+
+def test_unknown_tokens_are_counted_and_skipped() -> None:
+    """A packet of a token that was not loaded, and one of an unknown segment, change no quote; the
+    known packet in the same frame is taken."""
+    core = _opened()
+    packets = [
+        full_packet(STRANGER, 15_000, 65, 700, 9_000),
+        encode_ltp(STRANGER, 1),
+        encode_ltp(77 << 8 | 200, 1),
+        _index(2_400_000),
+    ]
+    _step(core, MARKET.open_ns, frame_fact(packets))
+    assert core.state.feed.unknown_tokens == 3
+    assert core.state.feed.ticks == 4
+    assert [i for i, quote in enumerate(core.state.quotes) if quote is not None] == [INDEX]
+
+
+def test_a_heartbeat_is_a_frame_and_no_tick() -> None:
+    """A heartbeat keeps the link young and is no print."""
+    core = _opened()
+    _step(core, MARKET.open_ns, frame_of(HEARTBEAT))
+    feed = core.state.feed
+    assert (feed.frames, feed.ticks, feed.refused) == (1, 0, 0)
+    assert feed.last_frame_ns == MARKET.open_ns
+    assert set(core.state.quotes) == {None}
+
+
+def test_a_repeated_page_is_counted_until_a_newer_one() -> None:
+    """A page with the stamp of the last, or a page of a heartbeat alone, is a repeat; a newer stamp
+    ends the count; a frame inside a page is judged with it, not alone."""
+    core, seen = _opened(pages=True), []
+    pages = [
+        frame_fact([_index(2_400_000, 1_000)], True),
+        frame_fact([_index(2_400_000, 1_000)], True),
+        frame_of(HEARTBEAT, True),
+        frame_fact([_index(2_400_050, 1_060)], False),
+        frame_fact([full_packet(TOKENS[OPTION], 15_000, 65, 700, 1_001)], True),
+    ]
+    for minute, frame in enumerate(pages):
+        _step(core, MARKET.open_ns + minute * MINUTE_NS, frame)
+        seen.append(core.state.feed.page_repeats)
+    assert seen == [0, 1, 2, 2, 0]
+
+
+def test_a_connection_counts_as_up_only_with_its_subscription() -> None:
+    """CONNECTED without a verified subscription is not verified; LOST is neither."""
+    core = _opened()
+    for status, verified, want in (
+        ("CONNECTED", False, (True, False)),
+        ("CONNECTED", True, (True, True)),
+        ("LOST", True, (False, False)),
+    ):
+        _step(core, MARKET.open_ns, FeedStatus(0, status, verified, 1))
+        assert (core.state.feed.connected, core.state.feed.verified) == want
+
+
+def _bars(core: Core, ts: int) -> list[BarClosed]:
+    return [e for e in _step(core, ts, TimerTick(ts, 0)) if isinstance(e, BarClosed)]
+
+
+def test_a_minute_closes_at_the_first_fact_past_it() -> None:
+    """The bar of a minute is said by the first fact at or after its end, with the ticks before it."""
+    core = _opened()
+    for second, price in ((1, 2_400_000), (20, 2_400_900), (59, 2_399_500)):
+        _step(core, MARKET.open_ns + second * SECOND_NS, frame_fact([_index(price)]))
+    assert not _bars(core, MARKET.open_ns + MINUTE_NS - 1)
+    bars = _bars(core, MARKET.open_ns + MINUTE_NS)
+    assert [(one.instrument, one.bar_ms, one.start_ts) for one in bars] == [
+        (INDEX, 60_000, MARKET.open_ns)
+    ]
+    one = bars[0]
+    assert (one.open_paise, one.high_paise, one.low_paise, one.close_paise, one.ticks) == (
+        2_400_000, 2_400_900, 2_399_500, 2_399_500, 3,
+    )  # fmt: skip
+    assert one.ema_fast_paise is not None
+
+
+def test_five_minutes_close_with_their_last_minute() -> None:
+    """At 09:20 the minute and the five-minute bar are said, the longer with no indicators: they run
+    on the declared bar."""
+    core = _opened()
+    for minute in range(5):
+        _step(core, MARKET.open_ns + minute * MINUTE_NS, frame_fact([_index(2_400_000 + minute)]))
+    one, five = _bars(core, MARKET.open_ns + 5 * MINUTE_NS)
+    assert (one.bar_ms, five.bar_ms) == (60_000, 300_000)
+    assert (five.start_ts, five.ticks) == (MARKET.open_ns, 5)
+    assert (five.open_paise, five.close_paise) == (2_400_000, 2_400_004)
+    assert five.ema_fast_paise is None
+
+
+def test_minutes_without_a_tick_make_no_bar() -> None:
+    """A gap of many minutes closes the bar before it and invents none inside it."""
+    core = _opened()
+    _step(core, MARKET.open_ns, frame_fact([_index(2_400_000)]))
+    bars = _bars(core, MARKET.open_ns + 12 * MINUTE_NS)
+    assert [(one.bar_ms, one.start_ts - MARKET.open_ns) for one in bars] == [
+        (60_000, 0),
+        (300_000, 0),
+    ]
+    assert not _bars(core, MARKET.open_ns + 30 * MINUTE_NS)
+
+
+def test_a_gap_starts_the_count_of_bars_anew() -> None:
+    """After an outage the bars since the gap count from zero, and the bar's volume lacks what was
+    traded in it."""
+    core = _opened()
+    ts = MARKET.open_ns
+    volume = 1_000
+
+    def trade(at: int, more: int) -> None:
+        nonlocal volume
+        volume += more
+        packets = [_index(2_400_000), full_packet(TOKENS[FUTURE], 2_410_000, 65, volume, 1)]
+        _step(core, at, frame_fact(packets))
+
+    for minute in range(3):
+        trade(ts + minute * MINUTE_NS, 10)
+    _step(core, ts + 2 * MINUTE_NS + 1, TimerTick(0, 0))
+    assert core.state.markets[0].bars_since_gap == 2
+    _step(core, ts + 2 * MINUTE_NS + 20 * SECOND_NS, TimerTick(0, 0))
+    assert core.state.feed.status == "GAP"
+    assert core.state.markets[0].bars_since_gap == 0
+    trade(ts + 5 * MINUTE_NS, 5_000)
+    trade(ts + 5 * MINUTE_NS + 1, 7)
+    trade(ts + 5 * MINUTE_NS + 2, 7)
+    bars = [one for one in _bars(core, ts + 6 * MINUTE_NS) if one.instrument == FUTURE]
+    assert [one.volume_units for one in bars] == [7], "the volume traded in the gap is in no bar"
+
+
+# --- against a naive model ------------------------------------------------------------------------
+
+PRICES = st.integers(2_300_000, 2_500_000)
+
+
+@st.composite
+def _packet(draw: st.DrawFn) -> bytes:
+    i = draw(st.sampled_from((INDEX, FUTURE, OPTION, len(TOKENS) - 1, -5)))
+    price, volume = draw(PRICES), draw(st.integers(0, 50))
+    if i == -5:
+        return encode_ltp(STRANGER, price)
+    if i in (INDEX, len(TOKENS) - 1):
+        stamp = draw(st.sampled_from((None, 1_000, 2_000)))
+        return encode_index(TOKENS[i], price, 0, 0, 0, 0, 0, stamp)
+    kind = draw(st.sampled_from(("full", "quote", "ltp")))
+    if kind == "full":
+        return full_packet(TOKENS[i], price, 65, volume, 1_500)
+    if kind == "quote":
+        return encode_quote(TOKENS[i], price, 65, 0, volume, 0, 0, 0, 0, 0, 0)
+    return encode_ltp(TOKENS[i], price)
+
+
+DAYS = st.lists(
+    st.tuples(st.integers(0, 4 * 60), st.lists(_packet(), min_size=1, max_size=5), st.booleans()),
+    max_size=25,
+)
+
+
+class Naive:
+    """Everything that was said, kept whole; quotes and bars are computed from it at the end."""
+
+    def __init__(self) -> None:
+        self.ticks: list[tuple[int, int, Any]] = []
+
+    def take(self, ts: int, data: bytes) -> None:
+        for tick in decode_frame(data):
+            if tick.token in TOKENS:
+                self.ticks.append((ts, TOKENS.index(tick.token), tick))
+
+    def price(self, i: int) -> int | None:
+        prices = [tick.last_price for _, one, tick in self.ticks if one == i]
+        return prices[-1] if prices else None
+
+    def book(self, i: int) -> tuple[int, int]:
+        books = [
+            (tick.bids[0].price, tick.asks[0].price)
+            for _, one, tick in self.ticks
+            if one == i and isinstance(tick, FullTick)
+        ]
+        return books[-1] if books else (0, 0)
+
+    def bars(self, i: int, length_ns: int, until: int) -> list[tuple[int, int, int, int, int, int]]:
+        """(start, open, high, low, close, ticks) of every bar that ended at or before ``until``."""
+        found: dict[int, list[int]] = {}
+        for ts, one, tick in self.ticks:
+            if one == i:
+                found.setdefault(ts - ts % length_ns, []).append(tick.last_price)
+        return [
+            (start, prices[0], max(prices), min(prices), prices[-1], len(prices))
+            for start, prices in sorted(found.items())
+            if start + length_ns <= until
+        ]
+
+
+def _quote(state: State, i: int) -> Quote | None:
+    return state.quotes[i]
+
+
+@given(DAYS)
+@settings(max_examples=40)
+def test_quotes_and_bars_are_those_of_a_naive_model(
+    day: list[tuple[int, list[bytes], bool]],
+) -> None:
+    """For any frames, heartbeats and lying frames between them, quotes and bars are what a model
+    gets that keeps every tick and looks through all of them."""
+    core, naive, said = _opened(), Naive(), []
+    ts = MARKET.open_ns
+    for wait_s, packets, lies in day:
+        ts += wait_s * SECOND_NS
+        data = encode_frame(packets) + (b"\0" if lies else b"")
+        said += _step(core, ts, frame_of(data))
+        if not lies:
+            naive.take(ts, data)
+    end = ts + 7 * MINUTE_NS
+    said += _step(core, end, TimerTick(end, 0))
+    for i in range(len(TOKENS)):
+        quote = core.state.quotes[i]
+        assert (quote.ltp_paise if quote is not None else None) == naive.price(i)
+        assert (quote.bid_paise, quote.ask_paise) == naive.book(i) if quote else True
+    for i in (INDEX, FUTURE, len(TOKENS) - 1):
+        for bar_ms in (60_000, 300_000):
+            ours = [
+                (b.start_ts, b.open_paise, b.high_paise, b.low_paise, b.close_paise, b.ticks)
+                for b in said
+                if isinstance(b, BarClosed) and (b.instrument, b.bar_ms) == (i, bar_ms)
+            ]
+            assert ours == naive.bars(i, bar_ms * 1_000_000, end)
+    order = [b.instrument for b in said if isinstance(b, BarClosed)]
+    assert set(order) <= {INDEX, FUTURE, len(TOKENS) - 1}, "an option that is not held has no bars"
