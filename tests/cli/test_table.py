@@ -42,5 +42,6 @@ def test_each_verb_loads_and_its_help_has_an_example(verb: Verb) -> None:
     """The row leads to a command whose help shows how it is called."""
     command = load(verb)
     context = click.Context(command, info_name=f"axiom {verb.name}")
-    assert f"axiom {verb.name}" in (command.help or "").replace("\b", ""), "no example"
+    words = f"{command.help or ''} {command.epilog or ''}".replace("\b", "")
+    assert f"axiom {verb.name}" in words, "no example"
     assert command.get_help(context)

@@ -1,0 +1,94 @@
+"""A home with a recorded session in it, and the program called as a person calls it.
+
+Lives here: fixtures of the tests of the verbs. Always holds: the session behind ``home`` is made
+once and copied, so that a test may do to its copy what it likes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from cli.main import main
+from cli.paths import make_private, sessions_folder
+from journal.close import close_session
+from journal.session_folder import ledger_path
+from tests.engine.fabricated import SmallMarket, relaxed, run_small
+
+NAMES = ("NIFTY", "BANKNIFTY")
+
+
+class Answer(NamedTuple):
+    """How a call of the program ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Standard output as the one JSON document that it must be."""
+        return json.loads(self.out)
+
+    @property
+    def refusal(self) -> str:
+        """The one line of a call that could not run: nothing else was said, exit code 2."""
+        assert (self.code, self.out) == (2, ""), self
+        assert self.err.startswith("axiom: ")
+        assert self.err.count("\n") == 1, self.err
+        return self.err
+
+
+Call = Callable[..., Answer]
+
+
+@pytest.fixture
+def axiom(capfd: pytest.CaptureFixture[str]) -> Call:
+    """Calls the program in this process."""
+
+    def call(*words: str | Path) -> Answer:
+        capfd.readouterr()
+        code = main([str(word) for word in words])
+        return Answer(code, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def recorded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose desk ``main`` has one closed, sealed session of two underlyings. Read only."""
+    home = tmp_path_factory.mktemp("recorded") / "home"
+    parent = make_private(sessions_folder(home, "main"))
+    report = run_small(parent, SmallMarket(minutes=6, names=NAMES), relaxed())
+    close_session(report.folder, ledger_path(home, "main"))
+    return home
+
+
+@pytest.fixture
+def home(recorded_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An own copy of that home, and the one that the program uses."""
+    copy = tmp_path / "home"
+    shutil.copytree(recorded_home, copy)
+    monkeypatch.setenv("AXIOM_HOME", str(copy))
+    return copy
+
+
+@pytest.fixture
+def session(home: Path) -> Path:
+    """The folder of the session in the copy."""
+    (folder,) = sessions_folder(home, "main").iterdir()
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its name: what "nothing changed" means."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
