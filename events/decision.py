@@ -15,9 +15,9 @@ class RegimeAssessed(Event, frozen=True, array_like=True, gc=False, forbid_unkno
 
     ``probs_milli`` are per mille in the order of ``labels`` and sum to 1000; ``entropy_milli`` is
     Shannon entropy in milli-nats; ``regime`` follows ``leader`` only after ``leader_bars`` bars
-    (hysteresis); ``unstable`` lists the reasons for which the regime may not be traded. The features
-    are in thousandths: ADX, separation of the averages in ATR (``drift``, and downwards ``fall``),
-    realised volatility against its reference (``level``).
+    (hysteresis); ``unstable`` lists the reasons for which the regime may not be traded. The
+    features are in thousandths: ADX, separation of the averages in ATR (``drift``, and downwards
+    ``fall``), realised volatility against its reference (``level``).
     """
 
     underlying: str

@@ -1,12 +1,25 @@
 """Derivations about the market: bars, snapshots, faults and health of the feed.
 
 Lives here: what the core saw, in the form the gates used it. May import: events.base. Always holds:
-instruments are indices into ``InstrumentsLoaded.rows``; unknown is None, never 0.
+instruments are indices into ``InstrumentsLoaded.rows``; unknown is None, never 0; floats are
+settled as the record is made (``events.base``).
 """
 
 from __future__ import annotations
 
-from events.base import Event, Record
+from typing import Final
+
+from events.base import Event, Record, settle_floats
+
+INDICATORS: Final = (
+    "ema_fast_paise",
+    "ema_slow_paise",
+    "rsi",
+    "atr_paise",
+    "adx",
+    "vwap_paise",
+)
+"""The float fields of bars and snapshots."""
 
 
 class BarClosed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -33,6 +46,9 @@ class BarClosed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     adx: float | None
     vwap_paise: float | None
     vwap_is_twap: bool
+
+    def __post_init__(self) -> None:
+        settle_floats(self, INDICATORS)
 
 
 class FrameRejected(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -84,6 +100,9 @@ class ExpiryView(Record, frozen=True, array_like=True, gc=False, forbid_unknown_
     pcr_oi_milli: int | None
     contracts_quoted: int
 
+    def __post_init__(self) -> None:
+        settle_floats(self, ("atm_iv", "skew_25d"))
+
 
 class SnapshotTaken(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """What one underlying looked like at a cycle: what the gates used, and a hash of the whole.
@@ -113,3 +132,6 @@ class SnapshotTaken(Event, frozen=True, array_like=True, gc=False, forbid_unknow
     vwap_is_twap: bool
     expiries: tuple[ExpiryView, ...]
     whole_hash: str
+
+    def __post_init__(self) -> None:
+        settle_floats(self, INDICATORS)

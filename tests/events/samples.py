@@ -9,6 +9,7 @@ Start reading at ``sample``.
 
 from __future__ import annotations
 
+import hashlib
 import types
 import typing
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from typing import Any, Final
 import msgspec
 
 from events.base import Event, Record
-from events.registry import SPECS, shapes
+from events.envelope import encode_envelope
+from events.registry import SPECS, schema_digest, shapes
 
 STYLES: Final = ("full", "bare", "edge")
 SHAPES: Final = shapes()
@@ -165,3 +167,12 @@ def every_sample() -> Iterator[tuple[str, int, str, Event]]:
     for (kind, version), struct in SHAPES.items():
         for style in STYLES:
             yield kind, version, style, sample(struct, style)
+
+
+def sample_digest() -> str:
+    """One SHA-256 (hex) over the bytes of every sample and over the schema's own digest."""
+    whole = hashlib.sha256(schema_digest().encode())
+    for kind, version, style, event in every_sample():
+        seq, ts, cause = place_of(kind, style)
+        whole.update(encode_envelope(seq, kind, version, ts, cause, event))
+    return whole.hexdigest()

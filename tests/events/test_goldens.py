@@ -11,6 +11,7 @@ import pytest
 
 from events.base import Event
 from events.envelope import decode_envelope, encode_envelope
+from events.registry import schema_digest
 from tests.events import make_goldens
 from tests.events.make_goldens import GOLDENS, golden_path
 from tests.events.samples import SHAPES, STYLES, from_readable, readable
@@ -66,6 +67,18 @@ def test_every_golden_has_a_shape() -> None:
     assert sorted(path.name for path in GOLDENS.glob("*.json")) == NAMES
 
 
+def test_the_schema_is_the_pinned_one() -> None:
+    """The digest that every session carries changes only with a version.
+
+    When this fails a field list changed. Give the kind its next version in ``events/registry.py``,
+    move the struct as it was to ``events/past/``, add its step to ``events/upcast.py``, then run
+    ``python -m tests.events.make_goldens``: it makes the new golden and pins the schema again.
+    """
+    pinned = (GOLDENS / make_goldens.SCHEMA).read_text(encoding="utf-8")
+    assert pinned == make_goldens.schema_text()
+    assert pinned.split()[0] == schema_digest()
+
+
 def test_canary_a_missing_golden_is_found(tmp_path: Path) -> None:
     """With one file taken away, that file is named."""
     for name in NAMES[1:]:
@@ -90,8 +103,7 @@ def test_the_script_never_touches_a_golden(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(make_goldens, "GOLDENS", tmp_path)
     kept = tmp_path / NAMES[0]
     kept.write_text("as some release wrote it")
-    assert [path.name for path in make_goldens.write_missing()] == sorted(
-        NAMES[1:], key=[f"{kind}.v{version}.json" for kind, version in SHAPES].index
-    )
+    made = [path.name for path in make_goldens.write_missing()]
+    assert sorted(made) == sorted([*NAMES[1:], make_goldens.SCHEMA])
     assert make_goldens.write_missing() == []
     assert kept.read_text() == "as some release wrote it"
