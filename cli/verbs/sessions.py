@@ -1,0 +1,59 @@
+"""``axiom sessions``: which sessions a desk has, and in what state each was left.
+
+Lives here: the list. May import: ``cli``, journal. Always holds: a damaged session is a row of the
+list, not the end of it; a session that the ledger knows and whose folder is gone is a row too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import Common, common_options
+
+if TYPE_CHECKING:
+    from cli.recorded import SessionRow
+
+
+@click.command(name="sessions")
+@common_options
+def command(common: Common) -> None:
+    """List the sessions of a desk, the one begun last at the end.
+
+    State: running (an engine writes it), open (left in order, not ended), crashed (its engine
+    died), closed, sealed, damaged (ask 'axiom verify'), missing (in the ledger, folder gone).
+
+    \b
+    Example:
+        axiom sessions --json
+    """
+    from cli.output import say, show, table, write_json
+
+    rows = _rows(common)
+    if common.json:
+        write_json(rows)
+    elif rows:
+        columns = rows[0].__struct_fields__
+        show(table(columns, [[getattr(row, name) for name in columns] for row in rows]))
+    else:
+        say(f"desk '{common.desk}' has no session in {common.home} yet: try 'axiom demo'")
+
+
+def _rows(common: Common) -> list[SessionRow]:
+    """The ledger's missing sessions, then what is there in the order of beginning."""
+    from cli.output import say
+    from cli.paths import list_sessions, sessions_folder
+    from cli.recorded import is_missing, missing_row, session_row
+    from journal.errors import LedgerCorrupt
+    from journal.ledger import read_ledger
+    from journal.session_folder import ledger_path
+
+    folder = sessions_folder(common.home, common.desk)
+    try:
+        records = read_ledger(ledger_path(common.home, common.desk))
+    except LedgerCorrupt as error:
+        say(f"axiom: {error}")
+        records = ()
+    missing = [missing_row(r, common.desk) for r in records if is_missing(r, folder)]
+    return missing + [session_row(p, common.desk) for p in list_sessions(common.home, common.desk)]
