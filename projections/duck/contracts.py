@@ -1,0 +1,428 @@
+"""The contracts: what may be asked in SQL, as views and macros of schema ``v1``.
+
+Lives here: base tables (schema ``base``, private), views, macros and their comments. May import:
+events' tables of words, projections.tables. Always holds: a released column never changes its
+meaning or type; every view, macro and column has a comment with its unit; nothing names the
+catalogue, so that the file may be attached under any name; tick views are made by each reader,
+because they name files. Start reading at ``VIEWS``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from events import gates as gate_catalogue
+from events import reasons
+from projections import tables
+
+SQL_TYPES: Final[dict[tables.ColumnType, str]] = {
+    "INT": "BIGINT",
+    "TEXT": "VARCHAR",
+    "BOOL": "BOOLEAN",
+    "REAL": "DOUBLE",
+}
+
+IST: Final = "make_timestamp({} // 1000 + 19800000000)"
+"""Nanoseconds UTC to a TIMESTAMP in IST (UTC+05:30, no summer time since 1945)."""
+
+DERIVED: Final[dict[str, str]] = {
+    "session": "session the row belongs to",
+    "ts_ist": "session clock in IST",
+    "start_ist": "start of the bar in IST",
+    "opened_ist": "when it was opened, IST",
+    "updated_ts": "last change, ns UTC on the session clock",
+    "updated_ist": "last change in IST",
+    "closed_ts": "end of the session on its clock, ns UTC; null while it is open",
+    "state": "OPEN or CLOSED",
+    "close_reason": "how the session ended",
+    "entries": "journal entries projected so far",
+    "head_hash": "chain hash after the last projected entry, lower-case hex",
+    "code": "reason code",
+    "number": "number of the code, never reused",
+    "evidence": "evidence fields, comma separated",
+    "what_to_do": "what a person can do about it",
+    "since": "release that brought it",
+    "retired": "release that retired it; null while in use",
+    "legacy_code": "code of the previous system, where there was one",
+    "title": "short name for screens",
+    "sense": "AT_MOST, AT_LEAST or IS_TRUE",
+    "applied_seq": "last seq that is in the tables",
+    "applied_ts": "session clock at that entry, ns UTC",
+    "ticks_through_seq": "last seq whose packets are in the tick files",
+    "published_at": "when this file was published, UTC wall clock",
+    "projection_version": "version of the base tables",
+    "file": "name of the file in the folder of tick files",
+    "first_seq": "first seq that the file covers",
+    "last_seq": "last seq that the file covers",
+    "tick_rows": "packets in the file",
+    "sha256": "SHA-256 of the file, lower-case hex",
+    "sealed": "true for the one sorted file of a closed session",
+}
+
+TICK_COLUMNS: Final[tuple[tuple[str, str, str], ...]] = (
+    ("seq", "BIGINT", "seq of the frame"),
+    ("idx", "INTEGER", "index of the packet in its frame, from 0"),
+    ("ts", "BIGINT", "session clock, ns since 1970-01-01 UTC"),
+    ("instrument", "INTEGER", "index of the instrument; null for a token that was not loaded"),
+    ("token", "BIGINT", "the broker's token"),
+    ("packet_bytes", "INTEGER", "length of the packet, which tells its mode"),
+    ("ltp_paise", "BIGINT", "last price, paise; null where nothing has traded"),
+    ("last_units", "BIGINT", "quantity of the last trade, units; null where the packet has none"),
+    ("volume_units", "BIGINT", "day volume, units; null where the packet has none"),
+    ("oi_units", "BIGINT", "open interest, units; null where the packet has none"),
+    ("bid_paise", "BIGINT", "best bid, paise; null where there is none"),
+    ("bid_units", "BIGINT", "quantity at the best bid, units; null where there is none"),
+    ("ask_paise", "BIGINT", "best ask, paise; null where there is none"),
+    ("ask_units", "BIGINT", "quantity at the best ask, units; null where there is none"),
+    ("exchange_ts", "BIGINT", "the exchange's stamp, ns UTC; null where the packet has none"),
+    ("last_trade_ts", "BIGINT", "time of the last trade, ns UTC; null where there is none"),
+)
+"""Columns of the tick files: name, SQL type, comment."""
+
+
+class View(msgspec.Struct, frozen=True):
+    """A view of schema v1: its comment and its SELECT."""
+
+    name: str
+    comment: str
+    sql: str
+
+
+class Macro(msgspec.Struct, frozen=True):
+    """A table macro of schema v1: parameters with defaults, its comment and its SELECT."""
+
+    name: str
+    parameters: str
+    comment: str
+    sql: str
+
+
+_SESSION: Final = "(SELECT session FROM base.meta) AS session"
+_INDEXED: Final = ("contract", "instrument")
+_OWN_SYMBOL: Final = ("instruments",)
+
+
+def _over(table: str, source: str | None = None, extra: str = "") -> str:
+    """A view over one base table: session and IST time are added, indices get their symbol."""
+    names = [column.name for column in tables.BY_NAME[table].columns]
+    parts = [_SESSION]
+    for name in names:
+        parts.append(f"t.{name}")
+        if name == "ts":
+            parts.append(IST.format("t.ts") + " AS ts_ist")
+    index = next((name for name in _INDEXED if name in names), None)
+    if index is None or table in _OWN_SYMBOL:
+        return f"SELECT {', '.join(parts)}{extra} FROM {source or 'base.' + table} t"
+    parts.append("i.tradingsymbol")
+    return (
+        f"SELECT {', '.join(parts)}{extra} FROM {source or 'base.' + table} t "
+        f"LEFT JOIN base.instruments i ON i.instrument = t.{index}"
+    )
+
+
+def _latest(table: str, key: str) -> str:
+    """The last row of each key of a table of changes."""
+    newest = f"(SELECT max(seq) FROM base.{table} GROUP BY {key})"
+    return f"(SELECT * FROM base.{table} WHERE seq IN {newest})"
+
+
+_DECISIONS: Final = f"""
+SELECT {_SESSION}, d.seq, d.ts, {IST.format("d.ts")} AS ts_ist, d.underlying, d.outcome, d.stage,
+       d.reason, d.family, d.strategy_id, d.regime, d.day_type, d.cause, d.cycle, d.gates_seq,
+       d.snapshot_seq, d.contract, i.tradingsymbol, d.intent_id, d.sentence
+FROM base.decisions d LEFT JOIN base.instruments i ON i.instrument = d.contract"""
+
+_GATES: Final = f"""
+SELECT {_SESSION}, seq, decision_seq, underlying, stage, gate, verdict, reason, assumed, observed,
+       limit_value, margin, age_ms, marks, role, ordinal, cycle, ts, {IST.format("ts")} AS ts_ist
+FROM base.gates"""
+
+_SESSIONS: Final = f"""
+SELECT {_SESSION}, o.mode, o.day, CASE WHEN c.seq IS NULL THEN 'OPEN' ELSE 'CLOSED' END AS state,
+       c.reason AS close_reason, o.account, o.market_kind, o.market_seed, o.market_profile,
+       o.market_content_digest, o.market_lacks, o.bar_ms, o.cycle_kind, o.cycle_cadence_ms,
+       o.cycle_max_gap_ms, o.anchor_ns, o.rate, o.ts, {IST.format("o.ts")} AS ts_ist,
+       c.ts AS closed_ts, p.applied_seq AS entries, p.applied_hash AS head_hash, s.cycles,
+       s.decisions, s.trades, s.frames, s.ticks, s.rejected_frames, s.realised_paise,
+       s.charges_paise, s.open_positions, k.previous_session, k.previous_head_hash, o.code_digest,
+       o.schema_digest, o.rulebook_digest, o.settings_digest
+FROM base.session_opened o
+LEFT JOIN base.session_closed c ON true
+LEFT JOIN base.session_summaries s ON true
+LEFT JOIN base.carried_over k ON true
+LEFT JOIN base.checkpoint p ON true"""
+
+_REASONS: Final = (
+    "SELECT code, number, stage, kind, evidence, sentence, what_to_do, since, retired, legacy_code "
+    "FROM base.reasons"
+)
+_STATUS: Final = (
+    f"SELECT {_SESSION}, (SELECT projection_version FROM base.meta) AS projection_version, "
+    "applied_seq, applied_ts, ticks_through_seq, "
+    "(SELECT max(published_at) FROM base.publication) AS published_at FROM base.checkpoint"
+)
+_TICK_FILES: Final = (
+    f"SELECT {_SESSION}, file, first_seq, last_seq, tick_rows, sha256, sealed FROM base.tick_files"
+)
+
+_SAME_NAME: Final = (
+    "entries",
+    "carried_over",
+    "settings",
+    "operator_commands",
+    "tail_cuts",
+    "instruments",
+    "rulebook",
+    "timer_ticks",
+    "regimes",
+    "regime_probs",
+    "day_types",
+    "snapshots",
+    "snapshot_expiries",
+    "gate_runs",
+    "stage_verdicts",
+    "contracts_screened",
+    "candidates",
+    "intents",
+    "exits",
+    "order_events",
+    "fills",
+    "fill_charges",
+    "position_events",
+    "risk_states",
+)
+"""Base tables that are asked under their own name."""
+
+VIEWS: Final[tuple[View, ...]] = (
+    View("sessions", "the session: identity, state and totals", _SESSIONS),
+    View("decisions", "the one end of each cycle of each underlying", _DECISIONS),
+    View("gates", "every gate of every decision, official and assumed", _GATES),
+    *(View(name, tables.BY_NAME[name].comment, _over(name)) for name in _SAME_NAME),
+    View(
+        "bars",
+        "closed bars with the indicators after them",
+        _over("bars", extra=f", {IST.format('t.start_ts')} AS start_ist"),
+    ),
+    View("feed_health", "states and faults of the feed", _over("feed_events")),
+    View(
+        "orders",
+        "each order in its last state",
+        _over("order_events", _latest("order_events", "order_id")),
+    ),
+    View(
+        "positions",
+        "each position in its last state",
+        _over(
+            "position_events",
+            _latest("position_events", "position_id"),
+            f", {IST.format('t.opened_ts')} AS opened_ist",
+        ),
+    ),
+    View("reasons", "every reason code: what it means and what to do", _REASONS),
+    View(
+        "stages",
+        "the eleven stages in their order",
+        "SELECT ordinal, stage, title FROM base.stages",
+    ),
+    View(
+        "gate_catalogue",
+        "every gate with its unit, in order of precedence",
+        "SELECT ordinal, gate, stage, unit, sense, title FROM base.gate_catalogue",
+    ),
+    View("status", "how far this file is and when it was published", _STATUS),
+    View("tick_files", "the files behind v1.ticks", _TICK_FILES),
+)
+
+_WINDOW: Final = """(
+    SELECT d.* FROM v1.decisions d
+    WHERE (underlying IS NULL OR d.underlying = underlying)
+      AND d.ts_ist >= coalesce(try_cast(from_ist AS TIMESTAMP),
+                               CAST(d.ts_ist AS DATE) + try_cast(from_ist AS TIME))
+      AND d.ts_ist <= coalesce(try_cast(to_ist AS TIMESTAMP),
+                               CAST(d.ts_ist AS DATE) + try_cast(to_ist AS TIME)))"""
+_WINDOW_PARAMETERS: Final = (
+    "underlying := NULL, from_ist := '00:00:00', to_ist := '23:59:59.999999'"
+)
+_WINDOW_WORDS: Final = "; times are IST, HH:MM[:SS] or a whole timestamp, both inclusive"
+
+_WHY_NO_TRADE: Final = f"""
+SELECT w.stage, w.reason, any_value(r.sentence) AS sentence, any_value(r.what_to_do) AS what_to_do,
+       count(*) AS decisions, min(w.ts_ist) AS first_ist, max(w.ts_ist) AS last_ist
+FROM {_WINDOW} w LEFT JOIN base.reasons r ON r.code = w.reason
+LEFT JOIN base.stages s ON s.stage = w.stage
+WHERE w.outcome = 'NO_TRADE'
+GROUP BY w.stage, w.reason
+ORDER BY any_value(s.ordinal), decisions DESC, w.reason"""
+
+_BLOCKERS: Final = f"""
+WITH w AS (SELECT seq, stage FROM {_WINDOW}),
+official AS (
+    SELECT v.*, coalesce(starts_with(v.reason, 'UPSTREAM_'), false) AS upstream
+    FROM base.stage_verdicts v SEMI JOIN w ON w.seq = v.decision_seq WHERE NOT v.assumed),
+in_the_way AS (
+    SELECT o.decision_seq, o.stage, o.upstream
+    FROM official o
+    LEFT JOIN base.stage_verdicts a
+      ON a.decision_seq = o.decision_seq AND a.stage = o.stage AND a.assumed AND o.upstream
+    WHERE coalesce(a.verdict, o.verdict) <> 'PASS'),
+only_one AS (
+    SELECT decision_seq, any_value(stage) AS stage FROM in_the_way
+    GROUP BY decision_seq HAVING count(*) = 1 AND NOT bool_or(upstream)),
+failing AS (
+    SELECT g.decision_seq, g.stage, g.gate, coalesce(g.reason, '') AS reason, g.margin,
+           w.stage = g.stage AND o.gate IS NOT DISTINCT FROM g.gate AS ends,
+           count(*) OVER (PARTITION BY g.decision_seq, g.stage) AS missed
+    FROM base.gates g
+    JOIN w ON w.seq = g.decision_seq
+    JOIN official o ON o.decision_seq = g.decision_seq AND o.stage = g.stage
+    WHERE NOT g.assumed AND g.role <> 'EVIDENCE' AND g.verdict <> 'PASS'
+      AND o.verdict <> 'PASS' AND NOT o.upstream)
+SELECT f.stage, f.gate, f.reason, count(*) AS failed, count(*) FILTER (f.ends) AS terminal,
+       count(*) FILTER (f.missed = 1 AND u.stage IS NOT NULL) AS sole,
+       max(f.margin) AS nearest_margin
+FROM failing f
+LEFT JOIN only_one u ON u.decision_seq = f.decision_seq AND u.stage = f.stage
+GROUP BY f.stage, f.gate, f.reason
+ORDER BY terminal DESC, failed DESC, f.stage, f.gate, f.reason"""
+
+MACROS: Final[tuple[Macro, ...]] = (
+    Macro(
+        "why_no_trade",
+        _WINDOW_PARAMETERS,
+        "why there was no trade: decisions by stage and reason" + _WINDOW_WORDS,
+        _WHY_NO_TRADE,
+    ),
+    Macro(
+        "blockers",
+        _WINDOW_PARAMETERS,
+        "gates that failed officially: how many decisions each had in the way, how many ended at "
+        "it, how many had nothing else in the way, and its narrowest miss" + _WINDOW_WORDS,
+        _BLOCKERS,
+    ),
+    Macro(
+        "gates_of",
+        "decision",
+        "every gate of the decision with this seq, in order",
+        "SELECT * FROM v1.gates WHERE decision_seq = decision ORDER BY ordinal",
+    ),
+)
+
+
+def schema_statements() -> tuple[str, ...]:
+    """Everything that a new file needs, in order: tables, dimensions, views, macros, comments."""
+    return (
+        *_base_statements(),
+        *(f"CREATE VIEW v1.{view.name} AS {view.sql}" for view in VIEWS),
+        *(
+            f"CREATE MACRO v1.{macro.name}({macro.parameters}) AS TABLE {macro.sql}"
+            for macro in MACROS
+        ),
+        *(f"COMMENT ON VIEW v1.{view.name} IS {quoted(view.comment)}" for view in VIEWS),
+        *(f"COMMENT ON MACRO TABLE v1.{macro.name} IS {quoted(macro.comment)}" for macro in MACROS),
+    )
+
+
+_PRIVATE: Final[tuple[tuple[str, str], ...]] = (
+    ("meta", "session VARCHAR, session_uid VARCHAR, projection_version INTEGER"),
+    (
+        "checkpoint",
+        (
+            "applied_seq BIGINT, applied_hash VARCHAR, applied_ts BIGINT, closed BOOLEAN, "
+            "ticks_through_seq BIGINT"
+        ),
+    ),
+    ("publication", "published_at TIMESTAMP"),
+    (
+        "tick_files",
+        (
+            "file VARCHAR, first_seq BIGINT, last_seq BIGINT, tick_rows BIGINT, sha256 VARCHAR, "
+            "sealed BOOLEAN"
+        ),
+    ),
+    (
+        "reasons",
+        (
+            "code VARCHAR, number INTEGER, stage VARCHAR, kind VARCHAR, evidence VARCHAR, "
+            "sentence VARCHAR, what_to_do VARCHAR, since VARCHAR, retired VARCHAR, "
+            "legacy_code VARCHAR"
+        ),
+    ),
+    ("stages", "ordinal INTEGER, stage VARCHAR, title VARCHAR"),
+    (
+        "gate_catalogue",
+        "ordinal INTEGER, gate VARCHAR, stage VARCHAR, unit VARCHAR, sense VARCHAR, title VARCHAR",
+    ),
+)
+"""Tables beside those of the journal: where the projection stands, and this release's words."""
+
+
+def _base_statements() -> tuple[str, ...]:
+    return (
+        "CREATE SCHEMA base",
+        "CREATE SCHEMA v1",
+        *(f"CREATE TABLE base.{name} ({columns})" for name, columns in _PRIVATE),
+        *(_create(table) for table in tables.TABLES),
+        *(
+            f"COMMENT ON TABLE base.{table.name} IS {quoted(table.comment)}"
+            for table in tables.TABLES
+        ),
+    )
+
+
+def _create(table: tables.Table) -> str:
+    columns = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in table.columns)
+    return f"CREATE TABLE base.{table.name} ({columns})"
+
+
+def quoted(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def column_comment(column: str) -> str:
+    """What a column of any view says. Raises ``KeyError`` for a column nobody described."""
+    known = tables.GLOSSARY.get(column)
+    return known.comment if known else DERIVED[column]
+
+
+def dimension_rows() -> dict[str, list[tuple[object, ...]]]:
+    """Rows of the dimension tables, from this release's own tables of words."""
+    return {
+        "reasons": [
+            (
+                *(spec.code, spec.number, spec.stage, spec.kind, ",".join(spec.evidence)),
+                *(spec.sentence, spec.what_to_do, spec.since, spec.retired, spec.legacy_code),
+            )
+            for spec in reasons.REASONS
+        ],
+        "stages": [
+            (place, stage, title)
+            for place, (stage, title) in enumerate(
+                zip(reasons.STAGES, reasons.STAGE_TITLES, strict=True), 1
+            )
+        ],
+        "gate_catalogue": [
+            (place, spec.gate, spec.stage, spec.unit, spec.sense, spec.title)
+            for place, spec in enumerate(gate_catalogue.GATES)
+        ],
+    }
+
+
+TICKS_VIEW_COMMENT: Final = "every packet of every frame, sorted by instrument and time"
+
+
+def ticks_view(files: list[str], catalogue: str) -> str:
+    """The SELECT of v1.ticks over these files, for a reader that attached the session as named."""
+    columns = ", ".join(f"t.{name}" for name, _, _ in TICK_COLUMNS)
+    if files:
+        source = f"read_parquet([{', '.join(quoted(file) for file in files)}])"
+    else:
+        nothing = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind, _ in TICK_COLUMNS)
+        source = f"(SELECT {nothing} WHERE false)"
+    return (
+        f"SELECT (SELECT session FROM {catalogue}.base.meta) AS session, {columns}, "
+        f"{IST.format('t.ts')} AS ts_ist, i.tradingsymbol, i.underlying "
+        f"FROM {source} t LEFT JOIN {catalogue}.base.instruments i ON i.instrument = t.instrument"
+    )

@@ -1,0 +1,196 @@
+"""SQL by people: one SELECT on the contracts, on a connection that can do nothing else.
+
+Lives here: the reader's connection with its tick view, the locked query, values made safe for JSON.
+May import: duckdb, projections. Always holds: exactly one SELECT is run; the published file is
+attached read-only; outside access is off and the configuration locked before a word of the user's
+SQL is parsed for running; time, memory, threads and rows are limited; a refusal is one line.
+Start reading at ``run_query``.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import msgspec
+
+from projections.duck import contracts
+from projections.duck.publish import ticks_folder
+from projections.duck.store import first_line, read_tick_files
+
+_ATTACHED: Final = "published"
+
+
+class QueryRefused(Exception):  # noqa: N818 - named for the condition
+    """A query that was not run, or not to its end; one line that says why."""
+
+
+class QueryLimits(msgspec.Struct, frozen=True):
+    """What one query may take."""
+
+    time_s: float = 30.0
+    memory_mb: int = 1024
+    threads: int = 2
+    rows: int = 1_000_000
+    sql_size: int = 100_000
+
+
+DEFAULT_LIMITS: Final = QueryLimits()
+
+
+class QueryResult(msgspec.Struct, frozen=True):
+    """Column names and rows; values are int, float, text, truth value, None, list or dict."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def objects(self) -> list[dict[str, Any]]:
+        """Rows as objects; a name that occurs again gets the number of its place."""
+        names: list[str] = []
+        for place, name in enumerate(self.columns, 1):
+            names.append(name if name not in names else f"{name}_{place}")
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
+
+
+def run_query(published: Path, sql: str, limits: QueryLimits = DEFAULT_LIMITS) -> QueryResult:
+    """Run one SELECT on a published projection. Raises ``QueryRefused``."""
+    try:
+        return _run(published, sql, limits)
+    except FileNotFoundError:
+        # A tick file was merged away between opening and reading: the new state names the new one.
+        return _run(published, sql, limits)
+
+
+def _run(published: Path, sql: str, limits: QueryLimits) -> QueryResult:
+    with open_reader(published, limits) as connection:
+        statement = _only_select(connection, sql, limits)
+        with _time_limit(connection, limits.time_s) as ran_out:
+            try:
+                cursor = connection.execute(statement)
+                columns = tuple(item[0] for item in cursor.description or ())
+                rows = cursor.fetchmany(limits.rows + 1)
+            except duckdb.Error as error:
+                raise _refusal(error, timed_out=bool(ran_out), limits=limits) from error
+            except UnicodeDecodeError as error:
+                raise QueryRefused("the result holds text that is not UTF-8") from error
+    if len(rows) > limits.rows:
+        raise QueryRefused(f"more than {limits.rows} rows: add a LIMIT or aggregate")
+    return QueryResult(columns, tuple(tuple(json_safe(value) for value in row) for row in rows))
+
+
+def _only_select(
+    connection: duckdb.DuckDBPyConnection, sql: str, limits: QueryLimits
+) -> duckdb.Statement:
+    """The one statement of the text. Raises ``QueryRefused`` on none, several, or another kind."""
+    if len(sql) > limits.sql_size:
+        raise QueryRefused(f"the SQL is longer than {limits.sql_size} characters")
+    try:
+        statements = connection.extract_statements(sql)
+    except duckdb.Error as error:
+        raise QueryRefused(first_line(error)) from error
+    if len(statements) != 1:
+        found = "no statement" if not statements else f"{len(statements)} statements"
+        raise QueryRefused(f"{found} given: exactly one SELECT is allowed")
+    kind = statements[0].type
+    if kind != duckdb.StatementType.SELECT:
+        raise QueryRefused(f"{kind.name} is not allowed: exactly one SELECT is")
+    return statements[0]
+
+
+def _refusal(error: duckdb.Error, *, timed_out: bool, limits: QueryLimits) -> Exception:
+    if timed_out:
+        return QueryRefused(f"the query took longer than {limits.time_s:g} s and was stopped")
+    line = first_line(error)
+    if isinstance(error, duckdb.IOException) and "No such file" in str(error):
+        return FileNotFoundError(line)
+    return QueryRefused(line)
+
+
+@contextmanager
+def _time_limit(connection: duckdb.DuckDBPyConnection, limit_s: float) -> Iterator[list[bool]]:
+    ran_out: list[bool] = []
+
+    def interrupt() -> None:
+        ran_out.append(True)
+        connection.interrupt()
+
+    timer = threading.Timer(limit_s, interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield ran_out
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def open_reader(
+    published: Path, limits: QueryLimits = DEFAULT_LIMITS
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A locked connection on a published file; ``v1`` is in reach, with ``v1.ticks``.
+
+    Raises ``QueryRefused`` when the file is not a projection.
+    """
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+            "memory_limit": f"{limits.memory_mb}MB",
+            "threads": limits.threads,
+            "temp_directory": "",
+        },
+    )
+    try:
+        try:
+            _attach(connection, published)
+        except duckdb.Error as error:
+            raise QueryRefused(f"{published.name}: {first_line(error)}") from error
+        yield connection
+    finally:
+        connection.close()
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, published: Path) -> None:
+    """Attach, make the tick view, then lock. The order matters: nothing can be allowed later."""
+    path = contracts.quoted(str(published))
+    connection.execute(f"ATTACH {path} AS {_ATTACHED} (READ_ONLY)")
+    folder = ticks_folder(published)
+    files = [str(folder / f.file) for f in read_tick_files(connection, f"{_ATTACHED}.base")]
+    connection.execute("CREATE SCHEMA v1")
+    connection.execute(f"CREATE VIEW v1.ticks AS {contracts.ticks_view(files, _ATTACHED)}")
+    comment = contracts.quoted(contracts.TICKS_VIEW_COMMENT)
+    connection.execute(f"COMMENT ON VIEW v1.ticks IS {comment}")
+    connection.execute(f"SET search_path = '{_ATTACHED}.v1,memory.v1'")
+    connection.execute(f"SET allowed_directories = [{contracts.quoted(str(folder))}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def json_safe(value: Any) -> Any:
+    """A DuckDB value as JSON can hold it: times as ISO text, bytes as hex, decimals as numbers."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, dict):
+        return {str(json_safe(key)): json_safe(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [json_safe(item) for item in value]
+    return str(value)
