@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import ClassVar, Final
 
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -123,12 +124,14 @@ class AxiomApp(App[int]):
             self.set_interval(1 / FRAMES_PER_S, self.paint)
         self.call_after_refresh(self.paint)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Every size is answered, also one that is too small."""
-        small = self.size.width < COLUMNS_MIN or self.size.height < ROWS_MIN
+        small = event.size.width < COLUMNS_MIN or event.size.height < ROWS_MIN
         self.screen.set_class(small, "-small")
-        self._painted = None
-        self.call_after_refresh(self.paint)
+
+    def on_pane_resized(self) -> None:
+        """Lines are laid out for a width, so a new one needs new lines."""
+        self._repaint()
 
     # --- painting ------------------------------------------------------------------------------
 

@@ -182,11 +182,11 @@ def _day_type(state: State, envelope: Envelope, event: decision.DayTypeAssessed)
 # --- decisions ---------------------------------------------------------------------------------
 
 
-def _keep_gates(state: State, envelope: Envelope) -> None:
+def _keep_gates(state: State, envelope: Envelope, payload: bytes) -> None:
     """Kept undecoded: of a day's gates a person looks at a few."""
     if len(state.pending_gates) >= PENDING_GATES_KEPT:
         state.pending_gates.clear()
-    state.pending_gates[envelope.seq] = bytes(envelope.payload)
+    state.pending_gates[envelope.seq] = payload
 
 
 def _decision_made(state: State, envelope: Envelope, event: decision.DecisionMade) -> None:
@@ -340,8 +340,10 @@ APPLY: Final[dict[str, Apply]] = {
 }
 """Kinds that change what is shown, decoded and applied."""
 
-APPLY_RAW: Final[dict[str, Callable[[State, Envelope], None]]] = {"GatesEvaluated": _keep_gates}
-"""Kinds kept as they stand, undecoded."""
+APPLY_RAW: Final[dict[str, Callable[[State, Envelope, bytes], None]]] = {
+    "GatesEvaluated": _keep_gates
+}
+"""Kinds kept as payloads of their current version, undecoded."""
 
 PASSED_OVER: Final[tuple[str, ...]] = (
     "InstrumentsGated",

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from events import registry
-from events.envelope import Envelope, EnvelopeError, decode_envelope
+from events.envelope import Envelope, EnvelopeError, decode_envelope, encode_payload
 from events.orders import PositionChanged
+from events.upcast import current_event
 from projections.live.fold import APPLY, APPLY_RAW, Apply
 from projections.live.state import ReasonState, State, UnderlyingState
 from projections.live.view import (
@@ -68,19 +69,30 @@ class LiveModel:
         if apply is not None:
             self._apply(apply, envelope)
         elif envelope.kind in APPLY_RAW:
-            APPLY_RAW[envelope.kind](state, envelope)
+            self._apply_raw(envelope)
         elif envelope.kind not in registry.BY_KIND:
             self._unreadable(envelope, "KIND_UNKNOWN")
 
     def _apply(self, apply: Apply, envelope: Envelope) -> None:
         try:
-            event = registry.decode_event(envelope)
+            event = current_event(envelope)
         except UNREADABLE as error:
             self._unreadable(envelope, str(error).partition(":")[0])
             return
         apply(self._state, envelope, event)
         if envelope.kind == "BarClosed":
             self._sample_net()
+
+    def _apply_raw(self, envelope: Envelope) -> None:
+        """Keep a payload undecoded, unless it is of an older shape: then in the current one."""
+        payload = bytes(envelope.payload)
+        if envelope.version != registry.BY_KIND[envelope.kind].version:
+            try:
+                payload = encode_payload(current_event(envelope))
+            except UNREADABLE as error:
+                self._unreadable(envelope, str(error).partition(":")[0])
+                return
+        APPLY_RAW[envelope.kind](self._state, envelope, payload)
 
     def _unreadable(self, envelope: Envelope, fault: str) -> None:
         self._state.unreadable += 1
@@ -197,13 +209,14 @@ class LiveModel:
         marks = [p.unrealised_paise for p in positions]
         known = [gain for gain in marks if gain is not None]
         unrealised = sum(known) if len(known) == len(marks) else None
+        unopened = state.session is None
         booked = state.carried_net_paise + realised - state.charges_paise
         return MoneyView(
             carried_net_paise=state.carried_net_paise,
             realised_paise=realised,
             charges_paise=state.charges_paise,
             unrealised_paise=unrealised,
-            net_paise=None if unrealised is None else booked + unrealised,
+            net_paise=None if unrealised is None or unopened else booked + unrealised,
             net_by_bar_paise=tuple(state.net_by_bar),
         )
 

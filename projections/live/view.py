@@ -139,7 +139,8 @@ class OrderLine(msgspec.Struct, frozen=True, gc=False):
 
 class MoneyView(msgspec.Struct, frozen=True, gc=False):
     """The account's day in paise. ``net_paise`` = carried net + realised - charges + unrealised,
-    None while an open position has no mark. Charges are those of the fills so far.
+    None while an open position has no mark or no session was opened. Charges are those of the
+    fills so far.
 
     ``net_by_bar_paise`` samples the known net at the close of each declared bar, oldest first.
     """

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from textual import events
+from textual.geometry import Size
 from textual.pilot import Pilot
 
 from projections.live import LiveModel, LiveView
@@ -62,19 +64,33 @@ class Screen:
 
     async def settle(self) -> None:
         """Paint a frame and let everything that follows from it happen."""
-        await self.pilot.pause()
+        await self._quiet()
         self.app.paint()
-        await self.pilot.pause()
+        await self._quiet()
+
+    async def _quiet(self) -> None:
+        """Until all queues are empty. Textual's own way waits for an idle processor each time."""
+        for _ in range(3):
+            await self.pilot.pause(0)
 
     async def press(self, *keys: str) -> None:
         """Press keys one after another, each with its effects."""
+        driver = self.app._driver
+        assert driver is not None
         for key in keys:
-            await self.pilot.press(key)
+            driver.send_message(events.Key(key, key if len(key) == 1 else None))
             await self.settle()
 
     async def resize(self, width: int, height: int) -> None:
         """Give the terminal another size."""
-        await self.pilot.resize_terminal(width, height)
+        driver = self.app._driver
+        assert driver is not None
+        driver._size = (width, height)
+        self.app.post_message(events.Resize(Size(width, height), Size(width, height)))
+        async with asyncio.timeout(20):
+            # The app waits a moment for further resizing before it lays out.
+            while self.app.screen.size != (width, height):
+                await self.pilot.pause(0.005)
         await self.settle()
 
     def lines(self) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 from textual.containers import Container
+from textual.message import Message
 
 from projections.live.view import DecisionLine
 from tui.keys import Place
@@ -26,8 +27,15 @@ class Target(msgspec.Struct, frozen=True):
 class Pane(Container):
     """The body for one place. ``crumb`` says where in it one is."""
 
+    class Resized(Message):
+        """The pane has another size than when it was painted."""
+
     place: Place
     crumb = ""
+
+    def on_resize(self) -> None:
+        """Ask for a repaint once the layout is done."""
+        self.post_message(self.Resized())
 
     def paint(self, frame: Frame) -> None:
         """Show a frame."""

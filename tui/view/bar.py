@@ -56,7 +56,7 @@ def mode_line(frame: Frame, width: int) -> Line:
         right += f"  {word}"
     room = width - len(left) - len(right) - 2
     for row in frame.view.underlyings:
-        piece = _level_text(row)
+        piece = _level_text(frame, row)
         if len(piece) > room:
             break
         left += piece
@@ -65,9 +65,12 @@ def mode_line(frame: Frame, width: int) -> Line:
     return tuple((text, role) for text, _ in line)
 
 
-def _level_text(row: UnderlyingView) -> str:
+def _level_text(frame: Frame, row: UnderlyingView) -> str:
+    """An index level; once it is stale its age and mark stand behind it."""
     mark = "~" if row.spot_estimated else ""
-    return f" {fmt.clean(row.name)} {mark}{fmt.price(row.spot_paise)} "
+    age, role = aged(frame.age_ns(row.spot_ts), frame.view.setting("quote.spot_age_ms_max"))
+    stale = "" if role == "text" else f" {age}"
+    return f" {fmt.clean(row.name)} {mark}{fmt.price(row.spot_paise)}{stale} "
 
 
 def _clock_text(frame: Frame) -> str:
@@ -177,10 +180,18 @@ def lamp_line(frame: Frame, width: int) -> Line:
 
 
 def profit_line(frame: Frame) -> Line:
-    """The day's result net of charges; ``?`` while an open position has no mark."""
-    net = frame.view.money.net_paise
-    text = f"{fmt.gain(net)} {_arrow(net)} "
-    return ((" P&L net ", "dim"), (text, gain_role(net)))
+    """The day's result net of charges; ``?`` while an open position has no mark.
+
+    While positions are open it is as old as the oldest of their marks, and that age stands behind.
+    """
+    view = frame.view
+    net = view.money.net_paise
+    line: Line = ((" P&L net ", "dim"), (f"{fmt.gain(net)} {_arrow(net)} ", gain_role(net)))
+    marks = [row.mark_ts for row in view.positions if row.mark_ts is not None]
+    if not marks:
+        return line
+    text, role = aged(frame.age_ns(min(marks)), view.setting("quote.contract_age_ms_max"))
+    return (*line, (f"{text} ", role))
 
 
 def _arrow(paise: int | None) -> str:

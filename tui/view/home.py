@@ -18,7 +18,7 @@ from projections.live.view import (
 )
 from tui import fmt
 from tui.store import Frame
-from tui.view.bar import aged, gain_role
+from tui.view.bar import aged, gain_role, stale_mark
 from tui.view.text import Column, Role, Row, Span, Table, column, span
 from tui.view.why import Explain, gates_of, short_stage
 
@@ -28,8 +28,8 @@ UNDERLYINGS: Final[tuple[Column, ...]] = (
     column("UNDERLYING", 10),
     column("SPOT", 11, ">"),
     column("AGE", 6, ">"),
-    column("FORWARD", 11, ">", priority=4),
-    column("VIX", 6, ">", priority=5),
+    column("FORWARD", 12, ">", priority=4),
+    column("VIX", 7, ">", priority=5),
     column("REGIME", 14, priority=2),
     column("DAY TYPE", 12, priority=6),
     column("AT", 3),
@@ -57,8 +57,8 @@ def _underlying_row(frame: Frame, row: UnderlyingView) -> Row:
             span(row.name, "title"),
             span(mark + fmt.price(row.spot_paise)),
             aged(frame.age_ns(row.spot_ts), limit),
-            span(fmt.price(row.forward_paise)),
-            span(fmt.price(row.vix_paise)),
+            _aged_price(frame, row.forward_paise, row.snapshot_ts),
+            _aged_price(frame, row.vix_paise, row.vix_ts),
             _regime_cell(row),
             span(row.day_type or fmt.MISSING),
             at,
@@ -67,6 +67,14 @@ def _underlying_row(frame: Frame, row: UnderlyingView) -> Row:
             (fmt.spark(row.closes_paise, 12), "dim"),
         ),
     )
+
+
+def _aged_price(frame: Frame, paise: int | None, ts: int | None) -> Span:
+    """A price without an age column of its own: the mark stands behind it once it is stale."""
+    limit = frame.view.setting("quote.spot_age_ms_max")
+    shape, role = stale_mark(frame.age_ns(ts), limit)
+    fresh = paise is None or role == "ok"
+    return (fmt.price(paise), "text") if fresh else (fmt.price(paise) + shape, role)
 
 
 def _regime_cell(row: UnderlyingView) -> Span:

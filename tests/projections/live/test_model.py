@@ -274,7 +274,7 @@ def test_a_strange_instrument_index_is_named_by_its_number() -> None:
 
 
 def test_encoding_of_the_story_is_canonical() -> None:
-    """Canary: the invented session goes through the real encoding, so folding it tells something."""
+    """Canary: the invented session goes through the real encoding, so it tells something."""
     for envelope in _DAY:
         event = registry.decode_event(envelope)
         again = encode_envelope(
