@@ -1,7 +1,8 @@
 """What several verbs load in the same way: configuration, rulebook, markets.
 
-Lives here: TOML to ``Config``, the rulebook with a desk's overlay, a market from its name. May import:
-everything it wires. Always holds: a fault of a file or of a name is a ``UserError`` in one line.
+Lives here: TOML to ``Config``, the rulebook with a desk's overlay, a market from its name. May
+import: everything it wires. Always holds: a fault of a file or of a name is a ``UserError`` in one
+line.
 Start reading at ``open_market``.
 """
 

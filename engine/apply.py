@@ -1,8 +1,8 @@
 """What each event does to the state: one total table from kind to function.
 
-Lives here: ``apply`` and its table. May import: events, engine. Always holds: pure; every registered
-kind has a row (``test_apply_is_total``); a derivation changes the state only here, so that recorded
-and re-derived ones do the same.
+Lives here: ``apply`` and its table. May import: events, engine. Always holds: pure; every
+registered kind has a row (``test_apply_is_total``); a derivation changes the state only here, so
+that recorded and re-derived ones do the same.
 Start reading at ``APPLY``.
 """
 

@@ -1,9 +1,9 @@
 """The option chain of an underlying at a cycle: forward, volatility, skew, ratios.
 
-Lives here: what a timer tick refreshes for each underlying. May import: events, engine. Always holds:
-the forward comes from put-call parity over fresh two-sided quotes, else from the future of the same
-expiry if it printed as lately, else it is None; never from the index. Volatilities start from the last root of the same
-contract, so that a quiet contract costs one Newton step.
+Lives here: what a timer tick refreshes for each underlying. May import: events, engine. Always
+holds: the forward comes from put-call parity over fresh two-sided quotes, else from the future of
+the same expiry if it printed as lately, else it is None; never from the index. Volatilities start
+from the last root of the same contract, so that a quiet contract costs one Newton step.
 Start reading at ``refresh``.
 """
 
@@ -13,9 +13,17 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.exact import exp
-from engine.options import CALL, PUT, OptionInputError, Pricer, parity_forward, pricer_for
-from engine.options import year_fraction
+from engine.exact import exp, floor
+from engine.options import (
+    CALL,
+    PUT,
+    OptionInputError,
+    Pricer,
+    parity_forward,
+    pricer_for,
+    year_fraction,
+)
+from engine.policy import limit_ms
 from engine.state import NO_INDEX, ExpiryMap, ExpiryState, Quote, State, UnderlyingMap
 
 EXPIRIES_VIEWED: Final = 2
@@ -26,6 +34,8 @@ PARITY_SPAN: Final = 5
 
 FULL_SPAN_ON_FIRST: Final = 400
 RATE_SCALE: Final = 10_000.0
+QUARTER_DELTA: Final = 0.6744897501960817
+"""Standard deviations at which the normal distribution leaves a quarter."""
 
 
 def refresh(state: State, u: int, vols: list[float]) -> tuple[ExpiryState, ...]:
@@ -65,10 +75,13 @@ def _refresh_expiry(
     if forward is None or t_years <= 0.0:
         return view
     atm = nearest_place(emap.strikes_paise, forward)
+    pricer = pricer_for(forward, t_years, df, tick_of(state, emap, atm))
+    atm_iv = _atm_iv(state, emap, atm, pricer, vols)
     return replace(
         view,
         atm_place=atm,
-        atm_iv=_atm_iv(state, emap, atm, pricer_for(forward, t_years, df, 5), vols),
+        atm_iv=atm_iv,
+        skew_25d=_skew(state, emap, pricer, atm_iv, vols),
         pcr_oi_milli=_put_call_ratio(state, emap, atm),
         quoted=_quoted(state, emap, atm),
     )
@@ -142,8 +155,6 @@ def _forward(
 
 def contract_age_ns(state: State) -> int:
     """How old a contract's quote may be here; a market of pages has a wider ceiling."""
-    from engine.policy import limit_ms
-
     return limit_ms(state, "contract_age", state.config.quote.contract_age_ms_max)[0] * 1_000_000
 
 
@@ -192,6 +203,38 @@ def _atm_iv(
     if not found:
         return None
     return found[0] if len(found) == 1 else (found[0] + found[1]) * 0.5
+
+
+def tick_of(state: State, emap: ExpiryMap, place: int) -> int:
+    """Price step in paise of the contracts at a strike."""
+    i = emap.calls[place] if emap.calls[place] >= 0 else emap.puts[place]
+    return state.instruments[i].tick_paise
+
+
+def _skew(
+    state: State, emap: ExpiryMap, pricer: Pricer, atm_iv: float | None, vols: list[float]
+) -> float | None:
+    """Volatility of the put less that of the call, each nearest to a delta of a quarter.
+
+    The strikes are those at 0.6745 standard deviations, by the at-the-money volatility.
+    """
+    if atm_iv is None:
+        return None
+    away = exp(QUARTER_DELTA * atm_iv * pricer.sqrt_t)
+    found: list[float] = []
+    for right, legs, level in (
+        (PUT, emap.puts, pricer.forward_paise / away),
+        (CALL, emap.calls, pricer.forward_paise * away),
+    ):
+        place = nearest_place(emap.strikes_paise, floor(level + 0.5))
+        quote = state.quotes[legs[place]] if legs[place] >= 0 else None
+        if quote is None or not quote.two_sided:
+            return None
+        vol = iv_of(pricer, emap, place, right, quote, vols, legs[place])
+        if vol is None:
+            return None
+        found.append(vol)
+    return found[0] - found[1]
 
 
 def _put_call_ratio(state: State, emap: ExpiryMap, atm: int) -> int | None:

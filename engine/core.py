@@ -1,8 +1,8 @@
 """The step from one fact to its group: apply, decide, apply, to a fixed point.
 
-Lives here: the FIFO within a fact. May import: events, engine. Always holds: the same facts give the
-same bytes; the group is the fact and everything it leads to, with the fact's ``ts`` and ``cause``;
-work within a fact is bounded.
+Lives here: the FIFO within a fact. May import: events, engine. Always holds: the same facts give
+the same bytes; the group is the fact and everything it leads to, with the fact's ``ts`` and
+``cause``; work within a fact is bounded.
 Start reading at ``Core.step``.
 """
 

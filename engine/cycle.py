@@ -234,7 +234,7 @@ def _intent(view: View, official: Judged, gates_seq: int) -> IntentApproved:
         "BUY",
         official.lots * plan.lot_units,
         official.lots,
-        limit - limit % 5,
+        limit - limit % max(state.instruments[pick.contract].tick_paise, 1),
         mid_paise(state, pick.contract),
         plan.stop_paise,
         plan.target_paise,

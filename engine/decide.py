@@ -1,8 +1,8 @@
 """What follows from a fact or a derivation: work items and events, by one total table.
 
-Lives here: ``decide`` and its table, and the order of work within a fact. May import: events, engine.
-Always holds: pure; exits come before entries; one cycle per underlying in instrument order; whatever
-an event leads to is queued ahead of the next underlying.
+Lives here: ``decide`` and its table, and the order of work within a fact. May import: events,
+engine. Always holds: pure; exits come before entries; one cycle per underlying in instrument order;
+whatever an event leads to is queued ahead of the next underlying.
 Start reading at ``DECIDE``.
 """
 

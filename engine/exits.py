@@ -1,8 +1,9 @@
-"""Exit rules: stop, target, trailing stop, time, square-off, a regime without a place for the trade.
+"""Exit rules: stop, target, trailing stop, time, square-off, a regime without a place for the
+trade.
 
-Lives here: when a position must go. May import: events, engine. Always holds: no entry gate is asked;
-the first rule in declared order that fires is the reason; a position whose exit is out is not
-signalled again. Stops are judged on the bid, for a bid is what a long can be sold at.
+Lives here: when a position must go. May import: events, engine. Always holds: no entry gate is
+asked; the first rule in declared order that fires is the reason; a position whose exit is out is
+not signalled again. Stops are judged on the bid, for a bid is what a long can be sold at.
 Start reading at ``decide_exits``.
 """
 
@@ -14,6 +15,7 @@ from typing import Final
 from engine.books import MS, exit_working
 from engine.rulebook import IST_OFFSET_NS, NS_PER_DAY, NS_PER_S
 from engine.state import Position, State
+from engine.strategies import family_of, regime_allows
 from events.base import Event
 from events.envelope import payload_digest
 from events.orders import ExitSignalled
@@ -79,13 +81,12 @@ def _time(state: State, position: Position, bid: int) -> Fired | None:
 
 
 def _regime_flip(state: State, position: Position, bid: int) -> Fired | None:
-    from engine.strategies import family_of, regime_allows
-
     regime = state.markets[position.underlying].regime
-    if regime is not None and regime.regime == "PANIC":
-        if not regime_allows(family_of(position.strategy_id), regime.regime):
-            return "EXIT_REGIME_FLIP", None, bid or None
-    return None
+    if regime is None or regime.regime != "PANIC":
+        return None
+    if regime_allows(family_of(position.strategy_id), regime.regime):
+        return None
+    return "EXIT_REGIME_FLIP", None, bid or None
 
 
 RULES: Final[tuple[Callable[[State, Position, int], Fired | None], ...]] = (
@@ -125,5 +126,5 @@ def hhmm_seconds(hhmm: int) -> int:
 
 
 def content_id(event: Event) -> str:
-    """Sixteen characters of an event's content digest; with an exit's number it still fits a tag of 20."""
+    """Sixteen characters of an event's digest: with an exit's number it fits a tag of 20."""
     return payload_digest(event)[:16]

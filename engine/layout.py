@@ -1,8 +1,9 @@
 """Where an underlying's instruments stand: made once from the instruments and the rulebook.
 
-Lives here: the maps of ``engine.state`` built from ``InstrumentsLoaded``. May import: events, engine.
-Always holds: underlyings follow the order of their index rows; strikes ascend; a strike with only
-one of its two legs keeps ``NO_INDEX`` for the other; an option without a strike stands in no map.
+Lives here: the maps of ``engine.state`` built from ``InstrumentsLoaded``. May import: events,
+engine. Always holds: underlyings follow the order of their index rows; strikes ascend; a strike
+with only one of its two legs keeps ``NO_INDEX`` for the other; an option without a strike stands in
+no map.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The policy table: where a market or a mode may be judged by another limit, row by row.
 
-Lives here: the rows and the one function that applies them. May import: events, engine.state. Always
-holds: a row that applies is named in the evidence of every gate it touches; LIVE has no row; this
-and the order route are the only readers of the mode.
+Lives here: the rows and the one function that applies them. May import: events, engine.state.
+Always holds: a row that applies is named in the evidence of every gate it touches; LIVE has no row;
+this and the order route are the only readers of the mode.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import msgspec
 
 from engine.state import State
 
-When = Literal["PAGES", "LACKS_INDEX"]
+When = Literal["PAGES"]
 
 
 class PolicyRow(msgspec.Struct, frozen=True):
-    """One relaxation: ``gate``'s limit becomes ``limit_ms`` for markets to which ``when`` applies."""
+    """One relaxation: ``gate``'s limit becomes ``limit_ms`` where ``when`` applies."""
 
     name: str
     gate: str
@@ -41,10 +41,13 @@ POLICY: Final[tuple[PolicyRow, ...]] = (
     ),
     PolicyRow(
         "PAGES_CONTRACT_AGE", "contract_age", "PAGES", 330_000,
-        "A page repeats unchanged contracts silently; five pages without a change are still a quote.",
+        "A page repeats unchanged contracts silently; five without a change are a quote.",
     ),
 )  # fmt: skip
 """Relaxations outside LIVE. Every one is a fact about the market, not a wish about the result."""
+
+CYCLE_RULES: Final[dict[When, str]] = {"PAGES": "AFTER_SNAPSHOT"}
+"""A market of pages is one whose cycles follow its snapshots."""
 
 LIVE: Final = "LIVE"
 
@@ -54,9 +57,7 @@ def applies(state: State, when: When) -> bool:
     opened = state.opened
     if opened is None or opened.mode == LIVE:
         return False
-    if when == "PAGES":
-        return opened.cycle_rule.kind == "AFTER_SNAPSHOT"
-    return "index" in opened.market.lacks
+    return opened.cycle_rule.kind == CYCLE_RULES[when]
 
 
 def limit_ms(state: State, gate: str, configured_ms: int) -> tuple[int, tuple[str, ...]]:

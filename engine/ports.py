@@ -1,8 +1,8 @@
 """What the engine asks of the outside, as protocols.
 
-Lives here: the market port. May import: events, msgspec. Always holds: nothing here does I/O; a market
-makes the broker's binary frames, in order of time, from integers and exact arithmetic alone, so that
-equal identity means equal frames on any machine.
+Lives here: the market port. May import: events, msgspec. Always holds: nothing here does I/O; a
+market makes the broker's binary frames, in order of time, from integers and exact arithmetic alone,
+so that equal identity means equal frames on any machine.
 """
 
 from __future__ import annotations

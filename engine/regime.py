@@ -1,7 +1,7 @@
 """The regime of an underlying: a transparent model with probabilities, entropy and hysteresis.
 
-Lives here: features after a declared bar, scores by a table of weights, a softmax, the settling of a
-new leader; the kind of day. May import: events, engine. Always holds: weights are integers in one
+Lives here: features after a declared bar, scores by a table of weights, a softmax, the settling of
+a new leader; the kind of day. May import: events, engine. Always holds: weights are integers in one
 table; a regime changes only after its leader has led for the configured number of bars; without the
 features there is no assessment at all.
 """
@@ -30,11 +30,12 @@ WEIGHTS_MILLI: Final[tuple[tuple[int, ...], ...]] = (
 )
 """Scores in thousandths a unit of feature, one row a label in the order of ``LABELS``.
 
-Features are scaled to about 0..2: ``adx`` ADX/25; ``drift`` |fast EMA - slow EMA| in ATR; ``fall`` the
-same where the fast average is below; ``level`` realised volatility a year over its reference, less 1;
-``bias`` is 1. Own choice, to be read as: a trend is separated averages in calm volatility, a range
-the opposite; high volatility without separation is a volatile range, with it an event, downwards a
-panic. The table is part of the code digest, so a change of it is a change of the engine.
+Features are scaled to about 0..2: ``adx`` ADX/25; ``drift`` |fast EMA - slow EMA| in ATR; ``fall``
+the same where the fast average is below; ``level`` realised volatility a year over its reference,
+less 1; ``bias`` is 1. Own choice, to be read as: a trend is separated averages in calm volatility,
+a range the opposite; high volatility without separation is a volatile range, with it an event,
+downwards a panic. The table is part of the code digest, so a change of it is a change of the
+engine.
 """
 
 LEVEL_REFERENCE: Final = 0.12
@@ -108,7 +109,7 @@ def entropy_nats(probs: tuple[float, ...]) -> float:
 
 
 def per_mille(probs: tuple[float, ...]) -> tuple[int, ...]:
-    """Probabilities as integers that sum to 1000: floors, the remainder to the largest fractions."""
+    """Integers that sum to 1000: floors, and the remainder to the largest fractions."""
     floors = [floor(p * 1000.0) for p in probs]
     missing = 1000 - sum(floors)  # pure: integers
     by_fraction = sorted(range(len(probs)), key=lambda i: (floors[i] - probs[i] * 1000.0, i))

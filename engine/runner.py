@@ -1,8 +1,9 @@
 """The one impure module of the engine: facts in, whole groups into the journal.
 
-Lives here: opening a session, the loop that drives the core, the digests of code. May import: events,
-engine, journal. Always holds: a fact and all it leads to is one group, handed over whole; an urgent
-group is durable before the next fact is taken; in a backtest no fact depends on the wall clock.
+Lives here: opening a session, the loop that drives the core, the digests of code. May import:
+events, engine, journal. Always holds: a fact and all it leads to is one group, handed over whole;
+an urgent group is durable before the next fact is taken; in a backtest no fact depends on the wall
+clock.
 Start reading at ``run_market``.
 """
 
@@ -47,7 +48,7 @@ VIRTUAL: Final = "virtual"
 UID_CHARS: Final = 12
 
 
-class EngineFault(RuntimeError):
+class EngineFault(RuntimeError):  # noqa: N818 - named for the condition
     """The session stopped: the message names the fact and what failed."""
 
 

@@ -1,8 +1,8 @@
 """The cycle rule: when decision cycles fall between the frames of a market.
 
 Lives here: frames and timer ticks merged into one order of facts. May import: events, engine.ports.
-Always holds: pure; a frame at the time of a tick comes before it; a tick is due by the rule and never
-by what was seen, so the same frames give the same ticks.
+Always holds: pure; a frame at the time of a tick comes before it; a tick is due by the rule and
+never by what was seen, so the same frames give the same ticks.
 Start reading at ``facts_of``.
 """
 

@@ -93,7 +93,7 @@ class UnderlyingMap(Record, frozen=True, array_like=True, gc=False, forbid_unkno
 
 
 class ExpiryState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """What was found of an expiry at the last cycle: forward with its source, volatility, ratios."""
+    """What was found of an expiry at the last cycle: forward and source, volatility, ratios."""
 
     expiry: int
     place: int
@@ -251,6 +251,31 @@ EMPTY_FEED: Final = FeedState(False, False, "UNSEEN", 0, 0, 0, 0, (), 0, 0, 0, 0
 EMPTY_ACCOUNT: Final = AccountState(0, 0, 0, 0, 0, ())
 EMPTY_UNDERLYING: Final = UnderlyingState(None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
 EMPTY: Final = State(
-    0, 0, "", None, Config(), None, (), None, (), (), NO_INDEX, (), (), (), (), 0, EMPTY_FEED, (), (), (),
-    EMPTY_ACCOUNT, 0, 0, 0, 0, 0, False,
-)  # fmt: skip
+    now=0,
+    seq=0,
+    uid="",
+    opened=None,
+    config=Config(),
+    rules=None,
+    rule_rows=(),
+    carried=None,
+    instruments=(),
+    underlyings=(),
+    vix=NO_INDEX,
+    quotes=(),
+    vols=(),
+    slots=(),
+    accs=(),
+    bar_end_ns=0,
+    feed=EMPTY_FEED,
+    markets=(),
+    orders=(),
+    positions=(),
+    account=EMPTY_ACCOUNT,
+    cycle=0,
+    missed=0,
+    exits=0,
+    decisions=0,
+    trades=0,
+    closed=False,
+)

@@ -1,7 +1,8 @@
 """One underlying at one cycle, looked at once: what gates and strategies are given.
 
-Lives here: the immutable view and how it is taken. May import: events, engine. Always holds: taken at
-the start of the underlying's cycle from the state as it then is; ages are against the session clock.
+Lives here: the immutable view and how it is taken. May import: events, engine. Always holds: taken
+at the start of the underlying's cycle from the state as it then is; ages are against the session
+clock.
 """
 
 from __future__ import annotations

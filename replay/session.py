@@ -1,8 +1,8 @@
 """Re-derive a session from its facts and compare every derivation with what was recorded.
 
 Lives here: the comparison, its outcomes, the first divergence. May import: events, the journal's
-reader, engine. Always holds: only facts are fed; equal code must give equal bytes; under other code the
-decisions are compared instead, and that is no failure.
+reader, engine. Always holds: only facts are fed; equal code must give equal bytes; under other code
+the decisions are compared instead, and that is no failure.
 Start reading at ``replay_session``.
 """
 

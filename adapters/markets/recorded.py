@@ -1,8 +1,9 @@
 """A recorded session as a market: its own frames, again.
 
-Lives here: the market over the facts of a session. May import: events, engine.ports, engine.rulebook.
-Always holds: frames are given byte for byte with their times; lacks, bar and cycle rule are those of
-the recording; the identity is a digest of instruments and frames, so a copy is the same market.
+Lives here: the market over the facts of a session. May import: events, engine.ports,
+engine.rulebook. Always holds: frames are given byte for byte with their times; lacks, bar and cycle
+rule are those of the recording; the identity is a digest of instruments and frames, so a copy is
+the same market.
 """
 
 from __future__ import annotations

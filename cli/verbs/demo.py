@@ -1,8 +1,8 @@
 """``axiom demo``: a simulated trading day through the real pipeline.
 
-Lives here: the verb. May import: everything, when it runs. Always holds: the day runs as any backtest
-does; replay and projection follow its journal from processes of their own while it is written, and
-what they say is what is shown.
+Lives here: the verb. May import: everything, when it runs. Always holds: the day runs as any
+backtest does; replay and projection follow its journal from processes of their own while it is
+written, and what they say is what is shown.
 Start reading at ``command``.
 """
 

@@ -1,7 +1,8 @@
 """``axiom replay``: re-derive a session from its facts and compare.
 
-Lives here: the verb. May import: everything, when it runs. Always holds: the chain is checked first,
-by the reader, on the way; a session under other code is compared by its decisions and is no failure.
+Lives here: the verb. May import: everything, when it runs. Always holds: the chain is checked
+first, by the reader, on the way; a session under other code is compared by its decisions and is no
+failure.
 """
 
 from __future__ import annotations

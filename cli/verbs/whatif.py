@@ -1,7 +1,7 @@
 """``axiom whatif``: the same facts under another configuration.
 
-Lives here: the verb. May import: everything, when it runs. Always holds: both runs are sessions under
-``derived/`` of the desk; neither is in the ledger, and neither is ever ``latest``.
+Lives here: the verb. May import: everything, when it runs. Always holds: both runs are sessions
+under ``derived/`` of the desk; neither is in the ledger, and neither is ever ``latest``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import click
 from cli.errors import UserError, told_as_user_error
 from cli.load import load_config
 from cli.options import Common, common_options
-from cli.paths import desk_folder, make_private
 from cli.output import say
+from cli.paths import desk_folder, make_private
 
 if TYPE_CHECKING:
     from replay.decisions import Difference

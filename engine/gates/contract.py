@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from engine.chain import contract_age_ns, iv_of, span
+from engine.chain import contract_age_ns, iv_of, span, tick_of
 from engine.exact import floor
 from engine.gates.rows import UNKNOWN, at_least, is_true, stage_of
 from engine.options import CALL, PUT, Greeks, Pricer, pricer_for
@@ -22,6 +22,7 @@ from engine.view import View, spread_bps
 from events.decision import ContractsScreened, StageVerdict
 from events.gates import CONTRACT_FILTERS
 from events.reasons import N10
+from events.session import Instrument
 
 NONE: Final = -1
 ONE_SIDED, STALE, SPREAD, VOLUME, OI, IV, DELTA, PREMIUM, REWARD = (
@@ -162,7 +163,7 @@ def _screen(view: View, near: ExpiryState, direction: str) -> tuple[list[Pick], 
     costs = costs_of(state, view.umap.exchange)
     picks: list[Pick] = []
     vols = list(state.vols)
-    tick = next((state.instruments[i].tick_paise for i in legs if i >= 0), 5)
+    tick = tick_of(state, emap, near.atm_place)
     pricer = pricer_for(near.forward_paise, near.t_years, near.df, tick)
     for place in span(emap, near.atm_place, state.config.contract.window_strikes):
         i = legs[place]
@@ -202,7 +203,7 @@ def _judged(
 ) -> Pick:
     config = state.config.contract
     spread = spread_bps(quote)
-    plan = _plan(state, costs, quote.ask_paise, state.instruments[i].lot_units)
+    plan = _plan(state, costs, quote.ask_paise, state.instruments[i])
     mask = 0
     if quote.seen_ns < state.now - contract_age_ns(state):
         mask |= STALE
@@ -226,12 +227,12 @@ def _judged(
     return Pick(i, mask, score, plan, vol, greeks)
 
 
-def _plan(state: State, costs: Costs, entry: int, lot: int) -> Plan:
+def _plan(state: State, costs: Costs, entry: int, row: Instrument) -> Plan:
     """Levels in the contract's own tick, the stop rounded down and the target up."""
-    config = state.config.plan
+    config, lot, tick = state.config.plan, row.lot_units, max(row.tick_paise, 1)
     stop = entry - entry * config.stop_bps // 10_000
     target = entry + entry * config.target_bps // 10_000
-    stop -= stop % 5
-    target += -target % 5
+    stop -= stop % tick
+    target += -target % tick
     charges = costs.both_ways(entry * lot, stop * lot)
-    return Plan(entry, max(stop, 5), target, entry * config.trail_bps // 10_000, charges, lot)
+    return Plan(entry, max(stop, tick), target, entry * config.trail_bps // 10_000, charges, lot)

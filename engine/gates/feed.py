@@ -1,7 +1,7 @@
 """N2: is the feed fresh: link age, the exchange's stamp, refused frames.
 
-May import: events, engine. Always holds: a quiet contract is not a stale feed; a stamp that lies ahead
-of the clock is judged, never rewritten.
+May import: events, engine. Always holds: a quiet contract is not a stale feed; a stamp that lies
+ahead of the clock is judged, never rewritten.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """N4: can the quotes be trusted: a fresh print with a witness, two-sided options near the money.
 
-May import: events, engine. Always holds: an estimated index has no witness of its own and is marked;
-a repeated page is no fresh print.
+May import: events, engine. Always holds: an estimated index has no witness of its own and is
+marked; a repeated page is no fresh print.
 """
 
 from __future__ import annotations

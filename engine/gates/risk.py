@@ -1,7 +1,7 @@
 """N6: is the account within its limits, before this trade.
 
-May import: events, engine. Always holds: limits count per trading day and account, carried over from
-earlier sessions of the day; open losses count, marked at the bid.
+May import: events, engine. Always holds: limits count per trading day and account, carried over
+from earlier sessions of the day; open losses count, marked at the bid.
 """
 
 from __future__ import annotations

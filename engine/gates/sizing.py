@@ -1,7 +1,7 @@
 """N11: how many lots, each limit with its own code for zero.
 
-May import: events, engine. Always holds: a size is in whole lots; the smallest of all limits counts;
-a limit that gives no lot blocks with its own reason.
+May import: events, engine. Always holds: a size is in whole lots; the smallest of all limits
+counts; a limit that gives no lot blocks with its own reason.
 """
 
 from __future__ import annotations

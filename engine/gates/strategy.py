@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.gates.rows import at_least, at_most, is_true, stage_of
+from engine.regime import LABELS
 from engine.strategies import FAMILIES, Family, regime_allows
 from engine.strategies.signal import Signal
 from engine.view import View
@@ -48,7 +49,6 @@ def best_ranked(view: View) -> Family:
     regime = view.market.regime
     if regime is None:
         return FAMILIES[0]
-    from engine.regime import LABELS
 
     def weight(family: Family) -> int:
         total = 0

@@ -1,7 +1,7 @@
 """MEAN_REVERT: buy the option back towards the day's average after a stretch in a range.
 
-May import: events, engine. Always holds: the stretch is measured in ATR from the VWAP of the future,
-or from the TWAP where there is none; the RSI must be at its extreme on the same side.
+May import: events, engine. Always holds: the stretch is measured in ATR from the VWAP of the
+future, or from the TWAP where there is none; the RSI must be at its extreme on the same side.
 """
 
 from __future__ import annotations

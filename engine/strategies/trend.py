@@ -1,7 +1,7 @@
 """TREND: buy the option in the direction of an established move.
 
-May import: events, engine. Always holds: the averages, the day's average price and the ADX must agree;
-what the strategy knows is the bars that have closed.
+May import: events, engine. Always holds: the averages, the day's average price and the ADX must
+agree; what the strategy knows is the bars that have closed.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from engine.exact import floor
 from engine.strategies.signal import DOWN, UP, Signal
 from engine.view import View
 
-STRETCH_MAX = 4.0
-"""ATRs from the day's average beyond which the move is chased, not joined."""
+AWAY_MAX = 16.0
+"""ATRs from the day's average beyond which a move would be chased, not joined."""
 
 
 def signal(view: View) -> Signal:
-    """UP when the fast average leads above the slow one, price above the day's average, ADX high."""
+    """UP when the fast average leads above the slow one and the day's average; DOWN the mirror."""
     ind = view.indicators
     if ind is None or view.line_paise is None or ind.atr_paise <= 0.0 or ind.adx is None:
         return Signal(None, UP, 0)
@@ -26,7 +26,7 @@ def signal(view: View) -> Signal:
     strength = min(1000, max(0, strength))
     agrees = spread * away > 0.0
     held = view.state.config.trend.adx_milli_min
-    if not agrees or ind.adx * 1000.0 < held or abs(away) > STRETCH_MAX * 4.0:
+    if not agrees or ind.adx * 1000.0 < held or abs(away) > AWAY_MAX:
         return Signal(None, lean, strength)
     momentum = ind.close_paise - ind.ema_fast_paise
     if momentum * spread <= 0.0:
