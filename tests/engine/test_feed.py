@@ -58,7 +58,7 @@ def _index(price: int, stamp: int | None = 1_000) -> bytes:
 
 
 def test_a_full_packet_becomes_the_quote() -> None:
-    """Every field of a full packet stands in the quote, with the session time and the fact's seq."""
+    """Every field of a full packet stands in the quote, with session time and seq."""
     core = _opened()
     _step(core, MARKET.open_ns, frame_fact([full_packet(TOKENS[OPTION], 15_000, 65, 700, 9_000)]))
     quote = core.state.quotes[OPTION]
@@ -213,7 +213,7 @@ def _bars(core: Core, ts: int) -> list[BarClosed]:
 
 
 def test_a_minute_closes_at_the_first_fact_past_it() -> None:
-    """The bar of a minute is said by the first fact at or after its end, with the ticks before it."""
+    """The bar of a minute is said by the first fact at or after its end, with its ticks alone."""
     core = _opened()
     for second, price in ((1, 2_400_000), (20, 2_400_900), (59, 2_399_500)):
         _step(core, MARKET.open_ns + second * SECOND_NS, frame_fact([_index(price)]))
