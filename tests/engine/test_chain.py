@@ -105,7 +105,7 @@ def test_a_crossed_book_is_no_quote() -> None:
 
 
 def test_an_expiry_without_an_end_has_no_volatility() -> None:
-    """Where the rulebook gives no close for the expiry its time is none, and so is its volatility."""
+    """Without a close of the expiry in the rulebook there is neither time nor volatility."""
     state = at_trade().state
     emap = replace(state.underlyings[0].expiries[0], close_ns=0)
     umap = replace(state.underlyings[0], expiries=(emap,))
@@ -135,7 +135,7 @@ def test_a_warm_start_costs_nothing_in_the_result() -> None:
 
 
 def test_the_rate_is_the_rulebooks() -> None:
-    """The rate is the dated row's, per year; without one it is zero and the evidence says unsure."""
+    """The rate is the dated row's, per year; without a row it is zero (the evidence says unsure)."""
     state = at_trade().state
     assert rate_of(state) == 0.0525
     assert state.rules is not None

@@ -22,7 +22,7 @@ def _row(kind: str, strike: int = 0, expiry: int = 20261123, name: str = "NIFTY"
 
 
 def test_every_option_stands_once_in_its_expiry() -> None:
-    """Each option's index stands at its strike and right; indices and futures at their own places."""
+    """Each option stands at its strike and right, index and future at their own places."""
     maps = underlyings_of(ROWS, BOOK)
     assert [one.name for one in maps] == ["NIFTY", "BANKNIFTY"]
     for umap in maps:
@@ -45,7 +45,7 @@ def test_strikes_ascend_whatever_the_rows_order() -> None:
 
 
 def test_a_missing_leg_and_a_missing_future_are_said() -> None:
-    """A strike with one leg keeps NO_INDEX for the other; so does an underlying without a future."""
+    """A strike with one leg keeps NO_INDEX for the other, as an underlying without a future does."""
     rows = (_row("INDEX", expiry=0), _row("CE", 100), _row("PE", 200))
     (umap,) = underlyings_of(rows, BOOK)
     assert (umap.expiries[0].calls, umap.expiries[0].puts) == ((1, NO_INDEX), (NO_INDEX, 2))
