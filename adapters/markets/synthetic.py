@@ -38,7 +38,7 @@ ANCHOR_IST: Final = "09:00"
 _ALL: Final = tuple(underlying.name for underlying in UNDERLYINGS)
 PROFILES: Final = (
     Profile("default", _ALL, 1_000, 3, 2, 20, 1_000),
-    Profile("full", _ALL, 500, 14, 1, 2, 800),
+    Profile("full", _ALL, 500, 16, 1, 2, 850),
     Profile("small", ("NIFTY",), 3_000, 3, 2, 20, 1_000),
 )
 """``default``: about 1,000,000 packets a day; ``full``: about 11,000,000, of 499 instruments each;
@@ -71,7 +71,7 @@ class SyntheticMarket:
         self._cadence_ms = cadence_ms
         self._book = _rulebook(self._day) if rulebook is None else rulebook
         self._window = _window(self._book, self._day)
-        self._plan = Plan(self._seed, self._profile, self._day, self._book)
+        self._plan = Plan(self._seed, self._profile, self._day, self._book, self._window)
 
     @property
     def identity(self) -> MarketIdentity:

@@ -21,7 +21,8 @@ from events.wire.kite import Segment
 
 class Underlying(msgspec.Struct, frozen=True, gc=False):
     """One index of the market. Token and symbol are the real ones; ``base_paise`` is the level
-    around which a day opens; ``iv_bps`` is its ordinary implied volatility a year."""
+    around which a day opens; ``iv_bps`` is its ordinary implied volatility a year, a little above
+    what its paths realise."""
 
     name: str
     index_symbol: str
@@ -32,9 +33,9 @@ class Underlying(msgspec.Struct, frozen=True, gc=False):
 
 
 UNDERLYINGS: Final = (
-    Underlying("NIFTY", "NIFTY 50", 256265, 2_264_000, 1180, Factor(1150, 1000, 930)),
-    Underlying("BANKNIFTY", "NIFTY BANK", 260105, 5_090_000, 1370, Factor(1350, 1150, 850)),
-    Underlying("SENSEX", "SENSEX", 265, 7_278_000, 1190, Factor(1150, 980, 950)),
+    Underlying("NIFTY", "NIFTY 50", 256265, 2_264_000, 1420, Factor(900, 1000, 930)),
+    Underlying("BANKNIFTY", "NIFTY BANK", 260105, 5_090_000, 1660, Factor(1060, 1150, 850)),
+    Underlying("SENSEX", "SENSEX", 265, 7_278_000, 1430, Factor(900, 980, 950)),
 )
 VIX_SYMBOL: Final = "INDIA VIX"
 VIX_TOKEN: Final = 264969

@@ -49,6 +49,12 @@ SCHEDULE_STREAM, _LEVELS, _PATH, _QUOTES, _DEPTH, _INTEREST = range(6)
 
 _YEAR_S: Final = 365.0 * 86_400.0
 
+_SESSION_SHARE: Final = 0.8
+_TRADING_DAYS: Final = 252.0
+"""The market's own option clock: variance falls due while it trades, a fifth of a day's overnight,
+nothing for a weekend. On a calendar clock a day of trading would cost its holder a quarter of a
+day's decay, and buying options would be free money."""
+
 
 class Profile(msgspec.Struct, frozen=True, gc=False):
     """How much of the market is sent.
@@ -75,7 +81,10 @@ class Plan:
     ``MarketError`` where the rulebook does not give what a contract needs.
     """
 
-    def __init__(self, seed: int, profile: Profile, day: int, book: Rulebook) -> None:
+    def __init__(
+        self, seed: int, profile: Profile, day: int, book: Rulebook, window: SessionWindow
+    ) -> None:
+        self.hours_s = (window.open_ns // NS_PER_S, window.close_ns // NS_PER_S)
         self.seed = substream(seed, day)
         self.profile = profile
         rng = SplitMix64(substream(seed, day, _LEVELS))
@@ -96,6 +105,10 @@ class Plan:
             raise MarketError(f"the rulebook gives no rate.discount on {day}: add the row")
         self.rate = int(rate.value) / 10_000
         self.previous_close_s = _previous_close_ns(book, day) // NS_PER_S
+        self.days_after = tuple(
+            tuple(_trading_days(book, day, expiry) for expiry, _, _ in listing.pages)
+            for listing in self.universe.listings
+        )
         self.expiry_s = tuple(
             tuple(_expiry_s(book, expiry) for expiry, _, _ in listing.pages)
             for listing in self.universe.listings
@@ -118,6 +131,15 @@ def _previous_close_ns(book: Rulebook, day: int) -> int:
         if window is not None:
             return window.close_ns
     return ist_ns(add_days(day, -1), "15:30")
+
+
+def _trading_days(book: Rulebook, day: int, expiry: int) -> int:
+    """Trading days after ``day`` up to ``expiry``, which is included."""
+    days = 0
+    while day < expiry:
+        day = add_days(day, 1)
+        days += book.is_trading_day(day) is True
+    return days
 
 
 def _expiry_s(book: Rulebook, expiry: int) -> int:
@@ -154,7 +176,9 @@ _EXPIRY_SLOPE: Final = (1.0, 1.03)
 """By listed expiry: what stress adds to at-the-money volatility a year, the share of what falling
 prices add, and the ordinary level relative to the underlying's."""
 
-_VIX_PREMIUM: Final = 0.0070
+_VIX_SHARE: Final = 0.95
+"""INDIA VIX is on the calendar's clock, on which volatilities of some weeks read a little lower."""
+
 _BASIS_PULL_STEPS: Final = 300.0
 _BASIS_NOISE: Final = 4e-6
 """A future strays from its carry by noise (a share of the price) a step, pulled back so slowly."""
@@ -180,6 +204,8 @@ class _Chain:
         self._rate = plan.rate
         self._iv = listing.underlying.iv_bps / 10_000 * plan.iv_scale
         self._expiry_s = plan.expiry_s[n]
+        self._days_after = plan.days_after[n]
+        self._hours_s = plan.hours_s
         self._future_expiry_s = plan.future_expiry_s[n]
         self._basis = 0.0
         self.index = _Index(listing.underlying.index_token, plan.opens[n], plan.closes[n])
@@ -220,12 +246,20 @@ class _Chain:
         """Carry to an expiry: simple interest, whose inverse discounts (so parity is exact)."""
         return 1.0 + self._rate * ((expiry_s - second) / _YEAR_S)
 
+    def _time(self, e: int, second: int) -> float:
+        """Years to a listed expiry on the market's own clock (see ``_SESSION_SHARE``)."""
+        open_s, close_s = self._hours_s
+        days = float(self._days_after[e])
+        if second < open_s - FIRST_PAGE_S:  # the eve: tonight and the whole session lie ahead
+            return (days + 1.0) / _TRADING_DAYS
+        left = min((close_s - second) / (close_s - open_s), 1.0)
+        return (days + _SESSION_SHARE * left) / _TRADING_DAYS
+
     def _refresh(
         self, page: Page, e: int, spot: float, vol: float, stress: float, second: int
     ) -> None:
         growth = self._growth(self._expiry_s[e], second)
-        t_years = (self._expiry_s[e] - second) / _YEAR_S
-        page.refresh(spot * growth, vol, t_years, 1.0 / growth, stress, float(second))
+        page.refresh(spot * growth, vol, self._time(e, second), 1.0 / growth, stress, float(second))
 
     def vol(self, e: int, path: Path) -> float:
         """At-the-money volatility a year of a listed expiry, never below a third of the usual."""
@@ -291,9 +325,13 @@ class Day:
         self._sent_ns = 0
 
     def frames(self) -> Iterator[MarketFrame]:
-        """All frames: the first full page, a heartbeat, then one step after another."""
+        """All frames: the first full page, a heartbeat, then the session."""
         yield from self._first_page()
         yield self._heartbeat(self._window.open_ns - 2 * NS_PER_S)
+        yield from self._steps()
+
+    def _steps(self) -> Iterator[MarketFrame]:
+        """From the open to the close, a step at a time."""
         step_ns = self._profile.step_ms * 1_000_000
         for n in range((self._window.close_ns - self._window.open_ns) // step_ns):
             at_ns = self._window.open_ns + n * step_ns
@@ -350,9 +388,9 @@ class Day:
         return end <= at_ns < end + self._profile.step_ms * 1_000_000
 
     def _vix_value(self) -> float:
-        """INDIA VIX in hundredths of a point: a longer expiry's volatility and a premium."""
+        """INDIA VIX in hundredths of a point: a longer expiry's volatility."""
         last = self._chains[0]
-        return (last.vol(len(last.pages) - 1, self._path) + _VIX_PREMIUM) * 10_000.0
+        return last.vol(len(last.pages) - 1, self._path) * _VIX_SHARE * 10_000.0
 
     def _latency_ns(self) -> int:
         return self._rng.between(*LATENCY_MS) * 1_000_000

@@ -37,13 +37,13 @@ class Regime(msgspec.Struct, frozen=True, gc=False):
 
 
 REGIMES: Final = (
-    Regime("TREND_UP", 110, 850, 0, 50, 0, 60, 85),
-    Regime("TREND_DOWN", -110, 900, 0, 150, 0, 55, 80),
-    Regime("RANGE", 0, 800, 240, 0, 0, 55, 80),
-    Regime("VOLATILE_RANGE", 0, 1700, 180, 350, 0, 40, 60),
+    Regime("TREND_UP", 90, 850, 0, 50, 0, 60, 85),
+    Regime("TREND_DOWN", -90, 900, 0, 150, 0, 55, 80),
+    Regime("RANGE", 0, 800, 420, 0, 0, 55, 80),
+    Regime("VOLATILE_RANGE", 0, 1700, 300, 350, 0, 40, 60),
     Regime("EVENT", 0, 2400, 0, 700, 35, 8, 14),
     Regime("PANIC", -700, 2800, 0, 1000, 0, 12, 18),
-    Regime("RECOVERY", 200, 1500, 0, 400, 0, 30, 45),
+    Regime("RECOVERY", 240, 1500, 0, 400, 0, 30, 45),
 )
 """Every regime; the longest spells together fill just less than a day of 385 minutes."""
 
@@ -51,8 +51,8 @@ _BLOCKS: Final = ("TREND_UP", "TREND_DOWN", "RANGE", "VOLATILE_RANGE", "EVENT")
 _FOLLOWS: Final = (("EVENT", ("EVENT", "PANIC", "RECOVERY")),)
 """An event is followed by the panic and the recovery; the other blocks stand alone."""
 
-_STRENGTH_MILLI: Final = (500, 1300)
-"""A spell's drift is the table's times a factor drawn from here: not every trend pays."""
+_STRENGTH_MILLI: Final = (150, 1150)
+"""A spell's drift is the table's times a factor drawn from here: some trends are hardly one."""
 
 
 class Spell(msgspec.Struct, frozen=True, gc=False):
@@ -93,8 +93,8 @@ def schedule(seed: int, length_s: int) -> tuple[Spell, ...]:
 class Factor(msgspec.Struct, frozen=True, gc=False):
     """How one index moves with the market: relative size of the common move, and its own part.
 
-    ``vol_bps`` is the ordinary volatility a year in hundredths of a percent; ``common_milli`` is
-    the correlation with the common factor.
+    ``vol_bps`` is the ordinary volatility a year, of trading hours alone, in hundredths of a
+    percent; ``common_milli`` is the correlation with the common factor.
     """
 
     vol_bps: int

@@ -24,7 +24,7 @@ from events.wire.kite import HEARTBEAT, FullTick, IndexTick, decode_frame, packe
 
 ROOT = Path(__file__).parents[3]
 GOLDEN_FRAMES = 200
-GOLDEN_DIGEST = "67ca92410fbb0b44db3a99581bec95e0fe954ff0adfb65d40474159d23b630b6"
+GOLDEN_DIGEST = "e9bc7f489ee3e5e045fae56870540b9461d3ddb9a013196081d968b667ee239c"
 
 DIGEST_SCRIPT = (
     "import hashlib, itertools\n"
