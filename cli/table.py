@@ -34,8 +34,13 @@ VERBS: Final[tuple[Verb, ...]] = (
     _verb("demo", "Run", "a whole simulated trading day, explained and replayed"),
     _verb("backtest", "Run", "run the engine on a market under a virtual clock"),
     _verb("sessions", "Ask", "list the sessions of a desk"),
+    _verb("explain", "Ask", "what a reason code or a gate means"),
     _verb("verify", "Prove", "check a session's chain, seals and ledger"),
     _verb("replay", "Prove", "re-derive a session from its facts and compare"),
     _verb("whatif", "Prove", "the same facts under another configuration"),
+    _verb("query", "Ask", "one SELECT on the contracts of a session"),
+    _verb("tui", "Run", "open the terminal UI on a session"),
+    _verb("import", "Operate", "check and describe a recorded file"),
+    _verb("config", "Operate", "the configuration in force, and the check of a file"),
 )
 """Every verb, in the order in which the help lists them."""

@@ -2,7 +2,7 @@
 
 Lives here: one row a gate, in declared order inside its stage, which is the order of precedence.
 May import: events.reasons. Always holds: a gate that the core evaluates has a row; the unit is that
-of ``observed``, ``limit`` and ``margin`` in the gate's rows.
+of ``observed``, ``limit`` and ``margin`` in the gate's rows; a row's reason is one of its codes.
 """
 
 from __future__ import annotations
@@ -17,60 +17,95 @@ Sense = Literal["AT_MOST", "AT_LEAST", "IS_TRUE"]
 
 
 class GateSpec(msgspec.Struct, frozen=True):
-    """One gate: ``unit`` of its numbers, ``sense`` of its limit, a short ``title`` for screens."""
+    """One gate: ``unit`` of its numbers, ``sense`` of its limit, a short ``title`` for screens.
+
+    ``codes`` are the reasons it can give: first where the limit is missed, then where an input is.
+    """
 
     gate: str
     stage: str
     unit: str
     sense: Sense
     title: str
+    codes: tuple[str, ...]
+
+
+def _g(gate: str, stage: str, unit: str, sense: Sense, title: str, codes: str) -> GateSpec:
+    return GateSpec(gate, stage, unit, sense, title, tuple(codes.split()))
 
 
 GATES: Final[tuple[GateSpec, ...]] = (
-    GateSpec("trading_day", N1, "flag", "IS_TRUE", "the exchange trades today"),
-    GateSpec("session_open", N1, "flag", "IS_TRUE", "inside the derivatives session"),
-    GateSpec("closing_auction", N1, "flag", "IS_TRUE", "outside the cash closing auction"),
-    GateSpec("last_entry", N1, "s", "AT_LEAST", "time left for a new entry"),
-    GateSpec("link_up", N2, "flag", "IS_TRUE", "connection up, subscription verified"),
-    GateSpec("link_age", N2, "ms", "AT_MOST", "time since the last frame"),
-    GateSpec("page_age", N2, "ms", "AT_MOST", "age of the exchange's newest stamp"),
-    GateSpec("future_stamp", N2, "ms", "AT_MOST", "stamp ahead of the session clock"),
-    GateSpec("frames_refused", N2, "count", "AT_MOST", "malformed frames in the last minute"),
-    GateSpec("bars", N3, "count", "AT_LEAST", "closed bars of the underlying"),
-    GateSpec("indicators", N3, "flag", "IS_TRUE", "all indicators have a value"),
-    GateSpec("bars_since_gap", N3, "count", "AT_LEAST", "closed bars since the last gap"),
-    GateSpec("spot_seen", N4, "flag", "IS_TRUE", "the underlying has printed"),
-    GateSpec("page_fresh", N4, "flag", "IS_TRUE", "the last page was not a repeat"),
-    GateSpec("spot_age", N4, "ms", "AT_MOST", "age of the underlying's print"),
-    GateSpec("witness_seen", N4, "flag", "IS_TRUE", "a future or parity forward confirms"),
-    GateSpec("witness_gap", N4, "bps", "AT_MOST", "distance of print and witness"),
-    GateSpec("near_quotes", N4, "count", "AT_LEAST", "fresh two-sided quotes near the money"),
-    GateSpec("near_spread", N4, "bps", "AT_MOST", "median spread near the money"),
-    GateSpec("regime_known", N5, "flag", "IS_TRUE", "a regime has been assessed"),
-    GateSpec("regime_prob", N5, "milli", "AT_LEAST", "probability of the leading regime"),
-    GateSpec("regime_entropy", N5, "milli-nat", "AT_MOST", "entropy of the regime probabilities"),
-    GateSpec("regime_settled", N5, "bars", "AT_LEAST", "bars for which the leader has led"),
-    GateSpec("daily_loss", N6, "paise", "AT_MOST", "loss of the day, open loss included"),
-    GateSpec("trades_day", N6, "count", "AT_MOST", "trades of the day before this one"),
-    GateSpec("loss_streak", N6, "count", "AT_MOST", "losing trades in a row"),
-    GateSpec("open_risk", N6, "paise", "AT_MOST", "risk of open positions and orders"),
-    GateSpec("positions_underlying", N6, "count", "AT_MOST", "positions and orders here"),
-    GateSpec("carried_over", N7, "flag", "IS_TRUE", "the account's history is known"),
-    GateSpec("halted", N7, "flag", "IS_TRUE", "no halt is in force"),
-    GateSpec("cycles_missed", N7, "count", "AT_MOST", "cycles missed before this one"),
-    GateSpec("family", N8, "count", "AT_LEAST", "families that may trade the regime"),
-    GateSpec("family_trend", N8, "flag", "IS_TRUE", "trend family"),
-    GateSpec("family_mean_revert", N8, "flag", "IS_TRUE", "mean-reversion family"),
-    GateSpec("cooldown", N9, "s", "AT_MOST", "cooldown still to run"),
-    GateSpec("signal", N9, "flag", "IS_TRUE", "the strategy sees a direction"),
-    GateSpec("signal_strength", N9, "milli", "AT_LEAST", "strength of the signal"),
-    GateSpec("expiry", N10, "flag", "IS_TRUE", "a qualifying expiry with a forward"),
-    GateSpec("contract", N10, "count", "AT_LEAST", "contracts that passed every filter"),
-    GateSpec("lots_by_risk", N11, "lots", "AT_LEAST", "lots within a trade's risk budget"),
-    GateSpec("lots_by_open_risk", N11, "lots", "AT_LEAST", "lots within the open-risk limit"),
-    GateSpec("lots_by_funds", N11, "lots", "AT_LEAST", "lots within the free funds"),
-    GateSpec("freeze", N11, "flag", "IS_TRUE", "the freeze quantity is known"),
-)
+    _g("trading_day", N1, "flag", "IS_TRUE", "the exchange trades today",
+       "SESSION_NOT_TRADING_DAY SESSION_RULE_MISSING"),
+    _g("session_open", N1, "flag", "IS_TRUE", "inside the derivatives session",
+       "SESSION_NOT_OPEN SESSION_RULE_MISSING"),
+    _g("closing_auction", N1, "flag", "IS_TRUE", "outside the cash closing auction",
+       "SESSION_CLOSING_AUCTION"),
+    _g("last_entry", N1, "s", "AT_LEAST", "time left for a new entry", "SESSION_LAST_ENTRY_PAST"),
+    _g("link_up", N2, "flag", "IS_TRUE", "connection up, subscription verified",
+       "FEED_DOWN FEED_NEVER_SEEN"),
+    _g("link_age", N2, "ms", "AT_MOST", "time since the last frame", "FEED_GAP FEED_NEVER_SEEN"),
+    _g("page_age", N2, "ms", "AT_MOST", "age of the exchange's newest stamp",
+       "FEED_PAGE_OLD FEED_NEVER_SEEN"),
+    _g("future_stamp", N2, "ms", "AT_MOST", "stamp ahead of the session clock",
+       "FEED_FUTURE_STAMP FEED_NEVER_SEEN"),
+    _g("frames_refused", N2, "count", "AT_MOST", "malformed frames in the last minute",
+       "FEED_UNTRUSTED"),
+    _g("bars", N3, "count", "AT_LEAST", "closed bars of the underlying", "WARMUP_BARS"),
+    _g("indicators", N3, "flag", "IS_TRUE", "all indicators have a value", "WARMUP_INDICATORS"),
+    _g("bars_since_gap", N3, "count", "AT_LEAST", "closed bars since the last gap",
+       "WARMUP_AFTER_GAP"),
+    _g("spot_seen", N4, "flag", "IS_TRUE", "the underlying has printed", "QUOTE_SPOT_MISSING"),
+    _g("page_fresh", N4, "flag", "IS_TRUE", "the last page was not a repeat", "QUOTE_STALE_PAGE"),
+    _g("spot_age", N4, "ms", "AT_MOST", "age of the underlying's print",
+       "QUOTE_SPOT_STALE QUOTE_SPOT_MISSING"),
+    _g("witness_seen", N4, "flag", "IS_TRUE", "a future or parity forward confirms",
+       "QUOTE_WITNESS_MISSING"),
+    _g("witness_gap", N4, "bps", "AT_MOST", "distance of print and witness",
+       "QUOTE_WITNESS_DISAGREES QUOTE_WITNESS_MISSING"),
+    _g("near_quotes", N4, "count", "AT_LEAST", "fresh two-sided quotes near the money",
+       "QUOTE_CHAIN_THIN"),
+    _g("near_spread", N4, "bps", "AT_MOST", "median spread near the money",
+       "QUOTE_SPREAD_WIDE QUOTE_CHAIN_THIN"),
+    _g("regime_known", N5, "flag", "IS_TRUE", "a regime has been assessed", "REGIME_UNKNOWN"),
+    _g("regime_prob", N5, "milli", "AT_LEAST", "probability of the leading regime",
+       "REGIME_PROB_LOW REGIME_UNKNOWN"),
+    _g("regime_entropy", N5, "milli-nat", "AT_MOST", "entropy of the regime probabilities",
+       "REGIME_ENTROPY_HIGH REGIME_UNKNOWN"),
+    _g("regime_settled", N5, "bars", "AT_LEAST", "bars for which the leader has led",
+       "REGIME_CHANGING REGIME_UNKNOWN"),
+    _g("daily_loss", N6, "paise", "AT_MOST", "loss of the day, open loss included",
+       "RISK_DAILY_LOSS"),
+    _g("trades_day", N6, "count", "AT_MOST", "trades of the day before this one",
+       "RISK_TRADES_DAY"),
+    _g("loss_streak", N6, "count", "AT_MOST", "losing trades in a row", "RISK_LOSS_STREAK"),
+    _g("open_risk", N6, "paise", "AT_MOST", "risk of open positions and orders", "RISK_OPEN_RISK"),
+    _g("positions_underlying", N6, "count", "AT_MOST", "positions and orders here",
+       "RISK_POSITION_OPEN"),
+    _g("carried_over", N7, "flag", "IS_TRUE", "the account's history is known",
+       "GOV_CARRY_MISSING"),
+    _g("halted", N7, "flag", "IS_TRUE", "no halt is in force", "GOV_HALTED"),
+    _g("cycles_missed", N7, "count", "AT_MOST", "cycles missed before this one",
+       "GOV_CYCLES_MISSED"),
+    _g("family", N8, "count", "AT_LEAST", "families that may trade the regime", "FAMILY_NONE"),
+    _g("family_trend", N8, "flag", "IS_TRUE", "trend family",
+       "FAMILY_DISABLED FAMILY_NOT_FOR_REGIME"),
+    _g("family_mean_revert", N8, "flag", "IS_TRUE", "mean-reversion family",
+       "FAMILY_DISABLED FAMILY_NOT_FOR_REGIME"),
+    _g("cooldown", N9, "s", "AT_MOST", "cooldown still to run", "COOLDOWN_ACTIVE"),
+    _g("signal", N9, "flag", "IS_TRUE", "the strategy sees a direction", "SIGNAL_NONE"),
+    _g("signal_strength", N9, "milli", "AT_LEAST", "strength of the signal", "SIGNAL_WEAK"),
+    _g("expiry", N10, "flag", "IS_TRUE", "a qualifying expiry with a forward", "EXPIRY_NONE"),
+    _g("contract", N10, "count", "AT_LEAST", "contracts that passed every filter",
+       "CONTRACT_NONE_LEFT"),
+    _g("lots_by_risk", N11, "lots", "AT_LEAST", "lots within a trade's risk budget",
+       "SIZE_RISK_BUDGET"),
+    _g("lots_by_open_risk", N11, "lots", "AT_LEAST", "lots within the open-risk limit",
+       "SIZE_OPEN_RISK"),
+    _g("lots_by_funds", N11, "lots", "AT_LEAST", "lots within the free funds", "SIZE_FUNDS"),
+    _g("freeze", N11, "flag", "IS_TRUE", "the freeze quantity is known", "SIZE_FREEZE_UNKNOWN"),
+)  # fmt: skip
+"""Every gate, in the order of the stages and of precedence inside each."""
 
 BY_GATE: Final[dict[str, GateSpec]] = {spec.gate: spec for spec in GATES}
 

@@ -152,7 +152,7 @@ _GOVERNANCE: Final = (
     _r("GOV_CARRY_MISSING", 701, N7, "UNKNOWN", "Nothing says what the account carries over.",
        "Open the session through the runner, which journals it.", ()),
     _r("GOV_HALTED", 702, N7, "HALT", "The operator halted new entries.",
-       "Use `axiom resume REASON` when the cause is gone.", (), "LOCK_ACTIVE"),
+       "Entries go on once an operator resumes with a reason.", (), "LOCK_ACTIVE"),
     _r("GOV_CYCLES_MISSED", 703, N7, "BLOCK", "The engine missed cycles: it could not keep up.",
        "Check the machine's load; entries wait for a clean cycle."),
 )  # fmt: skip
@@ -216,10 +216,10 @@ _ORDER: Final = (
     _r("ORDER_PARTIAL", 1403, "ORDER", "INFO", "The order is filled in part.", "Nothing to do.", ()),
     _r("ORDER_LAPSED", 1404, "ORDER", "INFO", "The entry was not filled in its time and was cancelled.",
        "An entry is never sent again; the next decision stands on its own.", ()),
-    _r("ORDER_EXITED", 1406, "ORDER", "INFO", "The position is being closed, so the rest of its entry was cancelled.",
-       "Nothing to do.", ()),
     _r("ORDER_DAY_END", 1405, "ORDER", "INFO", "The session ended while the order was working.",
        "Look at the position: it may be open overnight.", ()),
+    _r("ORDER_EXITED", 1406, "ORDER", "INFO", "The position is being closed, so the rest of its entry was cancelled.",
+       "Nothing to do.", ()),
 )  # fmt: skip
 _ACCOUNT: Final = (
     _r("RISK_DAY_OPENED", 1501, "RISK", "INFO", "The account's day began.", "Nothing to do.", ()),
