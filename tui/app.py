@@ -315,7 +315,8 @@ def run(
     Returns 0, or 2 with one line on standard error when there is no terminal or no readable
     journal. ``explain`` makes a decision's sentence: the composition root gives the shared one.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # Textual paints on standard error, so that must be the terminal too.
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         sys.stderr.write("axiom: the terminal UI needs a terminal; use `axiom why` without one\n")
         return 2
     try:

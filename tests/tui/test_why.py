@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from events import session
 from events.decision import GateRow, GatesEvaluated
 from events.gates import GATES
 from events.reasons import STAGES
@@ -13,6 +14,8 @@ from tests.tui.screen import view_of
 from tui import fmt
 from tui.view.text import Row, Table
 from tui.view.why import (
+    SPOT_AGE,
+    age_limit_ms,
     deciding_key,
     detail_text,
     gates_of,
@@ -46,7 +49,7 @@ def test_every_gate_shows_what_was_recorded() -> None:
         [
             gate.gate,
             *(fmt.measure(number, units[gate.gate]) for number in (gate.observed, gate.limit)),
-            fmt.measure(gate.margin, units[gate.gate]),
+            "" if units[gate.gate] == "flag" else fmt.measure(gate.margin, units[gate.gate]),
         ]
         for stage in gates.official
         for gate in stage.rows
@@ -96,7 +99,11 @@ def test_assumed_verdicts_come_after_and_say_so() -> None:
     table = gates_table(line, msgspec.structs.replace(gates, assumed=(stage,)), all_gates=True)
     parts = [row.key[0] for row in table.rows]  # type: ignore[index]
     assert parts.index("assumed") > max(i for i, part in enumerate(parts) if part == "official")
-    assert texts(table.rows[parts.index("assumed")])[0] == "assumed N8_STRATEGY_SELECT"
+    assert texts(table.rows[parts.index("assumed")])[:3] == [
+        "N8_STRATEGY_SELECT",
+        "✗ BLOCK",
+        "assumed",
+    ]
     assert texts(table.rows[-1])[0] == ". family_trend"
 
 
@@ -167,3 +174,20 @@ def _one_decision() -> Story:
     story = Story().setting_up()
     story.at(1).cycle_of("NIFTY", ("N3_WARMUP_DONE", "WARMUP_BARS"))
     return story
+
+
+def test_an_age_is_judged_by_the_limit_in_force() -> None:
+    """A decision's gate has the limit in force; without it the setting, which pages do not use."""
+    view = view_of(a_day())
+    line = last_of(view, "QUOTE_SPREAD_WIDE")
+    assert age_limit_ms(view, line, *SPOT_AGE) == 3_000
+    settings = (session.Setting("quote.spot_age_ms_max", 9_000),)
+    view = msgspec.structs.replace(view, settings=settings)
+    assert age_limit_ms(view, None, *SPOT_AGE) == 9_000
+    assert view.session is not None
+    rule = msgspec.structs.replace(view.session.cycle_rule, kind="AFTER_SNAPSHOT")
+    pages = msgspec.structs.replace(
+        view, session=msgspec.structs.replace(view.session, cycle_rule=rule)
+    )
+    assert age_limit_ms(pages, None, *SPOT_AGE) is None
+    assert age_limit_ms(pages, line, *SPOT_AGE) == 3_000

@@ -41,7 +41,7 @@ class BlockedPane(Pane):
     def paint(self, frame: Frame) -> None:
         faded = frame.no_data
         self._reasons.show(reasons_table(frame), faded=faded)
-        if self._wanted is not None:
+        if self._wanted is not None and self._reasons.size.height:
             self._reasons.point_at_key(("reason", *self._wanted))
             self._wanted = None
         row = reason_row(frame, self._reasons.cursor_key)

@@ -90,7 +90,8 @@ class GatesPane(Pane):
         lines.append((("  ", "text"), span(ago + trail_text(self._line, frame.view), "dim")))
         self._sentence.show(tuple(lines))
         self._grid.show(gates_table(self._line, self._gates, all_gates=self._all_gates))
-        if self._fresh:
+        if self._fresh and self._grid.size.height:  # a pane just shown has no height yet
+            self._grid.jump(0)
             self._grid.point_at_key(deciding_key(self._gates))
             self._fresh = False
         detail = wrap(detail_text(self._gates, self._grid.cursor_key), width, DETAIL_ROWS)

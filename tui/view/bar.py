@@ -11,12 +11,13 @@ from typing import Final
 
 import msgspec
 
-from projections.live.view import ConnectionView, UnderlyingView
+from projections.live.view import ConnectionView, LiveView, UnderlyingView
 from tui import fmt
 from tui.keys import Place, hints
 from tui.store import Frame
 from tui.view.phase import phase_of
 from tui.view.text import Line, Role, Span, crop, line_width, span, spread
+from tui.view.why import CONTRACT_AGE, LINK_AGE, SPOT_AGE, age_limit_ms
 
 MODES: Final[dict[str, Role]] = {
     "LIVE": "LIVE",
@@ -68,7 +69,7 @@ def mode_line(frame: Frame, width: int) -> Line:
 def _level_text(frame: Frame, row: UnderlyingView) -> str:
     """An index level; once it is stale its age and mark stand behind it."""
     mark = "~" if row.spot_estimated else ""
-    age, role = aged(frame.age_ns(row.spot_ts), frame.view.setting("quote.spot_age_ms_max"))
+    age, role = aged(frame.age_ns(row.spot_ts), spot_limit_ms(frame.view, row))
     stale = "" if role == "text" else f" {age}"
     return f" {fmt.clean(row.name)} {mark}{fmt.price(row.spot_paise)}{stale} "
 
@@ -122,9 +123,14 @@ def lamps(frame: Frame) -> tuple[Lamp, ...]:
     return tuple(Lamp(lamp.word, UNKNOWN, "unknown", lamp.number) for lamp in found)
 
 
+def spot_limit_ms(view: LiveView, row: UnderlyingView) -> int | None:
+    """How old an underlying's print may be."""
+    return age_limit_ms(view, row.episode.last if row.episode else None, *SPOT_AGE)
+
+
 def link_limit_ms(frame: Frame, connection: ConnectionView) -> int | None:
     """How long a connection may be silent: by its health event, else by the settings."""
-    return connection.limit_ms or frame.view.setting("feed.link_age_ms_max")
+    return connection.limit_ms or age_limit_ms(frame.view, None, *LINK_AGE)
 
 
 def _feed_lamp(frame: Frame) -> Lamp:
@@ -190,7 +196,7 @@ def profit_line(frame: Frame) -> Line:
     marks = [row.mark_ts for row in view.positions if row.mark_ts is not None]
     if not marks:
         return line
-    text, role = aged(frame.age_ns(min(marks)), view.setting("quote.contract_age_ms_max"))
+    text, role = aged(frame.age_ns(min(marks)), age_limit_ms(view, None, *CONTRACT_AGE))
     return (*line, (f"{text} ", role))
 
 

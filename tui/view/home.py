@@ -18,9 +18,9 @@ from projections.live.view import (
 )
 from tui import fmt
 from tui.store import Frame
-from tui.view.bar import aged, gain_role, stale_mark
+from tui.view.bar import aged, gain_role, spot_limit_ms, stale_mark
 from tui.view.text import Column, Role, Row, Span, Table, column, span
-from tui.view.why import Explain, gates_of, short_stage
+from tui.view.why import CONTRACT_AGE, Explain, age_limit_ms, gates_of, short_stage
 
 # --- underlyings -------------------------------------------------------------------------------
 
@@ -49,7 +49,7 @@ def underlyings_table(frame: Frame) -> Table:
 
 def _underlying_row(frame: Frame, row: UnderlyingView) -> Row:
     mark = "~" if row.spot_estimated else ""
-    limit = frame.view.setting("quote.spot_age_ms_max")
+    limit = spot_limit_ms(frame.view, row)
     at, verdict, since = _verdict_cells(frame, row)
     return Row(
         ("underlying", row.name),
@@ -57,8 +57,8 @@ def _underlying_row(frame: Frame, row: UnderlyingView) -> Row:
             span(row.name, "title"),
             span(mark + fmt.price(row.spot_paise)),
             aged(frame.age_ns(row.spot_ts), limit),
-            _aged_price(frame, row.forward_paise, row.snapshot_ts),
-            _aged_price(frame, row.vix_paise, row.vix_ts),
+            _aged_price(frame, row.forward_paise, row.snapshot_ts, limit),
+            _aged_price(frame, row.vix_paise, row.vix_ts, limit),
             _regime_cell(row),
             span(row.day_type or fmt.MISSING),
             at,
@@ -69,9 +69,8 @@ def _underlying_row(frame: Frame, row: UnderlyingView) -> Row:
     )
 
 
-def _aged_price(frame: Frame, paise: int | None, ts: int | None) -> Span:
+def _aged_price(frame: Frame, paise: int | None, ts: int | None, limit: int | None) -> Span:
     """A price without an age column of its own: the mark stands behind it once it is stale."""
-    limit = frame.view.setting("quote.spot_age_ms_max")
     shape, role = stale_mark(frame.age_ns(ts), limit)
     fresh = paise is None or role == "ok"
     return (fmt.price(paise), "text") if fresh else (fmt.price(paise) + shape, role)
@@ -159,7 +158,7 @@ def net_of(row: PositionView) -> int | None:
 def _position_row(frame: Frame, row: PositionView) -> Row:
     net = net_of(row)
     role: Role = "text" if row.is_open else "dim"
-    limit = frame.view.setting("quote.contract_age_ms_max")
+    limit = age_limit_ms(frame.view, None, *CONTRACT_AGE)
     age = aged(frame.age_ns(row.mark_ts), limit) if row.is_open else (fmt.MISSING, role)
     state: Span = ("OPEN", "title") if row.is_open else span(_exit_word(row), "dim")
     return Row(

@@ -9,6 +9,7 @@ order, assumed verdicts after them and named so. Start reading at ``gates_table`
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -35,12 +36,37 @@ _SENSES: Final = {"AT_MOST": "<=", "AT_LEAST": ">=", "IS_TRUE": "is"}
 
 def gates_of(line: DecisionLine | None) -> GatesEvaluated | None:
     """The gates of a decision, None where they were not seen or are of another release."""
-    if line is None or line.gates is None:
-        return None
+    return None if line is None or line.gates is None else _decoded(line.gates)
+
+
+@lru_cache(maxsize=64)
+def _decoded(payload: bytes) -> GatesEvaluated | None:
+    """Cached: the last decision of each underlying is asked for at every frame."""
     try:
-        return _decoder.decode(line.gates)
+        return _decoder.decode(payload)
     except msgspec.MsgspecError:
         return None
+
+
+def age_limit_ms(view: LiveView, line: DecisionLine | None, gate: str, key: str) -> int | None:
+    """The age limit in force: as a decision's gate had it, else the setting ``key``.
+
+    The gate comes first because policy rows relax limits by market and are journaled only there. A
+    market of pages is always relaxed, so there the bare setting would judge wrongly.
+    """
+    gates = gates_of(line)
+    for verdict in () if gates is None else gates.official:
+        for row in verdict.rows:
+            if row.gate == gate and row.limit is not None:
+                return row.limit
+    pages = view.session is not None and view.session.cycle_rule.kind == "AFTER_SNAPSHOT"
+    return None if pages else view.setting(key)
+
+
+SPOT_AGE: Final = ("spot_age", "quote.spot_age_ms_max")
+CONTRACT_AGE: Final = ("contract_age", "quote.contract_age_ms_max")
+LINK_AGE: Final = ("link_age", "feed.link_age_ms_max")
+"""Gate and setting of an age limit."""
 
 
 def short_stage(stage: str) -> str:
@@ -111,15 +137,17 @@ def _stage_rows(part: str, verdict: StageVerdict, *, all_gates: bool) -> list[Ro
 
 
 def _stage_row(part: str, verdict: StageVerdict) -> Row:
-    name = verdict.stage if part == "official" else f"assumed {verdict.stage}"
     role: Role = "title" if part == "official" else "dim"
     blank: Span = ("", "text")
     return Row(
         (part, verdict.stage, ""),
         (
-            span(name, role),
+            span(verdict.stage, role),
             verdict_span(verdict.verdict),
-            span(_waits_for(verdict), "dim"),
+            span(
+                "assumed" if part == "assumed" else _waits_for(verdict),
+                "warn" if part == "assumed" else "dim",
+            ),
             blank,
             blank,
             blank,
@@ -138,18 +166,21 @@ def _gate_row(part: str, stage: str, row: GateRow) -> Row:
     spec = BY_GATE.get(row.gate)
     unit = "" if spec is None else spec.unit
     dim: Role = "text" if part == "official" else "dim"
-    missed: Role = "bad" if row.margin is not None and row.margin < 0 else dim
+    missed: Role = "bad" if part == "official" and (row.margin or 0) < 0 else dim
+    verdict = verdict_span(row.verdict)
+    # "By how much" makes no sense for yes and no.
+    margin = "" if unit == "flag" else fmt.measure(row.margin, unit)
     age_ns = None if row.age_ms is None else row.age_ms * fmt.NS_PER_MS
     lead = "  . " if part == "evidence" else "  "
     return Row(
         (part, stage, row.gate),
         (
             span(lead + row.gate, dim),
-            verdict_span(row.verdict),
+            verdict if part == "official" else (verdict[0], "dim"),
             span(fmt.measure(row.observed, unit), dim),
             ("" if spec is None or row.limit is None else _SENSES[spec.sense], "dim"),
             span(fmt.measure(row.limit, unit), dim),
-            span(fmt.measure(row.margin, unit), missed),
+            span(margin, missed),
             span(fmt.age(age_ns), dim),
             span(row.reason or "", "dim"),
             span(" ".join(row.marks), "warn"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from events import decision, feed, market, orders, session
 from events.base import Event
 from events.envelope import Envelope, decode_envelope, encode_envelope
-from events.gates import GATES
+from events.gates import GATES, GateSpec
 from events.reasons import STAGES
 from events.registry import BY_STRUCT
 from events.wire import kite
@@ -63,20 +63,27 @@ INSTRUMENTS = (
 CALL = 3
 
 
+NUMBERS = {
+    "flag": (1, 1, 0),
+    "ms": (400, 3_000, 2_600),
+    "s": (3_600, 1, 3_599),
+    "paise": (50_000, 500_000, 450_000),
+}
+"""Observed, limit and margin of a gate that passes, by unit."""
+
+
+def _gate_row(spec: GateSpec, verdict: str, reason: str | None) -> decision.GateRow:
+    if verdict == "PASS":
+        observed, limit, margin = NUMBERS.get(spec.unit, (10, 60, 50))
+        return decision.GateRow(spec.gate, verdict, None, observed, limit, margin, 400, ())
+    return decision.GateRow(spec.gate, verdict, reason, 86, 60, -26, 400, ("RELAXED_BY_POLICY",))
+
+
 def stage_verdict(stage: str, verdict: str, reason: str | None = None, gate: str | None = None,
                   depends_on: str | None = None) -> decision.StageVerdict:  # fmt: skip
     """A stage whose gates all pass but the named one."""
     rows = tuple(
-        decision.GateRow(
-            spec.gate,
-            verdict if spec.gate == gate else "PASS",
-            reason if spec.gate == gate else None,
-            86 if spec.gate == gate else 10,
-            60,
-            -26 if spec.gate == gate else 50,
-            400,
-            ("RELAXED_BY_POLICY",) if spec.gate == gate else (),
-        )
+        _gate_row(spec, verdict if spec.gate == gate else "PASS", reason)
         for spec in GATES
         if spec.stage == stage and depends_on is None
     )
