@@ -18,6 +18,7 @@ from cli.main import main
 from cli.paths import make_private, sessions_folder
 from journal.close import close_session
 from journal.session_folder import ledger_path
+from projections.duck.projector import ensure_projection
 from tests.engine.fabricated import SmallMarket, relaxed, run_small
 
 NAMES = ("NIFTY", "BANKNIFTY")
@@ -81,6 +82,29 @@ def home(recorded_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def session(home: Path) -> Path:
     """The folder of the session in the copy."""
+    return only_session(home)
+
+
+@pytest.fixture(scope="session")
+def projected_home(recorded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same home after its session's projection was built. Read only."""
+    home = tmp_path_factory.mktemp("projected") / "home"
+    shutil.copytree(recorded_home, home)
+    ensure_projection(only_session(home))
+    return home
+
+
+@pytest.fixture
+def built(projected_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The session's folder in an own copy of the projected home, which the program uses."""
+    copy = tmp_path / "built"
+    shutil.copytree(projected_home, copy)
+    monkeypatch.setenv("AXIOM_HOME", str(copy))
+    return only_session(copy)
+
+
+def only_session(home: Path) -> Path:
+    """The folder of the one session of a home."""
     (folder,) = sessions_folder(home, "main").iterdir()
     return folder
 

@@ -1,0 +1,138 @@
+"""``axiom config``: the settings in force with their origin, the policy table, a file's check.
+
+Lives here: ``show`` and ``check``. May import: ``cli``, engine's configuration and policy. Always
+holds: every setting of the core is listed, once, in the order of its key; a file is judged by the
+same code that a run reads it with.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cli.errors import EXIT_BAD, EXIT_GOOD
+from cli.load import load_config, read_toml
+from cli.options import Common, common_options
+
+if TYPE_CHECKING:
+    from engine.config import Config
+
+DEFAULT: Final = "default"
+_CHANGE: Final = ("key", "value", "default")
+
+
+@click.group(name="config")
+def command() -> None:
+    """The configuration: what is in force and from where, and whether a file is good.
+
+    \b
+    Examples:
+        axiom config show --config my.toml
+        axiom config check my.toml
+    """
+
+
+@command.command(name="show")
+@click.option("--policy", is_flag=True, help="The relaxations outside LIVE instead, row by row.")
+@common_options
+def show_config(policy: bool, common: Common) -> None:
+    """Every setting with its value and the origin of it: default, or the file that sets it.
+
+    \b
+    Examples:
+        axiom config show --config my.toml --json
+        axiom config show --policy
+    """
+    from cli.output import show, table, write_json
+
+    rows = _policy_rows() if policy else _setting_rows(common.config)
+    if common.json:
+        write_json(rows)
+        return
+    show(table(list(rows[0]), [list(row.values()) for row in rows]))
+
+
+@command.command(name="check")
+@click.argument("file", type=click.Path(path_type=Path))
+@common_options
+def check_config(file: Path, common: Common) -> int:
+    """Check a configuration FILE: exit code 1 when a run would refuse it.
+
+    \b
+    Example:
+        axiom config check my.toml --json
+    """
+    from cli.output import clean, say, show, table, write_json
+    from engine.config import DEFAULTS, ConfigError, merge
+
+    tree = read_toml(file)
+    problems: list[str] = []
+    changed: list[dict[str, Any]] = []
+    try:
+        changed = _changes(merge(DEFAULTS, tree))
+    except ConfigError as error:
+        problems.append(str(error))
+    if common.json:
+        write_json(
+            {"file": str(file), "ok": not problems, "problems": problems, "settings": changed}
+        )
+    elif problems:
+        say(f"{file}: {problems[0]}")
+    else:
+        show(clean(f"{file} is good; settings that it changes: {len(changed)}"))
+        if changed:
+            show(table(_CHANGE, [list(row.values()) for row in changed]))
+    return EXIT_BAD if problems else EXIT_GOOD
+
+
+def _setting_rows(file: Path | None) -> list[dict[str, Any]]:
+    """All settings in force; the origin of one is the file when the file names it."""
+    named = set() if file is None else _named(read_toml(file))
+    return [
+        {**row, "origin": str(file) if row["key"] in named else DEFAULT}
+        for row in _rows(load_config(file))
+    ]
+
+
+def _rows(config: Config) -> list[dict[str, Any]]:
+    from engine.config import flatten, setting_specs
+
+    return [
+        {
+            "key": spec.key,
+            "value": setting.value,
+            "origin": DEFAULT,
+            "default": spec.default,
+            "least": spec.least,
+            "most": spec.most,
+            "description": spec.description,
+        }
+        for spec, setting in zip(setting_specs(), flatten(config), strict=True)
+    ]
+
+
+def _changes(config: Config) -> list[dict[str, Any]]:
+    return [
+        {name: row[name] for name in _CHANGE}
+        for row in _rows(config)
+        if row["value"] != row["default"]
+    ]
+
+
+def _named(tree: dict[str, object]) -> set[str]:
+    """The dotted keys that a file gives a value, equal to the default or not."""
+    return {
+        f"{section}.{name}"
+        for section, values in tree.items()
+        if isinstance(values, dict)
+        for name in values
+    }
+
+
+def _policy_rows() -> list[dict[str, Any]]:
+    from cli.output import plain
+    from engine.policy import POLICY
+
+    return [plain(row) for row in POLICY]

@@ -1,0 +1,34 @@
+"""``axiom tui``: the terminal UI on a running engine or a recorded session.
+
+Lives here: the wiring of the screen. May import: ``cli``, tui, projections' words. Always holds:
+the sentence of a decision is the one that ``why`` gives; closing the screen changes nothing.
+"""
+
+from __future__ import annotations
+
+import click
+
+from cli.errors import UserError
+from cli.options import Common, common_options
+from cli.paths import LATEST
+
+
+@click.command(name="tui")
+@click.argument("session", default=LATEST)
+@common_options
+def command(session: str, common: Common) -> int:
+    """Open the terminal UI on a SESSION (default: latest); it follows one that is running.
+
+    \b
+    Example:
+        axiom tui latest
+    """
+    if common.json:
+        raise UserError("the terminal UI has no JSON: 'axiom why --json' answers without a screen")
+    from cli.recorded import first_fact, is_running
+    from projections.why import sentence
+    from tui.app import run
+
+    folder = common.session(session)
+    first_fact(folder)  # what cannot be shown is refused before the screen is taken
+    return run(folder, live=is_running(folder), explain=sentence)

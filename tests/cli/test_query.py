@@ -1,0 +1,75 @@
+"""``axiom query``: rows for people and for programs, and everything that it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Call, contents
+
+COUNT = "select reason, count(*) n from v1.decisions group by 1 order by n desc, 1"
+
+
+def test_rows_are_an_array_of_objects(axiom: Call, session: Path) -> None:
+    """The first question builds the projection and says so; the second finds it."""
+    answer = axiom("query", "latest", COUNT, "--json")
+    assert answer.code == 0
+    rows = answer.document
+    assert sum(row["n"] for row in rows) == 144
+    assert all(list(row) == ["reason", "n"] for row in rows)
+    assert f"building the projection of {session.name}" in answer.err
+    assert axiom("query", COUNT, "--json") == (0, answer.out, "")
+
+
+def test_people_get_an_aligned_table(axiom: Call, built: Path) -> None:
+    """Heading, rule, rows; null is a dash."""
+    out = axiom("query", "select 1 a, 'x' b, null c union all select 10, 'yy', null order by 1").out
+    assert out.splitlines() == [" a  b   c", "--  --  -", " 1  x   -", "10  yy  -"]
+
+
+def test_a_copied_folder_answers_in_an_empty_home(axiom: Call, built: Path, tmp_path: Path) -> None:
+    """A path is enough; nothing is written into the home."""
+    home = tmp_path / "empty"
+    answer = axiom("query", built, "select count(*) n from v1.ticks", "--home", home, "--json")
+    assert answer.document[0]["n"] > 3_000
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("select from where", "Parser Error"),
+        ("select nope from v1.decisions", "nope"),
+        ("select * from v1.nothing", "nothing"),
+        ("select 1; select 2", "2 statements"),
+        ("insert into v1.decisions values (1)", "INSERT is not allowed"),
+        ("drop view v1.decisions", "DROP is not allowed"),
+        ("attach 'other.duckdb'", "ATTACH is not allowed"),
+        ("copy (select 1) to 'out.csv'", "COPY is not allowed"),
+        ("select * from read_csv('/etc/hostname')", "disabled"),
+        ("select * from '/etc/hostname'", "does not exist"),
+        ("set threads = 9", "SET is not allowed"),
+        (" -- \n", "no statement"),
+    ],
+)
+def test_what_is_no_single_select_is_refused(axiom: Call, built: Path, sql: str, said: str) -> None:
+    """Bad SQL, two statements, a write, a file: one line, exit 2, every byte as before."""
+    before = contents(built)
+    assert said in axiom("query", "latest", sql).refusal
+    assert contents(built) == before
+
+
+@pytest.mark.parametrize("words", [[], ["latest"], ["select", "1"], ["select", "1", "a"]])
+def test_a_select_without_quotes_is_explained(axiom: Call, home: Path, words: list[str]) -> None:
+    """The shell tears it apart; the line shows how it is written."""
+    assert axiom("query", *words).refusal
+
+
+def test_half_a_journal_is_refused(axiom: Call, session: Path) -> None:
+    """A cut segment is named where the projection would be built from it."""
+    segment = session / "000001.axs"
+    segment.write_bytes(segment.read_bytes()[: segment.stat().st_size // 2])
+    answer = axiom("query", "select 1 one")
+    assert (answer.code, answer.out) == (2, "")
+    assert "JOURNAL_CORRUPT" in answer.err.splitlines()[-1]

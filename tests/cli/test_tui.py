@@ -1,0 +1,37 @@
+"""``axiom tui``: what is refused before a screen is taken, and how the screen is wired."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import tui.app
+from projections.why import sentence
+from tests.cli.conftest import Call
+
+
+def test_without_a_terminal_it_could_not_run(axiom: Call, home: Path) -> None:
+    """One line that names what answers without a screen."""
+    assert "axiom why" in axiom("tui").refusal
+    assert "axiom why" in axiom("tui", "--json").refusal
+
+
+def test_a_folder_without_a_session_is_refused(axiom: Call, tmp_path: Path) -> None:
+    """Before anything is drawn."""
+    assert "JOURNAL_MISSING" in axiom("tui", tmp_path).refusal
+
+
+def test_the_screen_gets_the_session_and_the_one_sentence(
+    axiom: Call, session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recorded session is not live; its exit code is the program's; the words are why's."""
+    seen: dict[str, object] = {}
+
+    def run(folder: Path, **named: object) -> int:
+        seen.update(named, folder=folder)
+        return 0
+
+    monkeypatch.setattr(tui.app, "run", run)
+    assert axiom("tui", session.name).code == 0
+    assert seen == {"folder": session, "live": False, "explain": sentence}
