@@ -62,6 +62,9 @@ class Files(Protocol):
     def lock(self, handle: int, *, wait: bool = False) -> bool:
         """Take the exclusive lock of an open descriptor; False when another holds it."""
 
+    def unlock(self, handle: int) -> None:
+        """Let go of the lock, also for forked processes that share the descriptor."""
+
     def free_space(self, folder: Path) -> int:
         """Bytes an ordinary user may still write."""
 
@@ -155,6 +158,9 @@ class OsFiles:
         except BlockingIOError:
             return False
         return True
+
+    def unlock(self, handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_UN)
 
     def free_space(self, folder: Path) -> int:
         status = os.statvfs(folder)

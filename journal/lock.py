@@ -46,6 +46,7 @@ class FileLock:
         """Let go. A second call does nothing."""
         if self._handle is not None:
             self._files.truncate(self._handle, 0)
+            self._files.unlock(self._handle)
             self.forget()
 
     def forget(self) -> None:
