@@ -169,7 +169,7 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
             best_bid_paise=quote.bid_paise if quote is not None else 0,
             realised_paise=0,
             charges_paise=event.charges_paise,
-            risk_paise=order.risk_paise,
+            risk_paise=_share(order.risk_paise, order.filled_units, order.quantity_units),
             exit_reason="",
         )
         account = replace(state.account, trades_today=state.account.trades_today + 1)
@@ -186,8 +186,14 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
             quantity_units=held.quantity_units + event.quantity_units,
             value_paise=held.value_paise + value,
             charges_paise=held.charges_paise + event.charges_paise,
+            risk_paise=_share(order.risk_paise, order.filled_units, order.quantity_units),
         ),
     )
+
+
+def _share(risk_paise: int, units: int, of_units: int) -> int:
+    """The risk of a part, in paise, rounded up: what is working keeps the rest, rounded down."""
+    return -(-risk_paise * units // of_units)
 
 
 def _exited(state: State, order: Order, event: FillApplied) -> State:
@@ -204,6 +210,9 @@ def _exited(state: State, order: Order, event: FillApplied) -> State:
             value_paise=held.value_paise - cost,
             realised_paise=held.realised_paise + gain,
             charges_paise=held.charges_paise + event.charges_paise,
+            risk_paise=_share(
+                held.risk_paise, held.quantity_units - event.quantity_units, held.quantity_units
+            ),
             exit_reason=order.reason,
         ),
     )

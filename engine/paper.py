@@ -2,8 +2,8 @@
 
 Lives here: what an order takes from the book. May import: events, engine. Always holds: an order is
 looked at when a frame arrives at or after its due time, never at a timer, and takes from the book
-that stands after that frame; no shown quantity is taken twice by one order; an entry that did not
-fill in its time is cancelled and never sent again.
+that stands after that frame; of the working orders no two take from the same side of a book; an
+entry that did not fill in its time is cancelled and never sent again.
 Start reading at ``decide_fills``.
 """
 
@@ -26,11 +26,25 @@ _LEVELS: Final = struct.Struct(">" + "IiH2x" * 10)
 def decide_fills(state: State, event: FeedFrame) -> list[Event]:
     """What this frame's book gives to the orders that are due, in order of approval."""
     outputs: list[Event] = []
+    met: list[tuple[int, str]] = []
     for order in _due(state, event):
         quote = state.quotes[order.contract]
-        if quote is not None and quote.seq != order.last_seq:
-            outputs.extend(_fills(state, order, quote))
+        book = (order.contract, order.side)
+        if quote is None or book in met or _taken(state, order, quote.seq):
+            continue
+        fills = _fills(state, order, quote)
+        outputs.extend(fills)
+        if fills:
+            met.append(book)
     return outputs
+
+
+def _taken(state: State, order: Order, seq: int) -> bool:
+    """Whether a working order of the same contract and side took from the book of that frame."""
+    return any(
+        one.last_seq == seq and one.contract == order.contract and one.side == order.side
+        for one in state.orders
+    )
 
 
 def decide_lapses(state: State, event: FeedFrame) -> list[Event]:

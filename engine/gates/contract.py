@@ -15,7 +15,7 @@ from engine.chain import contract_age_ns, iv_of, span, tick_of
 from engine.exact import floor
 from engine.gates.rows import UNKNOWN, at_least, is_true, stage_of
 from engine.options import CALL, PUT, Greeks, Pricer, pricer_for
-from engine.rulebook import charge_lines, charges_paise
+from engine.rulebook import charge_lines, charges_paise, venue_of
 from engine.state import ExpiryState, Quote, State
 from engine.strategies.signal import UP
 from engine.view import View, spread_bps
@@ -101,6 +101,11 @@ def judge(
     if near is None or near.forward_paise is None or view.state.rules is None:
         row = is_true("expiry", False, "EXPIRY_NONE", UNKNOWN)
         return stage_of(N10, (row,)), None, None
+    charges = f":{venue_of(view.umap.exchange)}"
+    if any(one.startswith("charge.") and one.endswith(charges) for one in view.state.rules.missing):
+        # Without every charge no reward can be reckoned, and no fill could be booked.
+        row = at_least("contract", None, 1, "CONTRACT_NONE_LEFT", None, ("CHARGES_MISSING",))
+        return stage_of(N10, (is_true("expiry", True, "EXPIRY_NONE"), row)), None, None
     picks, unsure = _screen(view, near, direction)
     passed = [one for one in picks if one.mask == 0]
     best = max(passed, key=_rank) if passed else None
@@ -165,24 +170,29 @@ def _screen(view: View, near: ExpiryState, direction: str) -> tuple[list[Pick], 
     vols = list(state.vols)
     tick = tick_of(state, emap, near.atm_place)
     pricer = pricer_for(near.forward_paise, near.t_years, near.df, tick)
+    oldest_ns = state.now - contract_age_ns(state)
+    neighbour = near.atm_iv or 0.0
     for place in span(emap, near.atm_place, state.config.contract.window_strikes):
         i = legs[place]
         if i >= 0:
             quote = state.quotes[i]
             if quote is None or not quote.two_sided:
-                picks.append(_unquoted(state, i, quote))
+                picks.append(_unquoted(state, i, quote, oldest_ns))
             else:
+                # A smile is smooth: the neighbour's root is the nearest start there is.
+                vols[i] = neighbour
                 vol = iv_of(pricer, emap, place, right, quote, vols, i)
                 strike = emap.strikes_paise[place]
-                picks.append(_judged(state, costs, pricer, i, strike, right, quote, vol))
+                picks.append(_judged(state, costs, pricer, i, strike, right, quote, vol, oldest_ns))
+                neighbour = vol or neighbour
     return picks, costs.unsure
 
 
-def _unquoted(state: State, i: int, quote: Quote | None) -> Pick:
+def _unquoted(state: State, i: int, quote: Quote | None, oldest_ns: int) -> Pick:
     """Without two sides every filter that needs a price fails with it."""
     config = state.config.contract
     mask = ONE_SIDED | UNDEFINED_WITHOUT_QUOTE
-    if quote is None or quote.seen_ns < state.now - contract_age_ns(state):
+    if quote is None or quote.seen_ns < oldest_ns:
         mask |= STALE
     if quote is None or quote.volume_units < config.volume_units_min:
         mask |= VOLUME
@@ -200,12 +210,13 @@ def _judged(
     right: str,
     quote: Quote,
     vol: float | None,
+    oldest_ns: int,
 ) -> Pick:
     config = state.config.contract
     spread = spread_bps(quote)
     plan = _plan(state, costs, quote.ask_paise, state.instruments[i])
     mask = 0
-    if quote.seen_ns < state.now - contract_age_ns(state):
+    if quote.seen_ns < oldest_ns:
         mask |= STALE
     if spread > config.spread_bps_max:
         mask |= SPREAD

@@ -22,18 +22,21 @@ def judge(view: View) -> StageVerdict:
     """Verdict of N6."""
     state, account, config = view.state, view.state.account, view.state.config.risk
     result = account.realised_paise - account.charges_paise + unrealised_paise(state)
-    here = 0
+    here, entering = 0, 0
     for position in state.positions:
         here += position.underlying == view.u
     for order in state.orders:
         here += order.role == ENTRY and order.underlying == view.u
+        # An approved entry is a trade of the day before its first fill: two underlyings of one tick
+        # cannot both be the last one allowed.
+        entering += order.role == ENTRY and order.filled_units == 0
     capital = account.capital_paise
     return stage_of(
         N6,
         (
             at_most("daily_loss", max(-result, 0), bps_of(capital, config.daily_loss_bps_max),
                     "RISK_DAILY_LOSS"),
-            at_most("trades_day", account.trades_today, config.trades_day_max - 1,
+            at_most("trades_day", account.trades_today + entering, config.trades_day_max - 1,
                     "RISK_TRADES_DAY"),
             at_most("loss_streak", account.loss_streak, config.loss_streak_max - 1,
                     "RISK_LOSS_STREAK"),

@@ -27,13 +27,15 @@ def judge(view: View, pick: Pick) -> tuple[StageVerdict, int]:
     by_open = max(room, 0) // risk
     by_funds = max(free_funds_paise(state), 0) // max(lot_cost, 1)
     freeze = freeze_units(view)
+    # A freeze quantity below a lot, or a lot of nothing, is a fault of the rules: it is not known.
+    known = freeze is not None and freeze >= plan.lot_units > 0
     verdict = stage_of(
         N11,
         (
             at_least("lots_by_risk", by_risk, 1, "SIZE_RISK_BUDGET"),
             at_least("lots_by_open_risk", by_open, 1, "SIZE_OPEN_RISK"),
             at_least("lots_by_funds", by_funds, 1, "SIZE_FUNDS"),
-            is_true("freeze", freeze is not None, "SIZE_FREEZE_UNKNOWN", UNKNOWN, None,
+            is_true("freeze", known, "SIZE_FREEZE_UNKNOWN", UNKNOWN, None,
                     ("UNSURE_FREEZE",) if _unsure(view) else ()),
         ),
     )  # fmt: skip

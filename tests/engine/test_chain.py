@@ -135,7 +135,7 @@ def test_a_warm_start_costs_nothing_in_the_result() -> None:
 
 
 def test_the_rate_is_the_rulebooks() -> None:
-    """The rate is the dated row's, per year; without a row it is zero (the evidence says unsure)."""
+    """The rate is the dated row's, per year; without a row it is zero (and says unsure)."""
     state = at_trade().state
     assert rate_of(state) == 0.0525
     assert state.rules is not None

@@ -45,7 +45,7 @@ def test_strikes_ascend_whatever_the_rows_order() -> None:
 
 
 def test_a_missing_leg_and_a_missing_future_are_said() -> None:
-    """A strike with one leg keeps NO_INDEX for the other, as an underlying without a future does."""
+    """A strike with one leg keeps NO_INDEX for the other; so does a future that is not there."""
     rows = (_row("INDEX", expiry=0), _row("CE", 100), _row("PE", 200))
     (umap,) = underlyings_of(rows, BOOK)
     assert (umap.expiries[0].calls, umap.expiries[0].puts) == ((1, NO_INDEX), (NO_INDEX, 2))

@@ -1,0 +1,1 @@
+"""Tests of the gates, a module a stage."""
