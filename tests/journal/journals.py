@@ -68,7 +68,7 @@ def write_session(
     for batch in batches:
         for group in batch:
             last = writer.append(group)
-        assert writer.wait_durable(last, 10)
+        assert writer.wait_durable(last, 60)
     return writer.close(final=final)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.envelope import GENESIS_HASH, chain_hash, encode_envelope
@@ -82,6 +82,7 @@ def headers(draw: st.DrawFn) -> BlockHeader:
     )
 
 
+@settings(deadline=None)
 @given(headers())
 def test_a_header_is_parsed_as_packed(header: BlockHeader) -> None:
     """parse(pack(h)) == h for every header a writer can make, in exactly 132 bytes."""
@@ -167,6 +168,7 @@ def header_of(raw: bytes, count: int, first_seq: int = 1) -> BlockHeader:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=20), st.integers(1, 2**40))
 def test_entries_are_read_as_written(contents: list[bytes], first: int) -> None:
     """Entries, their seqs and the group mark come back from a payload, raw or compressed."""
@@ -283,6 +285,7 @@ def test_payload_damage_is_told_from_forgery() -> None:
         )
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2**64 - 1))
 def test_the_seq_prefix_is_the_encoders(seq: int) -> None:
     """``seq_prefix`` is how the canonical envelope of that seq begins, and of no other."""
@@ -291,6 +294,7 @@ def test_the_seq_prefix_is_the_encoders(seq: int) -> None:
     assert not data.startswith(seq_prefix(seq - 1 or 2))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=10_000))
 def test_the_chain_is_the_envelopes(data: bytes) -> None:
     """Hashing in place for large envelopes gives what ``events.envelope.chain_hash`` gives."""

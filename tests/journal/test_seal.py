@@ -128,7 +128,7 @@ def test_only_finished_segments_are_sealed(tmp_path: Path) -> None:
     writer = JournalWriter.create(tmp_path / "s", UID, options=SMALL)
     for group in GROUPS[:20]:
         last = writer.append(group)
-    assert writer.wait_durable(last, 10)
+    assert writer.wait_durable(last, 60)
     sealed = seal_session(tmp_path / "s")
     assert sealed
     assert len(list((tmp_path / "s").glob("*.axj"))) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journal.errors import BadSessionName, JournalCorrupt
@@ -52,6 +52,7 @@ def test_other_names_are_refused(name: str) -> None:
         parse_session_name(name)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_s02_a_desk_stays_in_its_home(desk: str) -> None:
     """S02: whatever the desk's name, its folder is a direct child of ``desks`` or it is refused."""

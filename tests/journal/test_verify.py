@@ -6,6 +6,8 @@ import ast
 import shutil
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from events.envelope import encode_envelope
 from journal import verify
-from journal.block import parse_header
+from journal.block import CODEC_ZSTD, RAW_BYTES_MAX, BlockHeader, pack_header, parse_header
 from journal.close import close_session
 from journal.log import SessionLog, WriterOptions
 from journal.manifest import Manifest, write_manifest
@@ -35,6 +37,7 @@ from tests.journal.journals import (
     snapshot,
     write_session,
 )
+from tests.journal.test_block import bomb
 
 SCRIPT = Path(verify.__file__)
 NAME = f"2025-08-29-paper-{UID}"
@@ -271,6 +274,34 @@ def test_odd_folders_are_problems_not_errors(tmp_path: Path) -> None:
     assert "SEGMENT_GAP" in codes
     (tmp_path / "s" / "000001.axj").write_bytes(b"not a journal" * 1000)
     assert not verify_session(tmp_path / "s").ok
+
+
+def test_a_bomb_is_a_problem_and_not_a_gigabyte(tmp_path: Path) -> None:
+    """S04: a forged block whose zstd frame would give 1 GiB is named; the verifier never holds
+    more than a few times the largest block."""
+    build(tmp_path / "s", [])
+    stored = bomb(True)
+    header = BlockHeader(
+        uid=bytes.fromhex(UID),
+        segment=1,
+        offset=0,
+        first_seq=1,
+        count=1,
+        durable_through=0,
+        hash_before=bytes(32),
+        hash_after=bytes(32),
+        raw_bytes=RAW_BYTES_MAX,
+        stored_bytes=len(stored),
+        payload_crc=zlib.crc32(stored),
+        codec=CODEC_ZSTD,
+    )
+    (tmp_path / "s" / "000001.axj").write_bytes(pack_header(header) + stored)
+    tracemalloc.start()
+    report = verify_session(tmp_path / "s")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "declares another size" in report.problems[0].message
+    assert peak < 64 << 20
 
 
 def mutate(data: bytes, how: str, at: int, amount: int) -> bytes:

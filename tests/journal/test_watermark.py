@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journal.errors import WatermarkDamaged
@@ -23,6 +23,7 @@ from journal.watermark import (
 UID = bytes.fromhex("0123456789ab")
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         Watermark,

@@ -83,7 +83,7 @@ def say_until_it_fails(writer: JournalWriter) -> tuple[int, JournalError]:
     for seq in range(1, 100):
         try:
             writer.append(make_group(seq, 1))
-            assert writer.wait_durable(seq, 10)
+            assert writer.wait_durable(seq, 60)
         except JournalError as error:
             return seq - 1, error
     raise AssertionError("the disk never failed")
@@ -166,7 +166,7 @@ def test_a_mistake_of_ours_is_not_hidden(tmp_path: Path) -> None:
     writer._log._files = Broken()
     writer.append(make_group(1, 1))
     with pytest.raises(WriterFailed, match="ZeroDivisionError") as caught:
-        writer.wait_durable(1, 10)
+        writer.wait_durable(1, 60)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     with pytest.raises(WriterFailed):
         writer.close()
@@ -233,7 +233,7 @@ def test_without_sync_a_waiter_still_gets_it(tmp_path: Path) -> None:
     assert len(writer.head_hash) == 32
     assert len(read_all(tmp_path / "s")) == 50
     assert writer.durable_seq == 0
-    assert writer.wait_durable(50, 10)
+    assert writer.wait_durable(50, 60)
     assert writer.durable_seq == 50
     writer.close()
 
