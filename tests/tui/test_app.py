@@ -260,6 +260,30 @@ def test_the_cursor_stays_on_its_row_when_rows_move() -> None:
     on_screen(view_of(a_day()), use)
 
 
+def test_a_cursor_at_the_top_stays_at_the_top() -> None:
+    """New events push the old ones down; a cursor that was moved keeps its event in view."""
+
+    async def use(screen: Screen) -> None:
+        grid = screen.app.query_one("#events", LiveGrid)
+        story = a_day()
+        for number in range(30):
+            story.at(730 + number).regime("NIFTY", f"R{number}")
+            if number == 15:
+                await screen.press("shift+tab", "down", "down")
+                assert screen.app.focused is grid
+                held = grid.cursor_key
+            screen.give(view_of(story))
+            await screen.settle()
+            if number < 15:
+                assert grid.cursor_key == ("notice", story.envelopes[-2].seq)
+                assert f"REGIME NIFTY R{number}" in screen.text()
+        assert grid.cursor_key == held
+        assert "REGIME NIFTY R12" in screen.text()
+        assert ">" in "".join(line for line in screen.lines() if "R12 " in line)
+
+    on_screen(view_of(a_day()), use, size=(80, 24))
+
+
 def test_the_mouse_points_and_opens() -> None:
     """A click puts the cursor on a row, a second one opens it, the wheel moves it."""
 

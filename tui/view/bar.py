@@ -151,7 +151,7 @@ def _feed_lamp(frame: Frame) -> Lamp:
 
 
 def _journal_lamp(frame: Frame) -> Lamp:
-    number = f"#{fmt.group_indian(frame.view.seq)}"
+    number = f"#{frame.view.seq}"
     if frame.state == "FAILED":
         return Lamp("JRNL", BAD, "bad", number)
     if frame.view.unreadable:
@@ -172,7 +172,7 @@ def _risk_lamp(frame: Frame) -> Lamp:
     if risk is None:
         return Lamp("RISK", UNKNOWN, "unknown", fmt.MISSING)
     shape, role = _RISK_SHAPES.get(risk.status, (WARN, "warn"))
-    return Lamp("RISK", shape, role, f"{fmt.clean(risk.status)} trades {risk.trades_today}")
+    return Lamp("RISK", shape, role, fmt.clean(risk.status))
 
 
 def lamp_line(frame: Frame, width: int) -> Line:
@@ -223,7 +223,7 @@ def alert_line(frame: Frame, width: int) -> Line | None:
     if frame.no_data:
         text = (
             f" NO DATA FROM ENGINE {fmt.age(frame.silent_ns)} - everything below is old"
-            f"   (last entry #{fmt.group_indian(frame.view.seq)} {fmt.clock(frame.view.ts)} IST)"
+            f"   (last entry #{frame.view.seq} {fmt.clock(frame.view.ts)} IST)"
         )
         return ((fmt.fit(text, width), "alert"),)
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from projections.live.view import DecisionLine, FunnelRow
+from projections.live.view import DecisionLine, FunnelRow, LiveView
 from tui import fmt
 from tui.store import Frame
 from tui.view.home import blocked_rows, blocked_title, now_cell
@@ -36,21 +36,21 @@ def reasons_table(frame: Frame) -> Table:
     """One row a reason. The blocks of the last column run from the open to the close."""
     view = frame.view
     columns = _columns(tuple(row.name for row in view.underlyings))
-    rows = tuple(_reason_row(view.blocked, row) for row in blocked_rows(view))
+    rows = tuple(_reason_row(view, row) for row in blocked_rows(view))
     return Table(blocked_title(view), columns, rows, "nothing was blocked yet")
 
 
-def _reason_row(blocked: int, row: FunnelRow) -> Row:
+def _reason_row(view: LiveView, row: FunnelRow) -> Row:
     return Row(
         ("reason", row.stage, row.reason),
         (
             span(short_stage(row.stage), "bad"),
             span(row.reason),
             span(fmt.group_indian(row.count)),
-            (fmt.percent(row.count, blocked), "text"),
+            (fmt.percent(row.count, view.blocked), "text"),
             *(span(fmt.group_indian(count)) for count in row.by_underlying),
             (fmt.clock(row.last_ts), "dim"),
-            now_cell(row),
+            now_cell(view, row),
             (fmt.heat(row.heat, HEAT_WIDTH), "warn"),
         ),
     )

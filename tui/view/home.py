@@ -231,13 +231,15 @@ def _blocked_row(view: LiveView, row: FunnelRow) -> Row:
             span(fmt.group_indian(row.count)),
             (fmt.percent(row.count, view.blocked), "text"),
             (fmt.clock(row.last_ts), "dim"),
-            now_cell(row),
+            now_cell(view, row),
         ),
     )
 
 
-def now_cell(row: FunnelRow) -> Span:
+def now_cell(view: LiveView, row: FunnelRow) -> Span:
     """Which underlyings it stops at this moment."""
     if not row.blocking_now:
         return "-", "dim"
+    if len(row.blocking_now) == len(view.underlyings) > 1:
+        return "all", "warn"
     return span(" ".join(row.blocking_now), "warn")

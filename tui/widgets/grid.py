@@ -1,9 +1,9 @@
 """The grid for live tables.
 
 Lives here: ``LiveGrid``. May import: textual, tui.view.text, tui.theme. Always holds: only visible
-rows are laid out and only changed ones repainted; the cursor follows its row's key when rows move;
-every line has exactly the grid's width. Measured against Textual's own table, which repaints the
-whole of itself for one cell, this costs a fraction at ten frames a second.
+rows are laid out and only changed ones repainted; a cursor that was moved follows its row's key when
+rows move, one at the top stays at the top; every line has exactly the grid's width. Textual's own
+table repaints the whole of itself for one cell; at ten frames a second this costs a fraction.
 Start reading at ``LiveGrid.show``.
 """
 
@@ -58,18 +58,22 @@ class LiveGrid(ScrollView, can_focus=True, inherit_bindings=False):
         return self._key
 
     def show(self, table: Table, *, faded: bool = False) -> None:
-        """Show this table; the cursor stays on its row if that is still there."""
+        """Show this table; a moved cursor stays on its row, and that row where it is on screen."""
         was, self._table = self._table, table
-        cursor_was = self._cursor
+        cursor_was, top_was = self._cursor, round(self.scroll_y)
         self._place_cursor()
         height = len(table.rows) + HEAD_ROWS
         if self.virtual_size.height != height:
             self.virtual_size = Size(self.size.width, height)
+        if self._cursor != cursor_was:
+            self._scroll_rows(top_was + self._cursor - cursor_was)
+        self._scroll_to_cursor()
         whole = (
             faded != self._faded
             or was.columns != table.columns
             or len(was.rows) != len(table.rows)
             or was.empty != table.empty
+            or top_was != round(self.scroll_y)
         )
         self._faded = faded
         if whole:
@@ -105,7 +109,7 @@ class LiveGrid(ScrollView, can_focus=True, inherit_bindings=False):
             self._cursor, self._key = 0, None
             return
         at = min(self._cursor, len(rows) - 1)
-        if self._key is not None and rows[at].key != self._key:
+        if at and self._key is not None and rows[at].key != self._key:
             at = next((place for place, row in enumerate(rows) if row.key == self._key), at)
         self._cursor, self._key = at, rows[at].key
 
@@ -146,10 +150,13 @@ class LiveGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def _scroll_to_cursor(self) -> None:
         top = round(self.scroll_y)
         if self._cursor < top:
-            self.scroll_to(y=self._cursor, animate=False, force=True, immediate=True)
+            self._scroll_rows(self._cursor)
         elif self._cursor >= top + self._body_rows:
-            target = self._cursor - self._body_rows + 1
-            self.scroll_to(y=target, animate=False, force=True, immediate=True)
+            self._scroll_rows(self._cursor - self._body_rows + 1)
+
+    def _scroll_rows(self, top: int) -> None:
+        """Make ``top`` the first visible row."""
+        self.scroll_to(y=top, animate=False, force=True, immediate=True)
 
     def on_click(self, event: events.Click) -> None:
         """A click points; a second one opens."""
