@@ -38,7 +38,7 @@ ANCHOR_IST: Final = "09:00"
 _ALL: Final = tuple(underlying.name for underlying in UNDERLYINGS)
 PROFILES: Final = (
     Profile("default", _ALL, 1_000, 3, 2, 20, 1_000),
-    Profile("full", _ALL, 500, 16, 1, 2, 850),
+    Profile("full", _ALL, 500, 18, 1, 2, 1_500),
     Profile("small", ("NIFTY",), 3_000, 3, 2, 20, 1_000),
 )
 """``default``: about 1,000,000 packets a day; ``full``: about 11,000,000, of 499 instruments each;
