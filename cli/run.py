@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from cli import __version__
 from cli.errors import told_as_user_error
 from cli.options import Common
 from cli.paths import desk_folder, make_private, sessions_folder
@@ -67,7 +68,9 @@ def run_day(
         told_as_user_error(MarketError, EngineFault, JournalError),
         progress(f"{market.day}", market.open_ns, market.close_ns) as move,
     ):
-        return run_market(parent, market, config, rows, carried, on_open, move)
+        return run_market(
+            parent, market, config, rows, carried, f"axiom {__version__}", on_open, move
+        )
 
 
 def close_day(common: Common, folder: Path) -> None:

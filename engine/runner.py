@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -36,6 +37,9 @@ from events.session import (
     SessionClosed,
     SessionOpened,
 )
+from journal.log import WriterOptions
+from journal.manifest import describe_session, write_manifest
+from journal.seal import spawn_seal
 from journal.session_folder import make_session_folder
 from journal.writer import JournalWriter
 
@@ -197,21 +201,30 @@ def run_market(
     config: Config,
     rows: tuple[RuleRow, ...],
     carried: CarriedOver | None = None,
+    program: str = "axiom",
     on_open: Callable[[Path], None] | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> RunReport:
     """Run the engine over a whole day of a market into a new session under ``parent``.
 
-    ``on_open`` is told the folder once the journal exists, ``on_progress`` the session time now and
-    then. The journal is complete and final at return, but not yet sealed.
+    ``program`` names the program and its version for the manifest. ``on_open`` is told the folder
+    once the journal exists, ``on_progress`` the session time now and then. Segments are sealed by
+    another process as they roll; at return the journal is final, its last segment not yet sealed.
     """
     opened = session_opened(market, config, rows)
     uid = payload_digest(opened)[:UID_CHARS]
-    folder = make_session_folder(parent, day=iso_day(opened.day), mode=opened.mode.lower(), uid=uid)
+    day, mode = iso_day(opened.day), opened.mode.lower()
+    folder = make_session_folder(parent, day=day, mode=mode, uid=uid)
+    write_manifest(
+        folder,
+        describe_session(session=folder.name, uid=uid, day=day, mode=mode, program=program),
+    )
+    sealers: list[subprocess.Popen[bytes]] = []
+    options = WriterOptions(on_roll=lambda _: sealers.append(spawn_seal(folder)))
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        with JournalWriter.create(folder, uid) as writer:
+        with JournalWriter.create(folder, uid, options=options) as writer:
             runner = Runner(writer)
             for event in opening_facts(
                 opened, carried or fresh_account(config, market.day), market, rows
@@ -223,6 +236,8 @@ def run_market(
             head_seq, head_hash = writer.close()
     finally:
         sys.setswitchinterval(before)
+        for sealer in sealers:
+            sealer.wait()
     return report_of(runner, folder, head_seq, head_hash)
 
 
