@@ -35,9 +35,11 @@ def _health(view: LiveView, event: market.FeedHealthChanged) -> Told:
 
 
 def _feed(view: LiveView, event: feed.FeedStatus) -> Told:
+    if event.status != "CONNECTED":
+        return (WARN, "warn", f"FEED {event.connection} {event.status}")
     verified = "verified" if event.subscription_verified else "NOT verified"
     text = f"FEED {event.connection} {event.status}, {event.subscribed} subscribed, {verified}"
-    return (WARN, "warn", text) if event.status == "LOST" else (INFO, "text", text)
+    return (INFO, "text", text) if event.subscription_verified else (WARN, "warn", text)
 
 
 def _rejected(view: LiveView, event: market.FrameRejected) -> Told:

@@ -1,7 +1,7 @@
 """The grid for live tables.
 
 Lives here: ``LiveGrid``. May import: textual, tui.view.text, tui.theme. Always holds: only visible
-rows are laid out and only changed ones repainted; a cursor that was moved follows its row's key when
+rows are laid out and only changed ones repainted; a moved cursor follows the key of its row when
 rows move, one at the top stays at the top; every line has exactly the grid's width. Textual's own
 table repaints the whole of itself for one cell; at ten frames a second this costs a fraction.
 Start reading at ``LiveGrid.show``.
