@@ -1,0 +1,237 @@
+"""Exit rules: each at its level, their precedence, one exit at a time, and no gate asked."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from engine.core import Core
+from engine.exits import (
+    RULES,
+    content_id,
+    decide_exits,
+    hhmm_seconds,
+    ist_seconds,
+)
+from engine.lookup import lookup_for
+from engine.rulebook import ist_ns
+from engine.state import Position, RegimeState, State
+from events.feed import FeedStatus, TimerTick
+from events.orders import ExitSignalled
+from events.session import OperatorCommand
+from tests.engine.build import MS, at_trade, quote_of, with_config, with_quote
+from tests.engine.fabricated import DAY, frame_of
+from tests.engine.gates.cases import LOSSES, MISSES
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTRACT = 2
+ENTRY, STOP, TARGET, TRAIL = 10_000, 8_000, 13_000, 1_000
+
+
+def _long(state: State, **changes: object) -> Position:
+    plain = Position(
+        position_id="0123456789abcdef", underlying=0, strategy_id="trend.v1", contract=CONTRACT,
+        quantity_units=130, value_paise=130 * ENTRY, opened_ns=state.now, stop_paise=STOP,
+        target_paise=TARGET, trail_paise=TRAIL, best_bid_paise=ENTRY, realised_paise=0,
+        charges_paise=0, risk_paise=0, exit_reason="",
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def _state(bid: int = ENTRY, state: State | None = None, **changes: object) -> State:
+    """A state that holds one long, with a bid for it."""
+    base = at_trade().state if state is None else state
+    known = quote_of(at_trade().state, CONTRACT)
+    base = with_quote(base, CONTRACT, replace(known, bid_paise=bid, ask_paise=bid + 10))
+    return replace(base, positions=(_long(base, **changes),))
+
+
+def _reason(state: State) -> str | None:
+    signals = decide_exits(state)
+    assert len(signals) <= 1
+    return signals[0].reason if signals and isinstance(signals[0], ExitSignalled) else None
+
+
+def _panic(state: State) -> State:
+    regime = RegimeState("PANIC", "PANIC", 9, (0, 0, 0, 0, 1000), 0, state.now)
+    return replace(state, markets=(replace(state.markets[0], regime=regime),))
+
+
+def _late(state: State) -> State:
+    return with_config(state, session={"last_entry_hhmm": 915, "square_off_hhmm": 915})
+
+
+def test_a_quiet_position_stays() -> None:
+    """Between stop and target, in time and in a regime that is no panic: no signal."""
+    assert _reason(_state()) is None
+
+
+@pytest.mark.parametrize(
+    ("bid", "best", "reason"),
+    [
+        (STOP, ENTRY, "EXIT_STOP"),
+        (STOP + 1, ENTRY, None),
+        (1, ENTRY, "EXIT_STOP"),
+        (0, ENTRY, None),
+        (TARGET, ENTRY, "EXIT_TARGET"),
+        (TARGET - 1, ENTRY, None),
+        (ENTRY, ENTRY + TRAIL, "EXIT_TRAIL"),
+        (ENTRY + 1, ENTRY + TRAIL, None),
+        (ENTRY - 1, ENTRY + TRAIL - 1, None),
+        (ENTRY + 500, ENTRY + TRAIL + 500, "EXIT_TRAIL"),
+    ],
+)
+def test_price_rules_at_their_levels(bid: int, best: int, reason: str | None) -> None:
+    """Stop and target fire on the bid at their level, the trail at its distance from the best bid,
+    once that stood a trail above the entry; no bid is no price."""
+    assert _reason(_state(bid, best_bid_paise=best)) == reason
+
+
+def test_a_price_signal_says_its_level_and_the_bid() -> None:
+    """The trigger is the level, the bid is what met it; the quantity is what is held, due by the
+    latency; the id is the position's with the number of the exit."""
+    state = _state(7_500)
+    (signal,) = decide_exits(state)
+    assert isinstance(signal, ExitSignalled)
+    assert (signal.trigger_paise, signal.seen_paise, signal.quantity_units) == (STOP, 7_500, 130)
+    assert signal.due_ts == state.now + state.config.paper.latency_ms * MS
+    assert signal.exit_id == "0123456789abcdefX1"
+    assert len(signal.exit_id) <= 20
+
+
+def test_a_trail_of_nothing_is_off() -> None:
+    """Setting 0 switches the trailing stop off."""
+    assert _reason(_state(ENTRY, best_bid_paise=50_000, trail_paise=0)) is None
+
+
+def test_the_time_rule_fires_at_its_second() -> None:
+    """A position is closed when it was held for the longest time, and not one ns before."""
+    state = _state()
+    held = state.config.plan.hold_s_max * 1_000 * MS
+    assert _reason(_state(opened_ns=state.now - held + 1)) is None
+    assert _reason(_state(opened_ns=state.now - held)) == "EXIT_TIME"
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"), [("15:04:59", None), ("15:05:00", "EXIT_SQUARE_OFF")]
+)
+def test_the_square_off_fires_at_its_time_of_day(second: str, reason: str | None) -> None:
+    """From the configured IST time on everything is closed."""
+    state = replace(at_trade().state, now=ist_ns(DAY, second))
+    state = with_config(state, session={"last_entry_hhmm": 1500, "square_off_hhmm": 1505})
+    assert _reason(_state(state=state)) == reason
+
+
+def test_a_panic_ends_what_has_no_place_in_it() -> None:
+    """PANIC closes a trade of a family that may not trade it; any other regime closes nothing."""
+    assert _reason(_panic(_state())) == "EXIT_REGIME_FLIP"
+    for name in ("TREND", "RANGE", "RANGE_VOLATILE", "EVENT", "NEUTRAL"):
+        state = _panic(_state())
+        regime = state.markets[0].regime
+        assert regime is not None
+        other = replace(state.markets[0], regime=replace(regime, regime=name))
+        assert _reason(replace(state, markets=(other,))) is None
+    unknown = replace(_state().markets[0], regime=None)
+    assert _reason(replace(_state(), markets=(unknown,))) is None
+
+
+FIRING = {
+    "EXIT_STOP": lambda s: s,
+    "EXIT_TRAIL": lambda s: s,
+    "EXIT_SQUARE_OFF": _late,
+    "EXIT_TIME": lambda s: with_config(s, plan={"hold_s_max": 1}),
+    "EXIT_REGIME_FLIP": _panic,
+}
+DECLARED = ("EXIT_STOP", "EXIT_TARGET", "EXIT_TRAIL", "EXIT_SQUARE_OFF", "EXIT_TIME",
+            "EXIT_REGIME_FLIP")  # fmt: skip
+
+
+@given(st.sets(st.sampled_from(sorted(FIRING)), min_size=1))
+def test_the_first_rule_in_declared_order_is_the_reason(names: set[str]) -> None:
+    """With several rules fulfilled the one declared first is the reason of the exit."""
+    long_ago = at_trade().state.now - 3_600 * 1_000 * MS
+    stop = ENTRY if "EXIT_STOP" in names else STOP
+    best = ENTRY + TRAIL if "EXIT_TRAIL" in names else ENTRY
+    opened = long_ago if "EXIT_TIME" in names else at_trade().state.now
+    state = _state(ENTRY, stop_paise=stop, best_bid_paise=best, opened_ns=opened)
+    for name in sorted(names):
+        state = FIRING[name](state)
+    assert _reason(state) == min(names, key=DECLARED.index)
+
+
+def test_the_table_is_the_declared_order() -> None:
+    """The rules stand in the table in the order that the page of reasons gives."""
+    words = [rule.__name__ for rule in RULES]
+    assert words == ["_stop", "_target", "_trail", "_square_off", "_time", "_regime_flip"]
+
+
+def test_one_exit_at_a_time() -> None:
+    """While an exit works the position is not signalled again, whatever else fires; once filled it
+    is gone."""
+    core = Core(_state(STOP))
+    first = core.step(core.state.seq + 1, core.state.now + MS, frame_of(b"\0"))
+    assert [one.entry.kind for one in first if one.entry.kind == "ExitSignalled"] == [
+        "ExitSignalled"
+    ]
+    for _ in range(3):
+        again = core.step(core.state.seq + 1, core.state.now + MS, TimerTick(0, 0))
+        assert not [one for one in again if one.entry.kind == "ExitSignalled"]
+    assert len(core.state.orders) == 1
+
+
+def test_a_position_of_nothing_is_not_signalled() -> None:
+    """A position just closed has nothing to sell."""
+    assert _reason(_state(STOP, quantity_units=0, value_paise=0)) is None
+
+
+@pytest.mark.parametrize("name", [name for name, _ in LOSSES] + [one.gate for one in MISSES])
+def test_no_loss_and_no_gate_holds_an_exit_back(name: str) -> None:
+    """With any input lost or any entry gate missed, the stop still fires on the bid."""
+    changes = dict(LOSSES) | {one.gate: one.missed for one in MISSES}
+    state = changes[name](at_trade().state)
+    assert _reason(_state(STOP, state=state)) == "EXIT_STOP"
+
+
+def test_a_halt_does_not_hold_an_exit_back() -> None:
+    """After an operator's HALT and a lost feed the next tick still closes by time."""
+    core = Core(_state(opened_ns=0))
+    now = core.state.now
+    core.step(core.state.seq + 1, now, FeedStatus(0, "LOST", False, 0))
+    derived = core.step(core.state.seq + 1, now, OperatorCommand("HALT", "a test", "to see"))
+    assert not [one for one in derived if one.entry.kind == "ExitSignalled"]
+    derived = core.step(core.state.seq + 1, now, TimerTick(now, 0))
+    kinds = [one.entry.kind for one in derived]
+    assert kinds[0] == "ExitSignalled"
+    assert kinds.index("ExitSignalled") < kinds.index("GatesEvaluated")
+    assert core.look == lookup_for(core.state)
+
+
+def test_exits_import_no_gate() -> None:
+    """The module of exits reaches for no gate, no cycle and no view: it cannot ask them."""
+    tree = ast.parse((ROOT / "engine" / "exits.py").read_text())
+    imported = {
+        node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+    } | {
+        name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names
+    }
+    assert imported
+    assert not [one for one in imported if one.startswith(("engine.gates", "engine.cycle"))]
+
+
+def test_times_of_day_are_ist() -> None:
+    """HHMM and session times meet in seconds after midnight IST."""
+    assert ist_seconds(ist_ns(DAY, "15:05")) == hhmm_seconds(1505) == 15 * 3600 + 300
+    assert ist_seconds(ist_ns(DAY, "00:00")) == 0
+
+
+def test_an_id_is_its_content_s() -> None:
+    """Equal content, equal id; any difference, another; short enough for a tag with its number."""
+    event = FeedStatus(0, "LOST", False, 0)
+    assert content_id(event) == content_id(FeedStatus(0, "LOST", False, 0))
+    assert content_id(event) != content_id(FeedStatus(1, "LOST", False, 0))
+    assert len(content_id(event) + "X999") == 20
