@@ -22,6 +22,10 @@ from projections.duck.projector import ensure_projection
 from tests.engine.fabricated import SmallMarket, relaxed, run_small
 
 NAMES = ("NIFTY", "BANKNIFTY")
+SILENT = (0, 7)
+"""In the first minute no contract can be looked at; in the last nothing about one changes."""
+CONFIG = relaxed(contract={"delta_milli_min": 400, "delta_milli_max": 650})
+"""Trades, and rejects some contracts but not all."""
 
 
 class Answer(NamedTuple):
@@ -65,7 +69,7 @@ def recorded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose desk ``main`` has one closed, sealed session of two underlyings. Read only."""
     home = tmp_path_factory.mktemp("recorded") / "home"
     parent = make_private(sessions_folder(home, "main"))
-    report = run_small(parent, SmallMarket(minutes=6, names=NAMES), relaxed())
+    report = run_small(parent, SmallMarket(minutes=8, names=NAMES, silent=SILENT), CONFIG)
     close_session(report.folder, ledger_path(home, "main"))
     return home
 
