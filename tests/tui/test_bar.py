@@ -131,3 +131,10 @@ def test_the_alert_says_how_long_and_since_when() -> None:
 def test_the_result_at_the_top_is_net() -> None:
     """The top row shows the day net of charges, signed, with the arrow of its sign."""
     assert text(bar.profit_line(frame_of(view_of(a_day())))) == " P&L net -₹1,362.50 ▼ 0.0s "
+
+
+def test_a_session_that_closed_says_so() -> None:
+    """Watching to the end: the journal lamp stays good and names the state."""
+    closed = lamp(view_of(a_day().close()), "JRNL")
+    assert closed.shape == "●"
+    assert closed.number.endswith(" closed")

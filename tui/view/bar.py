@@ -158,7 +158,7 @@ def _journal_lamp(frame: Frame) -> Lamp:
         return Lamp("JRNL", WARN, "warn", f"{number} {frame.view.unreadable} unreadable")
     if frame.state == "LOADING":
         return Lamp("JRNL", DEGRADED, "degraded", f"{number} loading")
-    return Lamp("JRNL", OK, "ok", number)
+    return Lamp("JRNL", OK, "ok", f"{number} closed" if frame.view.closed else number)
 
 
 _RISK_SHAPES: Final[dict[str, tuple[str, Role]]] = {
