@@ -48,4 +48,4 @@ STYLES: Final = MappingProxyType(
 FADED: Final = MappingProxyType({role: style + Style(dim=True) for role, style in STYLES.items()})
 """The same roles on a body whose source is silent."""
 CURSOR: Final = Style(color="#ffffff", bgcolor="#33475b", bold=True)
-"""The row under the cursor; without colour the ``>`` before it says so. Roles give way to white on it."""
+"""The row under the cursor, white whatever its roles; without colour ``>`` marks it."""
