@@ -25,10 +25,10 @@ _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - IST is written without an
 _STAGE_PLACE: Final = {stage: place for place, stage in enumerate(reasons.STAGES)}
 
 
-def ist_iso(ts: int) -> str:
-    """A session-clock time (ns UTC) as ISO text in IST, to the millisecond, without an offset."""
+def ist_iso(ts: int, timespec: str = "milliseconds") -> str:
+    """A session-clock time (ns UTC) as ISO text in IST, cut to ``timespec``, without an offset."""
     moment = _EPOCH + timedelta(microseconds=ts // 1000 + _IST_MICROSECONDS)
-    return moment.isoformat(timespec="milliseconds")
+    return moment.isoformat(timespec=timespec)
 
 
 # --- the sentence ----------------------------------------------------------------------------

@@ -72,7 +72,7 @@ class ProjectorOptions(msgspec.Struct, frozen=True):
 DEFAULT_OPTIONS: Final = ProjectorOptions()
 
 
-def _silent(_: str) -> None:
+def silent(_: str) -> None:
     """Nobody wants to hear."""
 
 
@@ -81,7 +81,7 @@ def _never() -> bool:
 
 
 def ensure_projection(
-    folder: Path, say: Say = _silent, *, options: ProjectorOptions = DEFAULT_OPTIONS
+    folder: Path, say: Say = silent, *, options: ProjectorOptions = DEFAULT_OPTIONS
 ) -> Path:
     """The published projection of a session, built or caught up first if need be.
 
@@ -135,7 +135,7 @@ class Projector:
     """
 
     def __init__(
-        self, folder: Path, *, options: ProjectorOptions = DEFAULT_OPTIONS, say: Say = _silent
+        self, folder: Path, *, options: ProjectorOptions = DEFAULT_OPTIONS, say: Say = silent
     ) -> None:
         self.folder = folder
         self._options = options

@@ -32,6 +32,11 @@ class QueryRefused(Exception):  # noqa: N818 - named for the condition
     """A query that was not run, or not to its end; one line that says why."""
 
 
+class _TicksMoved(QueryRefused):
+    """A tick file was merged away after the opening; the next state of the projection names
+    the merged one, so asking once more answers."""
+
+
 class QueryLimits(msgspec.Struct, frozen=True):
     """What one query may take."""
 
@@ -63,8 +68,7 @@ def run_query(published: Path, sql: str, limits: QueryLimits = DEFAULT_LIMITS) -
     """Run one SELECT on a published projection. Raises ``QueryRefused``."""
     try:
         return _run(published, sql, limits)
-    except FileNotFoundError:
-        # A tick file was merged away between opening and reading: the new state names the new one.
+    except _TicksMoved:
         return _run(published, sql, limits)
 
 
@@ -74,7 +78,7 @@ def _run(published: Path, sql: str, limits: QueryLimits) -> QueryResult:
         with _time_limit(connection, limits.time_s) as ran_out:
             try:
                 cursor = connection.execute(statement)
-                columns = tuple(item[0] for item in cursor.description or ())
+                columns = _columns(cursor)
                 rows = cursor.fetchmany(limits.rows + 1)
             except duckdb.Error as error:
                 raise _refusal(error, timed_out=bool(ran_out), limits=limits) from error
@@ -83,6 +87,14 @@ def _run(published: Path, sql: str, limits: QueryLimits) -> QueryResult:
     if len(rows) > limits.rows:
         raise QueryRefused(f"more than {limits.rows} rows: add a LIMIT or aggregate")
     return QueryResult(columns, tuple(tuple(json_safe(value) for value in row) for row in rows))
+
+
+def _columns(cursor: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """The result's column names. Raises ``QueryRefused`` on a type that has no value here."""
+    for name, kind, *_ in cursor.description or ():
+        if "WITH TIME ZONE" in str(kind):
+            raise QueryRefused(f"column {name} is {kind}: cast it, as in now()::TIMESTAMP")
+    return tuple(item[0] for item in cursor.description or ())
 
 
 def _only_select(
@@ -109,7 +121,7 @@ def _refusal(error: duckdb.Error, *, timed_out: bool, limits: QueryLimits) -> Ex
         return QueryRefused(f"the query took longer than {limits.time_s:g} s and was stopped")
     line = first_line(error)
     if isinstance(error, duckdb.IOException) and "No such file" in str(error):
-        return FileNotFoundError(line)
+        return _TicksMoved(line)
     return QueryRefused(line)
 
 
@@ -138,6 +150,20 @@ def open_reader(
 
     Raises ``QueryRefused`` when the file is not a projection.
     """
+    with unlocked_reader(published, limits) as connection:
+        # The order matters: nothing can be allowed once outside access is off.
+        folder = contracts.quoted(str(ticks_folder(published)))
+        connection.execute(f"SET allowed_directories = [{folder}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+
+
+@contextmanager
+def unlocked_reader(
+    published: Path, limits: QueryLimits = DEFAULT_LIMITS
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same before it is locked: for the program's own SQL only. Raises ``QueryRefused``."""
     connection = duckdb.connect(
         ":memory:",
         config={
@@ -160,19 +186,28 @@ def open_reader(
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, published: Path) -> None:
-    """Attach, make the tick view, then lock. The order matters: nothing can be allowed later."""
-    path = contracts.quoted(str(published))
-    connection.execute(f"ATTACH {path} AS {_ATTACHED} (READ_ONLY)")
-    folder = ticks_folder(published)
-    files = [str(folder / f.file) for f in read_tick_files(connection, f"{_ATTACHED}.base")]
+    """Attach read-only and make the tick view, which names files and so belongs to the reader.
+
+    Files that a newer state has merged away are looked for once more; without them there is no
+    ``v1.ticks``, and the rest answers.
+    """
+    files = _attached_files(connection, published)
+    if not all(path.exists() for path in files):
+        connection.execute(f"DETACH {_ATTACHED}")
+        files = _attached_files(connection, published)
     connection.execute("CREATE SCHEMA v1")
-    connection.execute(f"CREATE VIEW v1.ticks AS {contracts.ticks_view(files, _ATTACHED)}")
-    comment = contracts.quoted(contracts.TICKS_VIEW_COMMENT)
-    connection.execute(f"COMMENT ON VIEW v1.ticks IS {comment}")
+    if all(path.exists() for path in files):
+        names = [str(path) for path in files]
+        connection.execute(f"CREATE VIEW v1.ticks AS {contracts.ticks_view(names, _ATTACHED)}")
+        comment = contracts.quoted(contracts.TICKS_VIEW_COMMENT)
+        connection.execute(f"COMMENT ON VIEW v1.ticks IS {comment}")
     connection.execute(f"SET search_path = '{_ATTACHED}.v1,memory.v1'")
-    connection.execute(f"SET allowed_directories = [{contracts.quoted(str(folder))}]")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
+
+
+def _attached_files(connection: duckdb.DuckDBPyConnection, published: Path) -> list[Path]:
+    connection.execute(f"ATTACH {contracts.quoted(str(published))} AS {_ATTACHED} (READ_ONLY)")
+    named = read_tick_files(connection, f"{_ATTACHED}.base")
+    return [ticks_folder(published) / item.file for item in named]
 
 
 def json_safe(value: Any) -> Any:
