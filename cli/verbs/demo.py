@@ -153,6 +153,7 @@ def _terminal() -> bool:
 
 
 def _screen(folder: Path) -> int:
+    from projections.why import sentence
     from tui.app import run
 
-    return run(folder, live=False)
+    return run(folder, live=False, explain=sentence)
