@@ -11,7 +11,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import duckdb
@@ -19,6 +21,7 @@ import msgspec
 import pyarrow as pa
 
 from events.envelope import GENESIS_HASH
+from journal.files import FILE_MODE
 from projections import tables
 from projections.duck import contracts
 from projections.rows import Row, columns
@@ -84,21 +87,14 @@ class Store:
     @classmethod
     def create(cls, path: Path, session: str, session_uid: str) -> Store:
         """A new file with empty tables. Raises ``ProjectionError`` when it cannot be written."""
-        store = cls(_connect(path), path)
+        blank = _blank_file()
+        try:
+            write_private(path, blank)
+        except OSError as error:
+            raise ProjectionError(f"the projection cannot be written: {error}") from error
+        store = cls.open(path)
         run = store.connection.execute
         run("BEGIN")
-        for statement in contracts.schema_statements():
-            run(statement)
-        for view, column in store._view_columns():
-            comment = contracts.quoted(contracts.column_comment(column))
-            run(f"COMMENT ON COLUMN v1.{view}.{column} IS {comment}")
-        for table in tables.TABLES:
-            for word in table.columns:
-                comment = contracts.quoted(word.comment)
-                run(f"COMMENT ON COLUMN base.{table.name}.{word.name} IS {comment}")
-        for name, rows in contracts.dimension_rows().items():
-            marks = ", ".join("?" for _ in rows[0])
-            store.connection.executemany(f"INSERT INTO base.{name} VALUES ({marks})", rows)
         run("INSERT INTO base.meta VALUES (?, ?, ?)", [session, session_uid, tables.VERSION])
         run("INSERT INTO base.checkpoint VALUES (?, ?, ?, ?, ?)", _checkpoint_values(START))
         run("COMMIT")
@@ -108,12 +104,6 @@ class Store:
     def open(cls, path: Path) -> Store:
         """An existing file. Raises ``ProjectionError`` when it is none of ours or is damaged."""
         return cls(_connect(path), path)
-
-    def _view_columns(self) -> list[tuple[str, str]]:
-        return self.connection.execute(
-            "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'v1' "
-            "ORDER BY table_name, column_index"
-        ).fetchall()
 
     def identity(self) -> tuple[str, str, int]:
         """Session id, session uid and version of the tables. Raises ``ProjectionError``."""
@@ -199,6 +189,49 @@ class Store:
     def close(self) -> None:
         """Let the file go."""
         self.connection.close()
+
+
+@cache
+def _blank_file() -> bytes:
+    """A file with the contracts and without a row. Made once a process: it is most of the work."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "blank.duckdb"
+        connection = _connect(path)
+        try:
+            _make_contracts(connection)
+            connection.execute("CHECKPOINT")
+        finally:
+            connection.close()
+        return path.read_bytes()
+
+
+def _make_contracts(connection: duckdb.DuckDBPyConnection) -> None:
+    run = connection.execute
+    run("BEGIN")
+    for statement in contracts.schema_statements():
+        run(statement)
+    views = run(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'v1' "
+        "ORDER BY table_name, column_index"
+    ).fetchall()
+    for view, column in views:
+        comment = contracts.quoted(contracts.column_comment(column))
+        run(f"COMMENT ON COLUMN v1.{view}.{column} IS {comment}")
+    for table in tables.TABLES:
+        for word in table.columns:
+            comment = contracts.quoted(word.comment)
+            run(f"COMMENT ON COLUMN base.{table.name}.{word.name} IS {comment}")
+    for name, rows in contracts.dimension_rows().items():
+        marks = ", ".join("?" for _ in rows[0])
+        connection.executemany(f"INSERT INTO base.{name} VALUES ({marks})", rows)
+    run("COMMIT")
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file, 0600 from the first byte on."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
 
 
 def read_tick_files(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[TickFile, ...]:

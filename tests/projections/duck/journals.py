@@ -8,7 +8,7 @@ from journal.writer import JournalWriter
 from tests.projections.builders import SessionMaker
 
 UID = "0123456789ab"
-CYCLES = 60
+CYCLES = 40
 """Length of the session that most tests share."""
 
 

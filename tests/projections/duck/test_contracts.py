@@ -92,7 +92,7 @@ def test_sessions_is_one_row(reader: duckdb.DuckDBPyConnection) -> None:
     rows = reader.execute(
         "SELECT state, close_reason, mode, market_kind, decisions, market_lacks FROM v1.sessions"
     ).fetchall()
-    assert rows == [("CLOSED", "END_OF_DAY", "BACKTEST", "synthetic", 120, "history,vix")]
+    assert rows == [("CLOSED", "END_OF_DAY", "BACKTEST", "synthetic", 80, "history,vix")]
 
 
 def test_orders_and_positions_are_last_states(reader: duckdb.DuckDBPyConnection) -> None:
@@ -137,7 +137,7 @@ def test_attached_under_any_name(published: Path) -> None:
         found = connection.execute(
             "SELECT (SELECT count(*) FROM v1.decisions), (SELECT count(*) FROM v1.blockers())"
         ).fetchall()
-    assert found[0][0] == 120
+    assert found[0][0] == 80
     assert found[0][1] > 0
 
 
