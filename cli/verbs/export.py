@@ -29,11 +29,13 @@ def command(session: str, target: Path, common: Common) -> None:
         axiom export latest --to day --json
     """
     from cli.output import say, show, table, write_json
+    from cli.recorded import first_fact
     from journal.errors import JournalError
     from projections.duck.export import export_session
     from projections.duck.store import ProjectionError
 
     folder = common.session(session)
+    first_fact(folder)  # nothing is made in a folder that holds no session
     place = _empty(target)
     with told_as_user_error(JournalError, ProjectionError):
         files = export_session(folder, place, say=say)
