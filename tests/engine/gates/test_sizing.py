@@ -1,0 +1,125 @@
+"""N11: the smallest limit counts, each zero has its own code, and a size is in whole lots."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.gates.contract import Pick, Plan
+from engine.gates.sizing import freeze_units, judge
+from engine.state import State
+from tests.engine.build import at_trade, view_of, with_config
+from tests.engine.gates.cases import account, freeze, with_order
+
+LOT = 65
+PLAN = Plan(10_000, 9_000, 12_000, 0, 5_000, LOT)
+"""A lot risks 1,000 x 65 + 5,000 = 70,000 paise and costs 655,000."""
+PICK = Pick(2, 0, 900, PLAN, 0.14, None)
+
+
+def _sized(state: State, pick: Pick = PICK) -> tuple[str | None, int]:
+    verdict, lots = judge(view_of(state), pick)
+    assert (lots > 0) == (verdict.verdict == "PASS")
+    return verdict.reason, lots
+
+
+def _base() -> State:
+    """Room for ten lots by every limit but those of a test."""
+    state = account(at_trade().state, capital_paise=700_000_000)
+    return with_config(
+        state,
+        risk={"trade_risk_bps_max": 10, "open_risk_bps_max": 10, "lots_max": 1_000},
+    )
+
+
+def test_the_risk_budget_gives_its_lots() -> None:
+    """Ten budgets, ten lots; a paisa of risk more in the lot, nine."""
+    assert _sized(_base()) == (None, 10)
+    dearer = Pick(2, 0, 900, Plan(10_000, 9_000, 12_000, 0, 5_001, LOT), 0.14, None)
+    assert _sized(_base(), dearer) == (None, 9)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (lambda: with_config(_base(), risk={"trade_risk_bps_max": 1}), None),
+        (lambda: account(_base(), capital_paise=69_999_999), "SIZE_RISK_BUDGET"),
+        (lambda: with_order(_base(), risk_paise=630_001, filled_units=0, limit_paise=0),
+         "SIZE_OPEN_RISK"),
+        (lambda: with_order(_base(), risk_paise=630_000, filled_units=0, limit_paise=0), None),
+        (lambda: account(_base(), realised_paise=-699_345_001), "SIZE_FUNDS"),
+        (lambda: account(_base(), realised_paise=-699_345_000), None),
+        (lambda: freeze(_base(), None), "SIZE_FREEZE_UNKNOWN"),
+        (lambda: freeze(_base(), LOT - 1), "SIZE_FREEZE_UNKNOWN"),
+        (lambda: freeze(_base(), LOT), None),
+        (lambda: account(_base(), capital_paise=0), "SIZE_RISK_BUDGET"),
+    ],
+)  # fmt: skip
+def test_each_zero_has_its_code(state: object, reason: str | None) -> None:
+    """A limit that leaves no lot blocks with its own reason; with room for one there is one."""
+    assert callable(state)
+    said, lots = _sized(state())
+    assert said == reason
+    assert lots >= (0 if reason else 1)
+
+
+def test_the_smallest_limit_counts() -> None:
+    """Each limit in turn is made the smallest and decides the size."""
+    assert _sized(with_config(_base(), risk={"lots_max": 3}))[1] == 3
+    assert _sized(freeze(_base(), 4 * LOT + 64))[1] == 4
+    assert _sized(with_order(_base(), risk_paise=350_000, filled_units=0, limit_paise=0))[1] == 5
+    assert _sized(account(_base(), realised_paise=-700_000_000 + 6 * 655_000))[1] == 6
+
+
+def test_a_lot_of_nothing_is_no_size() -> None:
+    """An instrument without a lot is refused, not divided by."""
+    broken = Pick(2, 0, 900, Plan(10_000, 9_000, 12_000, 0, 5_000, 0), 0.14, None)
+    assert _sized(_base(), broken) == ("SIZE_FREEZE_UNKNOWN", 0)
+
+
+def test_an_unsure_freeze_is_marked() -> None:
+    """A freeze quantity from an unsure row is used and said to be unsure."""
+    verdict, _ = judge(view_of(at_trade().state), PICK)
+    assert verdict.rows[-1].marks == ("UNSURE_FREEZE",)
+    assert freeze_units(view_of(at_trade().state)) == 1800
+
+
+@given(
+    st.integers(0, 2_000_000_000), st.integers(1, 10_000), st.integers(1, 10_000),
+    st.integers(1, 500), st.integers(0, 4_000), st.integers(100, 60_000), st.integers(1, 9_000),
+)  # fmt: skip
+def test_a_size_never_passes_any_limit(
+    capital: int,
+    trade_bps: int,
+    open_bps: int,
+    lots_max: int,
+    freeze_qty: int,
+    entry: int,
+    stop: int,
+) -> None:
+    """Whatever the limits, the size given is within all of them, and one more lot is not."""
+    stop_paise = entry - max(entry * stop // 10_000, 1)
+    plan = Plan(entry, stop_paise, entry * 2, 0, 4_000, LOT)
+    state = account(at_trade().state, capital_paise=capital)
+    state = freeze(state, freeze_qty)
+    state = with_config(
+        state,
+        risk={"trade_risk_bps_max": trade_bps, "open_risk_bps_max": open_bps, "lots_max": lots_max},
+    )
+    verdict, lots = judge(view_of(state), Pick(2, 0, 0, plan, None, None))
+
+    def within(number: int) -> bool:
+        risk = plan.risk_lot_paise * number
+        cost = (entry * LOT + 4_000) * number
+        return (
+            risk <= capital * trade_bps // 10_000
+            and risk <= capital * open_bps // 10_000
+            and cost <= capital
+            and number <= lots_max
+            and number * LOT <= freeze_qty
+        )
+
+    assert (verdict.verdict == "PASS") == (lots > 0) == within(1)
+    assert lots == 0 or within(lots)
+    assert lots == 0 or not within(lots + 1)

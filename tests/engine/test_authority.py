@@ -1,0 +1,108 @@
+"""Two ways to an order and no third: an approved intent and an exit signal."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from engine.books import apply_exit_signalled, apply_intent_approved
+from events.orders import ExitSignalled, IntentApproved, OrderChanged
+from tests.engine.fabricated import SmallMarket, relaxed, run_core, small_facts
+
+ROOT = Path(__file__).resolve().parents[2]
+MAKERS = {
+    "Order": {"engine/books.py:apply_intent_approved", "engine/books.py:apply_exit_signalled"},
+    "IntentApproved": {"engine/cycle.py:_intent"},
+    "ExitSignalled": {"engine/exits.py:_signal"},
+}
+"""The only functions that may make one of these. Each is reached by one road alone: the cycle after
+eleven stages, the exit rules."""
+
+
+def makers_of(source: str, name: str, where: str) -> set[str]:
+    """``where:function`` of every place that calls a name, or hands it on to be called."""
+    found: set[str] = set()
+
+    def walk(node: ast.AST, function: str) -> None:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            function = node.name
+        if isinstance(node, ast.Call):
+            called = node.func
+            if getattr(called, "id", getattr(called, "attr", None)) == name:
+                found.add(f"{where}:{function}")
+            for argument in node.args:
+                handed = getattr(argument, "id", getattr(argument, "attr", None))
+                if handed == name and getattr(called, "id", "") != "isinstance":
+                    found.add(f"{where}:{function}")
+        for child in ast.iter_child_nodes(node):
+            walk(child, function)
+
+    walk(ast.parse(source), "<module>")
+    return found
+
+
+def _in_engine(name: str) -> set[str]:
+    found: set[str] = set()
+    for path in sorted((ROOT / "engine").rglob("*.py")):
+        found |= makers_of(path.read_text(), name, path.relative_to(ROOT).as_posix())
+    return found
+
+
+def test_only_two_reducers_make_an_order() -> None:
+    """An ``Order`` is made from an IntentApproved or from an ExitSignalled, nowhere else; each of
+    those is made in one place."""
+    for name, makers in MAKERS.items():
+        assert _in_engine(name) == makers, name
+
+
+def test_the_reducers_take_only_their_authority() -> None:
+    """The two reducers are typed for the two authorities."""
+    assert apply_intent_approved.__annotations__["event"] == "IntentApproved"
+    assert apply_exit_signalled.__annotations__["event"] == "ExitSignalled"
+
+
+def test_the_state_s_orders_grow_nowhere_else() -> None:
+    """No other function of the engine adds to ``orders``: it is replaced by the two reducers with
+    one more, and by two that change or drop what is there."""
+    writers: set[str] = set()
+    for path in sorted((ROOT / "engine").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                for call in ast.walk(node):
+                    if isinstance(call, ast.Call) and any(k.arg == "orders" for k in call.keywords):
+                        writers.add(node.name)
+    assert writers == {
+        "apply_intent_approved",
+        "apply_exit_signalled",
+        "apply_order_changed",
+        "apply_fill_applied",
+    }
+
+
+def test_a_third_way_would_be_found() -> None:
+    """Canary: a function that makes an order, by name, by module or through a partial, is seen."""
+    for source in (
+        "def sneak(state):\n    return Order(1)\n",
+        "import engine.state as s\ndef sneak(state):\n    return s.Order(1)\n",
+        "def sneak(state):\n    return partial(Order, 1)\n",
+    ):
+        assert makers_of(source, "Order", "x.py") == {"x.py:sneak"}
+    assert makers_of("def look(o):\n    return isinstance(o, Order)\n", "Order", "x.py") == set()
+
+
+def test_every_order_of_a_day_has_its_authority() -> None:
+    """In a run each order that is said stands behind an earlier intent or exit signal of its id."""
+    run = run_core(small_facts(SmallMarket(), relaxed()))
+    authorities: set[str] = set()
+    orders = 0
+    for entry in run.entries:
+        event = entry.event
+        if isinstance(event, IntentApproved):
+            authorities.add(event.intent_id)
+        elif isinstance(event, ExitSignalled):
+            authorities.add(event.exit_id)
+        elif isinstance(event, OrderChanged):
+            orders += 1
+            assert event.authority in authorities
+            assert event.order_id == f"P{event.authority}"
+    assert orders > 0

@@ -1,0 +1,133 @@
+"""Every reason code is reached by something that the engine does, or listed with why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from engine.cycle import decide_cycle
+from engine.exits import decide_exits
+from engine.lookup import lookup_for
+from engine.state import State
+from events.base import Event
+from events.decision import ContractsScreened, DecisionMade, GatesEvaluated, RegimeAssessed
+from events.market import FeedHealthChanged, FrameRejected
+from events.orders import ExitSignalled, OrderChanged, RiskStateChanged
+from events.reasons import BY_CODE, REASONS
+from tests.engine.build import at_trade, with_config
+from tests.engine.fabricated import (
+    SmallMarket,
+    frame_of,
+    relaxed,
+    run_core,
+    small_facts,
+    small_run,
+)
+from tests.engine.gates.cases import LOSSES, MISSES, feed, market, regime
+from tests.engine.gates.test_contract import FAILS
+from tests.engine.test_exits import STOP, TARGET, _late, _panic, _state
+
+ELSEWHERE = {
+    "KIND_UNKNOWN": "raised by the registry: tests/events/test_registry.py",
+    "VERSION_TOO_NEW": "raised by the registry: tests/events/test_registry.py",
+    "PAYLOAD_INVALID": "raised by the registry: tests/events/test_registry.py",
+    "CORE_LOOP_LIMIT": "raised by the core: tests/engine/test_core.py",
+    "FRAME_REFUSED": "the sentence of FrameRejected, whose own word is the codec's fault",
+    **{
+        f"UPSTREAM_{stage}": "nothing takes its input from this stage"
+        for stage in (
+            "N1_MARKET_OPEN", "N2_FEED_FRESH", "N6_RISK_OK", "N7_GOVERNANCE_LOCKS_OK",
+            "N11_FINAL_DECISION",
+        )
+    },
+}  # fmt: skip
+"""Codes that no decision, order or health event gives, each with where it is said instead."""
+
+
+def _codes(events: list[Event]) -> Iterator[str]:
+    """Every reason code that the events hold."""
+    for event in events:
+        if isinstance(event, GatesEvaluated):
+            for stage in (*event.official, *event.assumed):
+                yield from (stage.reason,) if stage.reason else ()
+                yield from (row.reason for row in (*stage.rows, *stage.evidence) if row.reason)
+        elif isinstance(event, ContractsScreened):
+            for mask in event.masks:
+                yield from (c for place, c in enumerate(event.filters) if mask >> place & 1)
+        elif isinstance(
+            event,
+            DecisionMade | ExitSignalled | OrderChanged | RiskStateChanged | FeedHealthChanged,
+        ):
+            yield from (event.reason,) if event.reason else ()
+        elif isinstance(event, RegimeAssessed):
+            yield from event.unstable
+        elif isinstance(event, FrameRejected):
+            assert event.fault.startswith("FRAME_")
+
+
+def _cycles() -> Iterator[State]:
+    """States of a cycle: one for each gate missed, each input lost, each filter failed."""
+    state = at_trade().state
+    yield state
+    for case in MISSES:
+        yield case.missed(state)
+    for _, change in LOSSES:
+        yield change(state)
+    for change_of, _ in FAILS.values():
+        yield change_of(
+            state, next(i for i, row in enumerate(state.instruments) if row.kind == "CE")
+        )
+    yield regime(state, regime="PANIC", leader="PANIC")
+    yield with_config(state, trend={"enabled": False})
+    yield feed(market(state, expiries=()), frames=0, newest_stamp_s=0)
+
+
+def _exits() -> Iterator[State]:
+    """States in which each exit rule fires."""
+    yield _state(STOP)
+    yield _state(TARGET)
+    yield _state(best_bid_paise=11_000)
+    yield _late(_state())
+    yield _panic(_state())
+    yield _state(opened_ns=0)
+
+
+@pytest.fixture(scope="module")
+def reached() -> set[str]:
+    """The codes that a day, an outage, bad frames and all the single states give."""
+    found = set(_codes([entry.event for entry in small_run().entries]))
+    for state in _cycles():
+        found |= set(_codes(decide_cycle(state, 0, lookup_for(state).slot_of, 1)))
+    for state in _exits():
+        found |= set(_codes(decide_exits(state)))
+    slow = {"latency_ms": 60_000, "entry_valid_ms": 600_000}
+    tight = {"depth_share_bps": 1, "entry_valid_ms": 0, "entry_collar_bps": 0}
+    part = {"depth_share_bps": 1, "entry_valid_ms": 600_000}
+    deep = {"lots_max": 50, "trade_risk_bps_max": 5_000, "open_risk_bps_max": 10_000}
+    for config in (
+        relaxed(paper=slow, regime={"settle_bars": 3}),
+        relaxed(paper=tight, risk=deep),
+        relaxed(paper=part, risk=deep, plan={"hold_s_max": 5}),
+    ):
+        facts = list(small_facts(SmallMarket(minutes=7, silent=(5,)), config))
+        facts.insert(9, (facts[8][0], frame_of(b"\0\1")))
+        found |= set(_codes([entry.event for entry in run_core(facts).entries]))
+    return found
+
+
+def test_every_code_is_reached_or_listed(reached: set[str]) -> None:
+    """No code of the table is a wish: the engine gives it, or it is listed with who says it."""
+    missing = {spec.code for spec in REASONS if spec.retired is None} - reached - set(ELSEWHERE)
+    assert not missing
+
+
+def test_no_code_is_given_that_the_table_does_not_hold(reached: set[str]) -> None:
+    """Whatever the engine says as a reason can be explained."""
+    assert reached <= set(BY_CODE)
+
+
+def test_the_list_of_exceptions_is_not_a_way_out(reached: set[str]) -> None:
+    """Canary: a code on the list is not reached after all, and each is one of the table."""
+    assert not set(ELSEWHERE) & reached
+    assert set(ELSEWHERE) <= set(BY_CODE)

@@ -1,0 +1,248 @@
+"""A small market end to end: the journal holds the groups, and equal runs are equal anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from engine import runner as runner_module
+from engine.runner import (
+    EngineFault,
+    Runner,
+    RunReport,
+    carried_from,
+    code_digest,
+    fresh_account,
+    iso_day,
+    own_code_digest,
+    rulebook_digest,
+    session_opened,
+)
+from events.envelope import chain_hash, decode_envelope, payload_digest
+from events.registry import BY_KIND
+from events.session import OperatorCommand
+from journal.block import Entry
+from journal.reader import read_entries
+from journal.writer import JournalWriter
+from tests.engine.fabricated import (
+    DAY,
+    SmallMarket,
+    relaxed,
+    run_small,
+    small_facts,
+    small_rows,
+    small_run,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> RunReport:
+    """One run of the small market, journaled."""
+    return run_small(tmp_path_factory.mktemp("runner"))
+
+
+@pytest.fixture(scope="module")
+def entries(report: RunReport) -> list[Entry]:
+    """The entries of that run's journal."""
+    return list(read_entries(report.folder))
+
+
+def test_the_journal_holds_the_groups(report: RunReport, entries: list[Entry]) -> None:
+    """Byte for byte the journal is the facts with their derivations, as the core alone gives them,
+    and each group's last entry ends it."""
+    groups = small_run().groups
+    datas = [data for group in groups for data in (group.fact_data, *group.datas)]
+    assert [entry.data for entry in entries] == datas
+    ends = [n == len(g.datas) for g in groups for n in range(len(g.datas) + 1)]
+    assert [entry.group_end for entry in entries] == ends
+    assert report.facts == len(groups)
+    assert report.facts + report.derivations == len(entries) == report.head_seq
+
+
+def test_the_report_says_what_the_journal_holds(report: RunReport, entries: list[Entry]) -> None:
+    """Counts, digest and head hash of the report are those of the entries."""
+    envelopes = [decode_envelope(entry.data) for entry in entries]
+    kinds = [one.kind for one in envelopes]
+    assert report.decisions == kinds.count("DecisionMade") > 0
+    assert report.trades == kinds.count("IntentApproved") > 0
+    assert report.facts == sum(one.is_fact for one in envelopes)
+    assert report.digest == small_run().digest
+    chain = bytes(32)
+    for entry in entries:
+        chain = chain_hash(chain, entry.data)
+    assert report.head_hash == chain.hex()
+    account = report.state.account
+    assert report.pnl_paise == account.realised_paise - account.charges_paise
+    assert report.ticks == report.state.feed.ticks > 1_000
+
+
+def test_a_session_ends_with_its_summary(entries: list[Entry]) -> None:
+    """The facts of a session begin with what it was opened with and end with its close; its last
+    entry sums it up."""
+    kinds = [decode_envelope(entry.data) for entry in entries]
+    facts = [one.kind for one in kinds if one.is_fact]
+    assert facts[:5] == [
+        "SessionOpened", "CarriedOver", "ArtifactLoaded", "InstrumentsLoaded", "FeedStatus",
+    ]  # fmt: skip
+    assert facts[-2:] == ["FeedStatus", "SessionClosed"]
+    assert kinds[-1].kind == "SessionSummarised"
+
+
+def test_the_folder_is_named_by_the_session(report: RunReport) -> None:
+    """Day, mode and the head of the identity's digest; the identity holds no path."""
+    opened = session_opened(SmallMarket(), relaxed(), small_rows())
+    uid = payload_digest(opened)[:12]
+    assert report.folder.name == f"2026-11-20-backtest-{uid}"
+    assert report.state.uid == uid
+    assert iso_day(DAY) == "2026-11-20"
+
+
+def test_the_same_again_is_the_same(report: RunReport, tmp_path: Path) -> None:
+    """A second run elsewhere has the same uid, digest and head hash; a second one in the same home
+    gets a folder of its own and the same hashes."""
+    for parent in (tmp_path, report.folder.parent):
+        again = run_small(parent)
+        assert again.folder != report.folder
+        assert again.state.uid == report.state.uid
+        assert (again.digest, again.head_hash) == (report.digest, report.head_hash)
+
+
+def test_another_seed_or_setting_is_another_session(report: RunReport, tmp_path: Path) -> None:
+    """Identity follows the inputs: another seed, another threshold, another uid and digest."""
+    seeded = run_small(tmp_path, SmallMarket(minutes=2, seed=9))
+    small = run_small(tmp_path, SmallMarket(minutes=2))
+    strict = run_small(tmp_path, SmallMarket(minutes=2), relaxed(warmup={"bars_min": 1}))
+    uids = {one.state.uid for one in (report, seeded, small, strict)}
+    assert len(uids) == len({one.digest for one in (report, seeded, small, strict)}) == 4
+
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from tests.engine.fabricated import run_small
+report = run_small(Path(sys.argv[1]))
+print(json.dumps([report.state.uid, report.digest, report.head_hash]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("seed", "zone", "locale"), [("1", "Asia/Tokyo", "C"), ("4242", "America/Lima", "de_DE.UTF-8")]
+)
+def test_another_process_in_another_place_derives_the_same(
+    report: RunReport, tmp_path: Path, seed: str, zone: str, locale: str
+) -> None:
+    """Hash seed, time zone, locale and working directory change nothing: uid, digest, head hash."""
+    env = {
+        **os.environ, "PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": locale,
+        "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path / "home")],
+        cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [report.state.uid, report.digest, report.head_hash]
+
+
+def test_an_urgent_group_waits_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a group with an approval, an exit or an operator's command the runner waits until it is
+    durable; a disk that does not answer in time stops the session with what to do."""
+    folder = tmp_path / "2026-11-20-backtest-0123456789ab"
+    folder.mkdir(mode=0o700)
+    waited: list[int] = []
+    with JournalWriter.create(folder, "0123456789ab") as writer:
+        driven = Runner(writer)
+        real = writer.wait_durable
+
+        def noting(seq: int, timeout_s: float | None = None) -> bool:
+            waited.append(seq)
+            return real(seq, timeout_s)
+
+        monkeypatch.setattr(writer, "wait_durable", noting)
+        for ts, event in small_facts(SmallMarket(minutes=4), relaxed()):
+            before = len(waited)
+            derived = driven.group(ts, event)
+            kinds = [one.entry.kind for one in derived] + [type(event).__name__]
+            urgent = any(BY_KIND[kind].urgent for kind in kinds)
+            assert len(waited) - before == urgent
+            if urgent:
+                assert waited[-1] == writer.head_seq
+        assert waited
+        monkeypatch.setattr(writer, "wait_durable", lambda seq, timeout=None: False)
+        with pytest.raises(EngineFault, match="check the disk"):
+            driven.fact(driven.core.state.now, OperatorCommand("HALT", "a test", "to see"))
+
+
+def test_it_tells_when_it_opens_and_how_far_it_is(tmp_path: Path) -> None:
+    """``on_open`` is told the folder when the opening facts are in the journal; ``on_progress``
+    session times that only grow."""
+    opened: list[Path] = []
+    times: list[int] = []
+    report = runner_module.run_market(
+        tmp_path, SmallMarket(minutes=8), relaxed(), small_rows(),
+        on_open=opened.append, on_progress=times.append,
+    )  # fmt: skip
+    assert opened == [report.folder]
+    assert times == sorted(times)
+    assert len(times) == report.facts // 256 > 0
+
+
+def test_a_fresh_account_carries_its_capital_alone() -> None:
+    """A virtual account begins with the configured capital and nothing else."""
+    carried = fresh_account(relaxed(account={"capital_paise": 7}), DAY)
+    assert (carried.capital_paise, carried.day, carried.previous_session) == (7, DAY, None)
+    counts = (carried.realised_paise, carried.charges_paise, carried.trades_today)
+    assert (counts, carried.loss_streak, carried.halts) == ((0, 0, 0), 0, ())
+
+
+def test_the_next_day_carries_from_the_one_before(report: RunReport) -> None:
+    """Capital has moved by the day's result, halts stay, counts of the day begin anew, and the
+    session before is named with its head hash."""
+    account = replace(report.state.account, halts=("GOV_HALTED",))
+    halted = RunReport(**{
+        name: getattr(report, name) for name in report.__struct_fields__ if name != "state"
+    }, state=replace(report.state, account=account))  # fmt: skip
+    carried = carried_from(halted, DAY + 3)
+    assert carried.capital_paise == account.capital_paise + report.pnl_paise
+    assert (carried.previous_session, carried.previous_head_hash) == (
+        report.state.uid, report.head_hash,
+    )  # fmt: skip
+    assert carried.halts == ("GOV_HALTED",)
+    assert (carried.trades_today, carried.loss_streak, carried.realised_paise) == (0, 0, 0)
+
+
+def test_the_code_digest_follows_the_core_alone(tmp_path: Path) -> None:
+    """A changed, new or renamed file of the core changes it; the runner, other rooms, files that
+    are no Python and the place it lies in do not."""
+    for name in ("engine/core.py", "engine/runner.py", "events/feed.py", "cli/main.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x = 1\n")
+    before = code_digest(tmp_path)
+    for name in ("engine/runner.py", "cli/main.py", "engine/notes.txt"):
+        (tmp_path / name).write_text("x = 2\n")
+    assert code_digest(tmp_path) == before
+    (tmp_path / "engine/core.py").write_text("x = 2\n")
+    assert code_digest(tmp_path) != before
+    (tmp_path / "engine/core.py").write_text("x = 1\n")
+    assert code_digest(tmp_path) == before
+    (tmp_path / "events/feed.py").rename(tmp_path / "events/feeds.py")
+    assert code_digest(tmp_path) != before
+    assert own_code_digest() == code_digest(ROOT)
+
+
+def test_the_rulebook_s_digest_is_its_content_s() -> None:
+    """Another value in one row is another digest."""
+    rows = small_rows()
+    changed = (replace(rows[0], source="elsewhere"), *rows[1:])
+    assert rulebook_digest(rows) == rulebook_digest(tuple(rows))
+    assert rulebook_digest(rows) != rulebook_digest(changed)
