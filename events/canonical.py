@@ -22,8 +22,8 @@ from events.base import Event, Record
 from events.envelope import decode_envelope, encode_payload, is_canonical
 from events.registry import UnknownKindError, shapes
 
-INT_MIN: Final = -(2**63)
-INT_MAX: Final = 2**64 - 1
+INT_MIN: Final = -(1 << 63)
+INT_MAX: Final = (1 << 64) - 1
 """The integers that MessagePack holds."""
 
 SHAPES: Final = shapes()

@@ -66,7 +66,7 @@ GATES: Final[tuple[GateSpec, ...]] = (
     _g("near_quotes", N4, "count", "AT_LEAST", "fresh two-sided quotes near the money",
        "QUOTE_CHAIN_THIN"),
     _g("near_spread", N4, "bps", "AT_MOST", "median spread near the money",
-       "QUOTE_SPREAD_WIDE QUOTE_CHAIN_THIN"),
+       "QUOTE_SPREAD_WIDE QUOTE_SPREAD_UNKNOWN"),
     _g("regime_known", N5, "flag", "IS_TRUE", "a regime has been assessed", "REGIME_UNKNOWN"),
     _g("regime_prob", N5, "milli", "AT_LEAST", "probability of the leading regime",
        "REGIME_PROB_LOW REGIME_UNKNOWN"),

@@ -127,6 +127,7 @@ _QUOTE: Final = (
        "Look at both prices; one of the two feeds may be wrong."),
     _r("QUOTE_CHAIN_THIN", 406, N4, "BLOCK", "Too few near-the-money contracts have fresh two-sided quotes.", _WAIT),
     _r("QUOTE_SPREAD_WIDE", 407, N4, "BLOCK", "The median near-the-money spread is wider than allowed.", _WAIT),
+    _r("QUOTE_SPREAD_UNKNOWN", 408, N4, "UNKNOWN", "No near-the-money contract has a fresh two-sided quote.", _WAIT, ()),
 )  # fmt: skip
 _REGIME: Final = (
     _r("REGIME_UNKNOWN", 501, N5, "UNKNOWN", "No regime has been assessed yet.", _WAIT, (), "REGIME_UNKNOWN"),

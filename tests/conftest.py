@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ("tests.reached",)
+
 # Examples are the same in every run: a red run is then about the change, not about luck.
 # HYPOTHESIS_PROFILE=search looks for new ones.
 settings.register_profile("repeat", derandomize=True, deadline=None, database=None)

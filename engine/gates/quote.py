@@ -29,7 +29,7 @@ def judge(view: View) -> StageVerdict:
             *_witness(view),
             at_least("near_quotes", view.near_fresh, config.near_quotes_min, "QUOTE_CHAIN_THIN"),
             at_most("near_spread", view.near_spread_bps, config.near_spread_bps_max,
-                    "QUOTE_SPREAD_WIDE", unknown="QUOTE_CHAIN_THIN"),
+                    "QUOTE_SPREAD_WIDE", unknown="QUOTE_SPREAD_UNKNOWN"),
         ),
     )  # fmt: skip
 
