@@ -1,27 +1,39 @@
 """A session's projection, made when it is first asked for.
 
 Lives here: the call that every asking verb begins with. May import: projections, journal, ``cli``.
-Always holds: building is said on standard error; whatever stands in its way is a ``UserError``.
+Always holds: building is said on standard error, at once where a person waits at a terminal, else
+with the answer, so that a refusal stays one line; whatever stands in its way is a ``UserError``.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from cli.errors import told_as_user_error
 from cli.output import say
 
 
-def projection_of(folder: Path) -> Path:
-    """The published projection of a session's folder, built or caught up first if need be.
+class Projection:
+    """A published projection; ``file`` is what may be asked."""
 
-    Nothing is made in a folder that holds no session. Raises ``UserError``.
-    """
-    from cli.recorded import first_fact
-    from journal.errors import JournalError
-    from projections.duck.projector import ensure_projection
-    from projections.duck.store import ProjectionError
+    def __init__(self, folder: Path) -> None:
+        """Build or catch up the projection of a session's folder, if need be.
 
-    first_fact(folder)
-    with told_as_user_error(JournalError, ProjectionError):
-        return ensure_projection(folder, say)
+        Nothing is made in a folder that holds no session. Raises ``UserError``.
+        """
+        from cli.recorded import first_fact
+        from journal.errors import JournalError
+        from projections.duck.projector import ensure_projection
+        from projections.duck.store import ProjectionError
+
+        self._unsaid: list[str] = []
+        first_fact(folder)
+        hear = say if sys.stderr.isatty() else self._unsaid.append
+        with told_as_user_error(JournalError, ProjectionError):
+            self.file = ensure_projection(folder, hear)
+
+    def say_what_was_built(self) -> None:
+        """Say what has not been said yet; called when the answer is there."""
+        while self._unsaid:
+            say(self._unsaid.pop(0))

@@ -30,13 +30,14 @@ def command(words: tuple[str, ...], common: Common) -> None:
         axiom query "select column_name, comment from duckdb_columns() where table_name = 'gates'"
     """
     from cli.output import show, table, write_json
-    from cli.projection import projection_of
+    from cli.projection import Projection
     from projections.duck.query import QueryRefused, run_query
 
     session, sql = _session_and_sql(words)
-    published = projection_of(common.session(session))
+    projection = Projection(common.session(session))
     with told_as_user_error(QueryRefused):
-        result = run_query(published, sql)
+        result = run_query(projection.file, sql)
+    projection.say_what_was_built()
     if common.json:
         write_json(result.objects())
     else:

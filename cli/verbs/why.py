@@ -8,7 +8,6 @@ what it has; words and numbers are those of every other surface. Start reading a
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -18,6 +17,7 @@ from cli.options import Common, common_options
 from cli.paths import LATEST
 
 if TYPE_CHECKING:
+    from cli.projection import Projection
     from projections.why import WhyAnswer
 
 _OPTION_KINDS: Final = ("CE", "PE")
@@ -53,7 +53,7 @@ def command(
         axiom why --at 11:30 --contract NIFTY25SEP24500CE
     """
     from cli.output import parse_time
-    from cli.projection import projection_of
+    from cli.projection import Projection
     from cli.recorded import first_fact
 
     if at is not None and (begin is not None or end is not None):
@@ -65,7 +65,7 @@ def command(
     at_ts, from_ts, to_ts = (None if t is None else parse_time(t, day) for t in (at, begin, end))
     if from_ts is not None and to_ts is not None and from_ts > to_ts:
         raise UserError(f"the window from {begin} to {end} ends before it begins")
-    asked = Asked(projection_of(folder), underlying, contract)
+    asked = Asked(Projection(folder), underlying, contract)
     if from_ts is None and to_ts is None:
         asked.decision(at_ts, json=common.json)
     else:
@@ -75,8 +75,11 @@ def command(
 class Asked:
     """A question on one projection, its names checked. Raises ``UserError`` for an unknown one."""
 
-    def __init__(self, published: Path, underlying: str | None, contract: str | None) -> None:
-        self.published = published
+    def __init__(
+        self, projection: Projection, underlying: str | None, contract: str | None
+    ) -> None:
+        self.projection = projection
+        self.published = projection.file
         self.spans = {
             row["underlying"]: (row["first"], row["last"])
             for row in self._rows(
@@ -134,6 +137,7 @@ class Asked:
             raise UserError(self._nothing(names))
         first, *others = answers
         screening = None if self.contract is None else self._screening(first)
+        self.projection.say_what_was_built()
         if json:
             document = {**plain(first), "others": [_brief(answer) for answer in others]}
             write_json(document if screening is None else {**document, "contract": screening})
@@ -204,6 +208,7 @@ class Asked:
                 if self.contract is None
                 else why_contract(self.published, self.contract, from_ts, to_ts)
             )
+        self.projection.say_what_was_built()
         document = plain(answer)
         if screened is not None:
             document["contract"] = plain(screened)

@@ -22,6 +22,14 @@ def test_rows_are_an_array_of_objects(axiom: Call, session: Path) -> None:
     assert axiom("query", COUNT, "--json") == (0, answer.out, "")
 
 
+def test_a_refusal_is_one_line_also_where_the_projection_was_built_for_it(
+    axiom: Call, session: Path
+) -> None:
+    """What was built is told with an answer; without one only the refusal is."""
+    assert "nope" in axiom("query", "select nope from v1.decisions").refusal
+    assert axiom("query", "select 1 one").err == ""  # it stands, nothing to say
+
+
 def test_people_get_an_aligned_table(axiom: Call, built: Path) -> None:
     """Heading, rule, rows; null is a dash."""
     out = axiom("query", "select 1 a, 'x' b, null c union all select 10, 'yy', null order by 1").out
@@ -70,6 +78,4 @@ def test_half_a_journal_is_refused(axiom: Call, session: Path) -> None:
     """A cut segment is named where the projection would be built from it."""
     segment = session / "000001.axs"
     segment.write_bytes(segment.read_bytes()[: segment.stat().st_size // 2])
-    answer = axiom("query", "select 1 one")
-    assert (answer.code, answer.out) == (2, "")
-    assert "JOURNAL_CORRUPT" in answer.err.splitlines()[-1]
+    assert "JOURNAL_CORRUPT" in axiom("query", "select 1 one").refusal

@@ -224,6 +224,11 @@ def test_what_the_session_does_not_have_is_answered_with_what_it_has(
     assert contents(built) == before
 
 
+def test_a_refusal_is_one_line_also_for_a_fresh_session(axiom: Call, session: Path) -> None:
+    """The projection is built to find out that there is no such name; only the refusal is said."""
+    assert "it has NIFTY, BANKNIFTY" in axiom("why", "--underlying", "SENSEX").refusal
+
+
 def test_a_contract_of_another_underlying_is_refused(axiom: Call, built: Path) -> None:
     """Two names that contradict one another are not reconciled by guessing."""
     symbol = next(iter(screenings(built)[0]))
