@@ -27,24 +27,34 @@ if TYPE_CHECKING:
     from engine.runner import RunReport
     from events.session import CarriedOver
 
-NS_PER_S: Final = 1_000_000_000
 LEDGER: Final = "ledger.axl"
 
 
 @contextmanager
-def progress(label: str, start_ns: int, end_ns: int) -> Iterator[Callable[[int], None]]:
-    """A bar over the market's time where standard error is a terminal; silence elsewhere."""
+def progress(label: str, start: int, end: int) -> Iterator[Callable[[int], None]]:
+    """A bar from ``start`` to ``end`` (of whatever unit) where standard error is a terminal;
+    silence elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda ts: None
+        yield lambda place: None
         return
-    seconds = max((end_ns - start_ns) // NS_PER_S, 1)
-    with click.progressbar(length=seconds, label=label, file=sys.stderr) as bar:
+    length = max(end - start, 1)
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
 
-        def move(ts: int) -> None:
-            done = min(max((ts - start_ns) // NS_PER_S, 0), seconds)
+        def move(place: int) -> None:
+            done = min(max(place - start, 0), length)
             if done > bar.pos:
                 bar.update(done - bar.pos)
 
+        yield move
+
+
+@contextmanager
+def session_progress(label: str, folder: Path) -> Iterator[Callable[[int], None]]:
+    """A bar over a recorded session's entries, moved by seq. Raises the journal's errors."""
+    from cli.recorded import state_and_end
+
+    end = state_and_end(folder)[1].seq if sys.stderr.isatty() else 0
+    with progress(label, 0, end) as move:
         yield move
 
 

@@ -18,7 +18,7 @@ from replay.session import ReplayError, replay_session
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """``python -P -m replay FOLDER [--follow]``: 0 identical, 1 not, 2 could not run."""
+    """``python -P -m replay FOLDER [--follow]``: 0 good, 1 diverged, 2 could not run."""
     parser = argparse.ArgumentParser(prog="replay", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--follow", action="store_true", help="go on until the session is closed")
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"replay: {error}\n")
         return 2
     sys.stdout.buffer.write(msgspec.json.encode(report))
-    return 0 if report.identical else 1
+    return 1 if report.outcome == "diverged" else 0
 
 
 if __name__ == "__main__":

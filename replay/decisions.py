@@ -1,32 +1,48 @@
-"""The decisions of two runs, side by side.
+"""The decisions of two runs over the same facts, side by side.
 
 Lives here: what is compared of a decision, and how a difference is named by its first cause. May
-import: events. Always holds: decisions are paired by session time and underlying; each difference
-is at a gate that judged otherwise, or downstream of an earlier one that is named.
-Start reading at ``diff_decisions``.
+import: events. Always holds: the runs are compared group by group, so only differences are kept; a
+difference is at the first gate that judged otherwise, or downstream of the first moment at which
+the two accounts did otherwise, and that moment is named.
+Start reading at ``DecisionDiffer.take``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
+from msgspec.structs import astuple, replace
 
-from events.decision import DecisionMade, GatesEvaluated, StageVerdict
+from events.base import Event
+from events.decision import (
+    ContractsScreened,
+    DecisionMade,
+    GateRow,
+    GatesEvaluated,
+    StageVerdict,
+)
+from events.gates import CONTRACT_FILTERS
+from events.orders import IntentApproved, PositionChanged
+from events.reasons import N6, N8, N9, N10, N11
 
 CHANGED_GATE: Final = "CHANGED_GATE"
 DOWNSTREAM: Final = "DOWNSTREAM"
+ABSENT: Final = "ABSENT"
+CONTRACT: Final = "contract"
+COOLDOWN: Final = "cooldown"
 
-Key = tuple[int, str]
-"""(session time ns, underlying)."""
+CHOOSING: Final = (N8, N9, N10)
+"""The stages whose numbers say which contract is taken; those of N11 say how many lots."""
+
+Key = Callable[[GateRow], object]
+Pair = tuple[GateRow | None, GateRow | None]
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """One decision with the gates behind it where they were kept, and the lots of its intent."""
+    """One decision with the gates behind it and the lots of its intent (0 without one)."""
 
-    ts: int
-    underlying: str
     outcome: str
     stage: str
     reason: str
@@ -34,34 +50,27 @@ class Decided(msgspec.Struct, frozen=True):
     lots: int
     official: tuple[StageVerdict, ...]
 
-    @classmethod
-    def of(
-        cls, ts: int, made: DecisionMade, gates: GatesEvaluated | None, lots: int = 0
-    ) -> Decided:
-        """The decision of a cycle."""
-        return cls(
-            ts, made.underlying, made.outcome, made.stage, made.reason, made.contract, lots,
-            gates.official if gates is not None else (),
-        )  # fmt: skip
-
-    @property
-    def key(self) -> Key:
-        return self.ts, self.underlying
-
 
 class FirstCause(msgspec.Struct, frozen=True):
-    """Why a decision differs: ``CHANGED_GATE`` with the gate that judged otherwise under another
-    limit, or ``DOWNSTREAM`` of the earlier difference at ``ts`` in ``underlying``."""
+    """Why a decision differs.
+
+    ``CHANGED_GATE``: ``gate`` of ``stage`` judged otherwise here (None where no single gate of the
+    stage did: a cap on lots), ``contract_filter`` the filter behind it. ``DOWNSTREAM``: it follows
+    from ``ts`` (ns) and ``underlying``, where the accounts first did otherwise; ``event`` is the
+    kind of derivation in which they did.
+    """
 
     kind: str
     stage: str | None
     gate: str | None
+    contract_filter: str | None
+    event: str | None
     ts: int
     underlying: str
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One decision that differs."""
+    """One decision that differs. Without a first cause the other run made no such decision."""
 
     ts: int
     underlying: str
@@ -89,25 +98,162 @@ class DecisionDiff(msgspec.Struct, frozen=True):
         return len(self.gained) + len(self.lost) + len(self.reason_changed) + len(self.size_changed)
 
 
-ABSENT: Final = "ABSENT"
+class _Group:
+    """What one run's group says of one underlying."""
+
+    def __init__(self) -> None:
+        self.decided: Decided | None = None
+        self.deeds: list[tuple[object, ...]] = []
 
 
-def diff_decisions(before: Iterable[Decided], after: Iterable[Decided]) -> DecisionDiff:
-    """Pair two runs' decisions and name every difference, in order of time."""
-    old = {one.key: one for one in before}
-    new = {one.key: one for one in after}
-    kinds: dict[str, list[Difference]] = {"gained": [], "lost": [], "reason": [], "size": []}
-    first: Difference | None = None
-    for key in sorted(old.keys() | new.keys()):
-        ours, theirs = old.get(key), new.get(key)
-        kind = _kind(ours, theirs)
-        if kind is not None:
-            one = _difference(key, ours, theirs, first)
-            kinds[kind].append(one)
-            first = first or one
-    return DecisionDiff(
-        tuple(kinds["gained"]), tuple(kinds["lost"]), tuple(kinds["reason"]), tuple(kinds["size"])
-    )
+class _Run:
+    """One run, group by group, with the last screening of each underlying: it is journaled only
+    when it changes."""
+
+    def __init__(self) -> None:
+        self.screened: dict[str, ContractsScreened] = {}
+
+    def read(self, events: Iterable[Event]) -> dict[str, _Group]:
+        """The groups by underlying, in the order of the cycle."""
+        groups: dict[str, _Group] = {}
+        gates: dict[str, tuple[StageVerdict, ...]] = {}
+        for event in events:
+            if isinstance(event, GatesEvaluated):
+                gates[event.underlying] = event.official
+            elif isinstance(event, ContractsScreened):
+                self.screened[event.underlying] = event
+            elif isinstance(event, DecisionMade):
+                official = gates.get(event.underlying, ())
+                groups.setdefault(event.underlying, _Group()).decided = Decided(
+                    event.outcome, event.stage, event.reason, event.contract, 0, official
+                )
+            elif isinstance(event, IntentApproved | PositionChanged):
+                _act(groups.setdefault(event.underlying, _Group()), event)
+        return groups
+
+
+def _act(group: _Group, event: IntentApproved | PositionChanged) -> None:
+    """What an account did, without the names it did it under: those hold seqs, and differ."""
+    if isinstance(event, PositionChanged):
+        group.deeds.append(("PositionChanged", *astuple(replace(event, position_id=""))))
+        return
+    group.deeds.append(("IntentApproved", *astuple(replace(event, intent_id="", gates_seq=0))))
+    if group.decided is not None:
+        group.decided = replace(group.decided, lots=event.lots)
+
+
+class DecisionDiffer:
+    """Compares two runs as they go."""
+
+    def __init__(self) -> None:
+        self._before, self._after = _Run(), _Run()
+        self._kinds: dict[str, list[Difference]] = {
+            "gained": [], "lost": [], "reason_changed": [], "size_changed": []
+        }  # fmt: skip
+        self._root: FirstCause | None = None
+
+    def take(self, ts: int, before: Iterable[Event], after: Iterable[Event]) -> None:
+        """The derivations that the fact at ``ts`` led to in both runs, in order."""
+        old, new = self._before.read(before), self._after.read(after)
+        for name in {**old, **new}:
+            ours, theirs = old.get(name, _Group()), new.get(name, _Group())
+            kind = _kind(ours.decided, theirs.decided)
+            if kind is not None:
+                cause = self._cause(ts, name, ours.decided, theirs.decided)
+                self._kinds[kind].append(_difference(ts, name, ours.decided, theirs.decided, cause))
+            if self._root is None and ours.deeds != theirs.deeds:
+                event = _first_deed(ours.deeds, theirs.deeds)
+                self._root = FirstCause(DOWNSTREAM, None, None, None, event, ts, name)
+
+    def result(self) -> DecisionDiff:
+        """Every difference so far, in order of time."""
+        return DecisionDiff(**{kind: tuple(found) for kind, found in self._kinds.items()})
+
+    def _cause(
+        self, ts: int, name: str, old: Decided | None, new: Decided | None
+    ) -> FirstCause | None:
+        if old is None or new is None:
+            return self._root
+        changed = _changed(old, new)
+        if self._root is not None and changed.follows:
+            return self._root
+        refused = self._changed_filter(name) if changed.gate == CONTRACT else None
+        return FirstCause(CHANGED_GATE, changed.stage, changed.gate, refused, None, ts, name)
+
+    def _changed_filter(self, name: str) -> str | None:
+        """The first filter that let one run have a contract which it refused the other."""
+        ours, theirs = self._before.screened.get(name), self._after.screened.get(name)
+        if ours is None or theirs is None:
+            return None
+        masks = dict(zip(theirs.contracts, theirs.masks, strict=True))
+        turned = 0
+        for contract, mask in zip(ours.contracts, ours.masks, strict=True):
+            other = masks.get(contract)
+            if other is not None and (mask == 0) != (other == 0):
+                turned |= mask | other
+        return CONTRACT_FILTERS[(turned & -turned).bit_length() - 1] if turned else None
+
+
+class _Change(msgspec.Struct, frozen=True):
+    """The gate that differs first; ``follows`` where its input is what the account did before and
+    its limit is the same, so that the difference may have come from there."""
+
+    stage: str
+    gate: str | None
+    follows: bool
+
+
+def _changed(old: Decided, new: Decided) -> _Change:
+    """The first gate, in declared order, that judged otherwise; for the same judgements on another
+    contract or size, the first of the stages that choose it which saw another number."""
+    judged = next(_rows(old.official, new.official, _judgement), None)
+    if judged is not None:
+        return judged
+    seen = _rows(old.official, new.official, _observed)
+    if old.contract != new.contract:
+        chosen = (one for one in seen if one.stage in CHOOSING)
+        return next(chosen, _Change(N10, CONTRACT, False))
+    # Lots within the same room of every gate, and yet others: the cap on lots itself.
+    return next((one for one in seen if one.stage == N11), _Change(N11, None, False))
+
+
+def _rows(
+    old: tuple[StageVerdict, ...], new: tuple[StageVerdict, ...], key: Key
+) -> Iterator[_Change]:
+    """Gates in which two evaluations differ by ``key``; a refused family stands for its stage."""
+    for ours, theirs in zip(old, new, strict=False):
+        for row, other in _pairs(ours.rows, theirs.rows):
+            if _differ(row, other, key):
+                families = _pairs(ours.evidence, theirs.evidence)
+                family = next((one for one in families if _differ(*one, _judgement)), (row, other))
+                gate = family[0] or family[1]
+                assert gate is not None
+                yield _Change(ours.stage, gate.gate, _follows(ours.stage, row, other))
+
+
+def _pairs(ours: tuple[GateRow, ...], theirs: tuple[GateRow, ...]) -> Iterator[Pair]:
+    """Rows of the same gate in both; None for a gate that only one side has."""
+    left, right = ({row.gate: row for row in rows} for rows in (ours, theirs))
+    return ((left.get(gate), right.get(gate)) for gate in {**left, **right})
+
+
+def _differ(row: GateRow | None, other: GateRow | None, key: Key) -> bool:
+    return row is None or other is None or key(row) != key(other)
+
+
+def _follows(stage: str, row: GateRow | None, other: GateRow | None) -> bool:
+    if row is None or other is None:
+        return False
+    of_account = stage in (N6, N11) or row.gate == COOLDOWN
+    return of_account and row.limit == other.limit
+
+
+def _judgement(row: GateRow) -> object:
+    return row.verdict, row.reason
+
+
+def _observed(row: GateRow) -> object:
+    return row.observed
 
 
 def _kind(old: Decided | None, new: Decided | None) -> str | None:
@@ -115,11 +261,11 @@ def _kind(old: Decided | None, new: Decided | None) -> str | None:
     if was != now:
         return "gained" if now else "lost"
     if old is None or new is None:
-        return "reason"
+        return None if old is new else "reason_changed"
     if (old.stage, old.reason) != (new.stage, new.reason):
-        return "reason"
+        return "reason_changed"
     if was and (old.lots, old.contract) != (new.lots, new.contract):
-        return "size"
+        return "size_changed"
     return None
 
 
@@ -127,47 +273,35 @@ def _traded(one: Decided | None) -> bool:
     return one is not None and one.outcome == "TRADE"
 
 
+def _first_deed(ours: list[tuple[object, ...]], theirs: list[tuple[object, ...]]) -> str:
+    """The kind of the first derivation that only one run has, or has otherwise."""
+    same = 0
+    while same < min(len(ours), len(theirs)) and ours[same] == theirs[same]:
+        same += 1
+    return str((ours[same:] or theirs[same:])[0][0])
+
+
+_NOTHING: Final = Decided(ABSENT, "", "", None, 0, ())
+
+
 def _difference(
-    key: Key, old: Decided | None, new: Decided | None, first: Difference | None
+    ts: int,
+    name: str,
+    old: Decided | None,
+    new: Decided | None,
+    cause: FirstCause | None,
 ) -> Difference:
+    was, now = old or _NOTHING, new or _NOTHING
     return Difference(
-        key[0],
-        key[1],
-        old.outcome if old is not None else ABSENT,
-        new.outcome if new is not None else ABSENT,
-        old.stage if old is not None else "",
-        new.stage if new is not None else "",
-        old.reason if old is not None else "",
-        new.reason if new is not None else "",
-        old.lots if old is not None else 0,
-        new.lots if new is not None else 0,
-        _cause(key, old, new, first),
+        ts,
+        name,
+        was.outcome,
+        now.outcome,
+        was.stage,
+        now.stage,
+        was.reason,
+        now.reason,
+        was.lots,
+        now.lots,
+        cause,
     )
-
-
-def _cause(
-    key: Key, old: Decided | None, new: Decided | None, first: Difference | None
-) -> FirstCause | None:
-    if old is not None and new is not None:
-        changed = changed_gate(old.official, new.official)
-        if changed is not None:
-            return FirstCause(CHANGED_GATE, changed[0], changed[1], key[0], key[1])
-    if first is not None:
-        return FirstCause(DOWNSTREAM, None, None, first.ts, first.underlying)
-    return None
-
-
-def changed_gate(
-    old: Sequence[StageVerdict], new: Sequence[StageVerdict]
-) -> tuple[str, str] | None:
-    """(stage, gate) of the first gate that judged otherwise under another limit.
-
-    A gate with the same limit that judges otherwise saw another state: that is downstream.
-    """
-    for ours, theirs in zip(old, new, strict=False):
-        rows = {row.gate: row for row in theirs.rows}
-        for row in ours.rows:
-            other = rows.get(row.gate)
-            if other is not None and row.limit != other.limit and row.verdict != other.verdict:
-                return ours.stage, row.gate
-    return None

@@ -3,13 +3,15 @@
 Lives here: the policy of facts, the two derived runs, their comparison. May import: events,
 journal, engine, replay. Always holds: the recorded configuration runs through the same core and
 paper broker as the other one, so that what differs is the configuration alone; derived sessions
-live under ``derived/``, outside the ledger and outside ``latest``.
+live under ``derived/``, outside the ledger and outside ``latest``; a run that fails leaves none.
 Start reading at ``whatif``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
@@ -20,24 +22,24 @@ from engine import config as settings
 from engine.config import Config
 from engine.runner import UID_CHARS, Runner, iso_day, own_code_digest
 from events.base import Event
-from events.decision import DecisionMade, GatesEvaluated
 from events.envelope import payload_digest
-from events.orders import IntentApproved
 from events.registry import FACT_KINDS, schema_digest
-from events.session import CarriedOver, SessionOpened
+from events.session import CarriedOver, ConfigChanged, SessionOpened
+from journal.close import close_session
+from journal.manifest import describe_session, write_manifest
 from journal.session_folder import make_session_folder
 from journal.writer import JournalWriter
-from replay.decisions import Decided, DecisionDiff, diff_decisions
-from replay.session import ReplayError, facts_of_session
+from replay.decisions import DecisionDiff, DecisionDiffer
+from replay.session import PROGRESS_SEQS, ReplayError, facts_of_session
 
-Policy = Literal["KEEP", "DROP", "REPLACE"]
+Policy = Literal["KEEP", "REPLACE"]
 
 FACT_POLICY: Final[tuple[tuple[str, Policy, str], ...]] = (
     ("SessionOpened", "REPLACE", "it holds the configuration and the code that now runs"),
-    ("CarriedOver", "REPLACE", "capital is a setting; everything else is kept"),
+    ("CarriedOver", "REPLACE", "capital moves as its setting does; everything else is kept"),
     ("ArtifactLoaded", "KEEP", "the rules of that day do not change"),
     ("InstrumentsLoaded", "KEEP", "nor do its instruments"),
-    ("ConfigChanged", "DROP", "the other configuration holds for the whole session"),
+    ("ConfigChanged", "REPLACE", "what the other configuration sets holds for the whole session"),
     ("OperatorCommand", "KEEP", "a halt was a halt"),
     ("TailCut", "KEEP", "it speaks of the journal, not of the market"),
     ("SessionClosed", "KEEP", "the end of the day"),
@@ -48,7 +50,7 @@ FACT_POLICY: Final[tuple[tuple[str, Policy, str], ...]] = (
 """What becomes of each kind of fact, and why."""
 
 _POLICY: Final = {kind: policy for kind, policy, _ in FACT_POLICY}
-assert tuple(_POLICY) == FACT_KINDS or set(_POLICY) == set(FACT_KINDS)
+assert sorted(_POLICY) == sorted(FACT_KINDS), "every kind of fact has its row"
 
 
 class WhatIf(msgspec.Struct, frozen=True):
@@ -62,34 +64,40 @@ class WhatIf(msgspec.Struct, frozen=True):
     changed: tuple[str, ...]
 
 
-class _Run(msgspec.Struct, frozen=True):
-    folder: Path
-    decisions: tuple[Decided, ...]
-    unquoted: int
-
-
 def whatif(
     folder: Path,
     derived: Path,
     change: Callable[[Config], Config],
-    on_progress: Callable[[str, int], None] | None = None,
+    *,
+    program: str = "axiom",
+    on_progress: Callable[[int], None] | None = None,
 ) -> WhatIf:
     """Run a session's facts under ``change`` of its configuration and under its own.
 
-    ``derived`` is the folder for the two new sessions. Raises ``ReplayError`` where the session
-    holds no facts, and the journal's errors where it is damaged.
+    ``derived`` is the folder for the two new sessions, made (0700) once ``change`` has given a
+    configuration; ``program`` names the program for their manifests; ``on_progress`` is told a
+    recorded seq now and then. Raises ``ReplayError`` where the session holds no facts, and the
+    journal's errors where it is damaged.
     """
     opened = next((e for _, _, e in facts_of_session(folder) if isinstance(e, SessionOpened)), None)
     if opened is None:
         raise ReplayError(f"{folder} holds no session: nothing to run again")
     recorded = settings.from_settings(opened.settings)
     other = change(recorded)
-    baseline = _run(folder, derived, recorded, "baseline", on_progress)
-    varied = _run(folder, derived, other, "whatif", on_progress)
+    derived.mkdir(mode=0o700, parents=True, exist_ok=True)
+    differ = DecisionDiffer()
+    with (
+        _run(derived, _Mapping(recorded, recorded), opened, "baseline", program) as baseline,
+        _run(derived, _Mapping(recorded, other), opened, "whatif", program) as varied,
+    ):
+        for facts, (seq, ts, event) in enumerate(facts_of_session(folder)):
+            differ.take(ts, baseline.fact(ts, event), varied.fact(ts, event))
+            if on_progress is not None and facts % PROGRESS_SEQS == 0:
+                on_progress(seq)
     return WhatIf(
         varied.folder,
         baseline.folder,
-        diff_decisions(baseline.decisions, varied.decisions),
+        differ.result(),
         varied.unquoted,
         changed_settings(recorded, other),
     )
@@ -101,42 +109,67 @@ def changed_settings(before: Config, after: Config) -> tuple[str, ...]:
     return tuple(f"{a.key}: {a.value} -> {b.value}" for a, b in pairs if a.value != b.value)
 
 
+class _Run:
+    """One derived session: the mapped facts under a configuration, journaled as any other."""
+
+    def __init__(self, folder: Path, runner: Runner, mapping: _Mapping) -> None:
+        self.folder = folder
+        self._runner = runner
+        self._mapping = mapping
+
+    def fact(self, ts: int, event: Event) -> list[Event]:
+        """Take a recorded fact as the policy lets it through; gives what it led to."""
+        mapped = self._mapping.fact(event)
+        if mapped is None:
+            return []
+        return [one.entry.event for one in self._runner.group(ts, mapped)]
+
+    @property
+    def unquoted(self) -> int:
+        """Instruments that never had a quote."""
+        return self._runner.core.state.quotes.count(None)
+
+
+@contextmanager
 def _run(
-    folder: Path,
-    derived: Path,
-    config: Config,
-    label: str,
-    on_progress: Callable[[str, int], None] | None,
-) -> _Run:
-    """One derived session: the kept facts under a configuration, journaled as any other."""
-    facts = ((ts, _mapped(event, config)) for _, ts, event in facts_of_session(folder))
-    kept = ((ts, event) for ts, event in facts if event is not None)
-    first_ts, first = next(kept)
-    assert isinstance(first, SessionOpened)
-    uid = payload_digest(first)[:UID_CHARS]
-    target = make_session_folder(derived, day=iso_day(first.day), mode=label, uid=uid)
-    collected: list[Decided] = []
-    with JournalWriter.create(target, uid) as writer:
-        runner = _Collecting(writer, collected)
-        runner.fact(first_ts, first)
-        for ts, event in kept:
-            runner.fact(ts, event)
-            if on_progress is not None and runner.facts % 512 == 0:
-                on_progress(label, ts)
-        writer.close()
-    unquoted = 0
-    for quote in runner.core.state.quotes:
-        unquoted += quote is None
-    return _Run(target, tuple(collected), unquoted)
+    parent: Path, mapping: _Mapping, recorded: SessionOpened, label: str, program: str
+) -> Iterator[_Run]:
+    """A run into a new session under ``parent``: sealed at the end, gone where it fails."""
+    opened = mapping.opened(recorded)
+    uid, day = payload_digest(opened)[:UID_CHARS], iso_day(opened.day)
+    folder = make_session_folder(parent, day=day, mode=label, uid=uid)
+    try:
+        about = describe_session(
+            session=folder.name, uid=uid, day=day, mode=opened.mode.lower(), program=program
+        )
+        write_manifest(folder, about)
+        with JournalWriter.create(folder, uid) as writer:
+            yield _Run(folder, Runner(writer), mapping)
+        close_session(folder, None)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
-def _mapped(event: Event, config: Config) -> Event | None:
-    """The fact as the policy lets it through; None where it is dropped."""
-    policy = _POLICY[type(event).__name__]
-    if policy == "DROP":
-        return None
-    if isinstance(event, SessionOpened):
-        flat = settings.flatten(config)
+class _Mapping(msgspec.Struct, frozen=True):
+    """The policy of facts with the configuration that was recorded and the one that replaces it."""
+
+    recorded: Config
+    other: Config
+
+    def fact(self, event: Event) -> Event | None:
+        """The fact as the policy lets it through; None where it is dropped."""
+        if _POLICY[type(event).__name__] == "KEEP":
+            return event
+        if isinstance(event, SessionOpened):
+            return self.opened(event)
+        if isinstance(event, CarriedOver):
+            moved = self.other.account.capital_paise - self.recorded.account.capital_paise
+            return replace(event, capital_paise=event.capital_paise + moved)
+        return self._changed(event) if isinstance(event, ConfigChanged) else None
+
+    def opened(self, event: SessionOpened) -> SessionOpened:
+        flat = settings.flatten(self.other)
         return replace(
             event,
             settings=flat,
@@ -144,32 +177,9 @@ def _mapped(event: Event, config: Config) -> Event | None:
             code_digest=own_code_digest(),
             schema_digest=schema_digest(),
         )
-    if isinstance(event, CarriedOver):
-        fresh = event.previous_session is None
-        return replace(event, capital_paise=config.account.capital_paise) if fresh else event
-    return event
 
-
-class _Collecting(Runner):
-    """A runner that keeps the decisions with their gates and lots."""
-
-    def __init__(self, writer: JournalWriter, collected: list[Decided]) -> None:
-        super().__init__(writer)
-        self._collected = collected
-
-    def fact(self, ts: int, event: Event) -> None:
-        gates: dict[str, GatesEvaluated] = {}
-        made: list[DecisionMade] = []
-        lots: dict[str, int] = {}
-        for derived in self.group(ts, event):
-            one = derived.entry.event
-            if isinstance(one, GatesEvaluated):
-                gates[one.underlying] = one
-            elif isinstance(one, DecisionMade):
-                made.append(one)
-            elif isinstance(one, IntentApproved):
-                lots[one.underlying] = one.lots
-        self._collected.extend(
-            Decided.of(ts, one, gates.get(one.underlying), lots.get(one.underlying, 0))
-            for one in made
-        )
+    def _changed(self, event: ConfigChanged) -> ConfigChanged | None:
+        before, after = settings.flatten(self.recorded), settings.flatten(self.other)
+        held = {a.key for a, b in zip(before, after, strict=True) if a.value != b.value}
+        left = tuple(one for one in event.settings if one.key not in held)
+        return replace(event, settings=left) if left else None

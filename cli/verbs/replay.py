@@ -16,6 +16,9 @@ from cli.options import Common, common_options
 from cli.output import say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from journal.errors import JournalCorrupt
     from replay.session import ReplayReport, Until
 
 
@@ -29,16 +32,18 @@ def command(session: str, until: str | None, common: Common) -> int:
     Equal bytes: identical, exit 0. A difference under equal code: diverged, exit 1. Under other
     code: other_engine with the decisions that differ, exit 0. A damaged journal: exit 1.
     """
+    from cli.run import session_progress
     from journal.errors import JournalCorrupt, JournalError
     from replay.session import ReplayError, replay_session
 
     folder = common.session(session)
+    limit = _until(folder, until)
     with told_as_user_error(ReplayError, JournalError):
         try:
-            report = replay_session(folder, until=_until(folder, until))
+            with session_progress("replay", folder) as move:
+                report = replay_session(folder, until=limit, on_progress=move)
         except JournalCorrupt as error:
-            say(f"axiom: the journal is damaged, so nothing was replayed: {error}")
-            return EXIT_BAD
+            return _damaged(error, common)
     if common.json:
         from cli.output import write_json
 
@@ -48,14 +53,23 @@ def command(session: str, until: str | None, common: Common) -> int:
     return EXIT_BAD if report.outcome == "diverged" else EXIT_GOOD
 
 
-def _until(folder: object, text: str | None) -> Until | None:
+def _damaged(error: JournalCorrupt, common: Common) -> int:
+    """A bad answer, not a failure to run: the same keys, of which only the problem is known."""
+    from replay.session import ReplayReport
+
+    say(f"axiom: the journal is damaged, so its replay proves nothing: {error}")
+    if common.json:
+        from cli.output import write_json
+
+        keys = [name for name in ReplayReport.__struct_fields__ if name != "decisions"]
+        write_json({**dict.fromkeys(keys), "identical": False, "problem": str(error)})
+    return EXIT_BAD
+
+
+def _until(folder: Path, text: str | None) -> Until | None:
     if text is None:
         return None
-    from pathlib import Path
-
     from cli.output import parse_place
-
-    assert isinstance(folder, Path)
     from replay.session import Until
 
     seq, ts = parse_place(text, folder)
@@ -78,6 +92,8 @@ def _tell(report: ReplayReport) -> None:
         f"{report.facts:,} facts, {report.derivations:,} derivations compared by "
         f"{report.comparison}, {report.ticks_per_s:,} ticks per CPU second"
     )
+    if report.unrecorded:
+        say(f"{report.unrecorded} derivations of the last group were never written: a crash")
     first = report.first_divergence
     if first is not None:
         say(
@@ -86,7 +102,9 @@ def _tell(report: ReplayReport) -> None:
         )
     diff = report.decisions
     if diff is not None:
+        same = "; every derivation is the same" if report.identical else ""
         say(
             f"recorded by other code: trades gained {len(diff.gained)}, lost {len(diff.lost)}, "
-            f"reasons changed {len(diff.reason_changed)}"
+            f"sizes changed {len(diff.size_changed)}, reasons changed {len(diff.reason_changed)}"
+            f"{same}"
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli import __version__
 from cli.errors import UserError, told_as_user_error
 from cli.load import load_config
 from cli.options import Common, common_options
@@ -17,6 +18,7 @@ from cli.output import say
 from cli.paths import desk_folder, make_private
 
 if TYPE_CHECKING:
+    from engine.config import Config
     from replay.decisions import Difference
     from replay.whatif import WhatIf
 
@@ -33,6 +35,7 @@ def command(session: str, common: Common) -> None:
     The baseline is the recorded configuration through the same paper broker. Each difference
     names the gate that judged otherwise, or the earlier difference that it follows from.
     """
+    from cli.run import session_progress
     from journal.errors import JournalError
     from replay.session import ReplayError
     from replay.whatif import whatif
@@ -41,9 +44,18 @@ def command(session: str, common: Common) -> None:
         raise UserError("what if what? give the other settings with --config FILE")
     folder = common.session(session)
     path = common.config
-    derived = make_private(desk_folder(common.home, common.desk) / DERIVED)
-    with told_as_user_error(ReplayError, JournalError):
-        found = whatif(folder, derived, lambda recorded: load_config(path, recorded))
+    derived = desk_folder(common.home, common.desk) / DERIVED
+
+    def other(recorded: Config) -> Config:
+        config = load_config(path, recorded)
+        make_private(derived)  # not before: a file that cannot be read changes nothing
+        return config
+
+    with (
+        told_as_user_error(ReplayError, JournalError),
+        session_progress("whatif", folder) as move,
+    ):
+        found = whatif(folder, derived, other, program=f"axiom {__version__}", on_progress=move)
     if not found.changed:
         say(f"{path} changes nothing of the recorded configuration")
     if common.json:
@@ -64,6 +76,8 @@ def _document(found: WhatIf) -> dict[str, Any]:
         **diff,
         "not_recorded": found.not_recorded,
         "changed": list(found.changed),
+        "folder": str(found.session),
+        "baseline_folder": str(found.baseline),
     }
 
 
@@ -87,13 +101,14 @@ def _tell(found: WhatIf) -> None:
 
 def _line(one: Difference) -> str:
     from projections.why import ist_iso
+    from replay.decisions import DOWNSTREAM
 
     cause = one.first_cause
     because = ""
-    if cause is not None and cause.gate is not None:
-        because = f" because {cause.gate} judged otherwise"
+    if cause is not None and cause.kind == DOWNSTREAM:
+        because = f" following {cause.event} {ist_iso(cause.ts)[11:19]} {cause.underlying}"
     elif cause is not None:
-        because = f" following {ist_iso(cause.ts)[11:19]} {cause.underlying}"
+        because = f" because {cause.contract_filter or cause.gate or cause.stage} judged otherwise"
     return (
         f"{ist_iso(one.ts)[11:19]} {one.underlying}: {one.before_reason} -> "
         f"{one.after_reason}{because}"
