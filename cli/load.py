@@ -122,9 +122,12 @@ def _open(
 
         return open_chain(Path(rest).expanduser(), rulebook)
     from adapters.markets.recorded import RecordedMarket
+    from journal.errors import JournalError
+    from replay.session import ReplayError
 
     folder = common.session(rest)
-    return RecordedMarket(lambda: _facts(folder), rulebook)
+    with told_as_user_error(JournalError, ReplayError):
+        return RecordedMarket(lambda: _facts(folder), rulebook)
 
 
 def _facts(folder: Path) -> Iterator[tuple[int, Event]]:

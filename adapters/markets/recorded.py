@@ -2,28 +2,33 @@
 
 Lives here: the market over the facts of a session. May import: events, engine.ports,
 engine.rulebook. Always holds: frames are given byte for byte with their times; lacks, bar and cycle
-rule are those of the recording; the identity is a digest of instruments and frames, so a copy is
-the same market.
+rule are those of the recording, and so are the first and the last moment of its cycles; the
+identity is a digest of all that, so a copy is the same market.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import msgspec
 
 from engine.ports import MarketError, MarketFrame
 from engine.rulebook import Rulebook
 from events.base import Event
-from events.feed import FeedFrame
+from events.feed import FeedFrame, TimerTick
 from events.session import (
     CycleRule,
     Instrument,
     InstrumentsLoaded,
     MarketIdentity,
+    SessionClosed,
     SessionOpened,
 )
+
+GRID: Final = "GRID"
+MS: Final = 1_000_000
 
 Facts = Callable[[], Iterator[tuple[int, Event]]]
 """Gives (ts, fact) of the recorded session from its start at each call."""
@@ -34,15 +39,14 @@ class RecordedMarket:
 
     def __init__(self, facts: Facts, rulebook: Rulebook) -> None:
         self._facts = facts
-        opened, loaded = self._opening()
-        window = rulebook.session_window(opened.day, "fno", "NSE")
+        self._opened, self._loaded = self._opening()
+        window = rulebook.session_window(self._opened.day, "fno", "NSE")
         if window is None:
             raise MarketError(
-                f"the rulebook knows no session on {opened.day}: add a row with source"
+                f"the rulebook knows no session on {self._opened.day}: add a row with source"
             )
-        self._opened, self._loaded = opened, loaded
         self.open_ns, self.close_ns = window.open_ns, window.close_ns
-        self._digest = self._content()
+        self._digest = self._read()
 
     def _opening(self) -> tuple[SessionOpened, InstrumentsLoaded]:
         opened: SessionOpened | None = None
@@ -53,10 +57,27 @@ class RecordedMarket:
                 return opened, event
         raise MarketError("the session holds no instruments: it cannot serve as a market")
 
-    def _content(self) -> str:
+    def _read(self) -> str:
+        """The content's digest; on the way the moments between which the recording had its cycles.
+
+        One that was never closed ends just after its last fact, so that a cycle there is one here;
+        on a grid the cycles end a cadence after the last, also where frames came after the close.
+        """
         digest = hashlib.sha256(msgspec.msgpack.encode(self._loaded))
-        for frame in self.frames():
-            digest.update(msgspec.msgpack.encode((frame.ts, frame.snapshot_end, frame.data)))
+        due: list[int] = []
+        end = self._opened.anchor_ns
+        for ts, event in self._facts():
+            end = ts if isinstance(event, SessionClosed) else ts + 1
+            if isinstance(event, TimerTick):
+                due = [*due[:1], event.due_ts]
+            elif isinstance(event, FeedFrame):
+                digest.update(msgspec.msgpack.encode((ts, event.snapshot_end, event.data)))
+        if due:
+            step = self.cycle_rule.cadence_ms * MS
+            on_grid = self.cycle_rule.kind == GRID
+            self.open_ns = due[0]
+            self.close_ns = min(end, due[-1] + step) if on_grid else end
+        digest.update(msgspec.msgpack.encode((self.open_ns, self.close_ns)))
         return digest.hexdigest()
 
     @property
