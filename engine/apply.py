@@ -55,7 +55,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 def apply(state: State, entry: Entry, look: Lookup) -> State:
     """The state after an entry. Facts move the clock and close bars before anything else."""
     if entry.is_fact:
-        state = roll_bars(state, entry.ts)
+        state = roll_bars(state, entry.ts, entry.seq)
         state = replace(state, now=entry.ts, seq=entry.seq)
     else:
         state = replace(state, seq=entry.seq)
@@ -177,18 +177,13 @@ def _session_closed(state: State, entry: Entry, look: Lookup) -> State:
 
 
 def _bar_closed(state: State, entry: Entry, look: Lookup) -> State:
-    """Take the bar off the list of those not yet said; keep the day's range of an index."""
+    """Keep the day's range of an index."""
     event = entry.event
     assert isinstance(event, market.BarClosed)
-    place = look.slot_of[event.instrument]
-    slot = state.slots[place]
-    slots = list(state.slots)
-    slots[place] = replace(slot, closed=slot.closed[1:])
-    state = replace(state, slots=tuple(slots))
-    if state.opened is None or event.bar_ms != state.opened.market.bar_ms:
-        return state
     u = look.underlying_of.get(event.instrument, -1)
     if u < 0 or state.underlyings[u].index != event.instrument:
+        return state
+    if state.opened is None or event.bar_ms != state.opened.market.bar_ms:
         return state
     one = state.markets[u]
     return _with_market(

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from engine.apply import Entry, apply
-from engine.decide import Item, decide
+from engine.decide import NOTHING, Item, decide
 from engine.lookup import EMPTY_LOOKUP, Lookup, lookup_for
 from engine.state import EMPTY, State
 from events.base import Event
@@ -25,7 +25,7 @@ ITEMS_MAX: Final = 10_000
 """Work items that one fact may lead to; a day's worst is about a hundred."""
 
 LAYOUT_KINDS: Final = ("InstrumentsLoaded",)
-"""Kinds after which the caches beside the state are rebuilt."""
+"""Facts after which the caches beside the state are rebuilt."""
 
 
 class CoreLoopError(RuntimeError):
@@ -65,6 +65,8 @@ class Core:
                 raise CoreLoopError(f"CORE_LOOP_LIMIT: fact {seq} led to over {ITEMS_MAX} items")
             item = queue.popleft()
             outcome = decide(self.state, item, self.look, seq + len(derived) + 1)
+            if outcome is NOTHING:
+                continue
             reactions: list[Item] = []
             for output in outcome.events:
                 one = self._derive(seq, ts, len(derived), output)
@@ -79,7 +81,7 @@ class Core:
         spec = BY_STRUCT[type(event)]
         seq = cause + before + 1
         entry = Entry(seq, spec.kind, ts, cause, event)
-        self._apply(entry)
+        self.state = apply(self.state, entry, self.look)
         return Derived(entry, encode_envelope(seq, spec.kind, spec.version, ts, cause, event))
 
     def _apply(self, entry: Entry) -> None:

@@ -201,7 +201,9 @@ def _cycle(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 
 
 def _bars(state: State) -> list[BarClosed]:
-    """Every bar that ended and is not yet said, in instrument order."""
+    """Every bar that ended before this fact, in instrument order."""
+    if state.rolled_seq != state.seq:
+        return []
     bar_ms = state.opened.market.bar_ms if state.opened is not None else 0
     return [
         _bar_event(slot, bar, bar_ms == bar.length_ns // MS)

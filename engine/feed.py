@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from engine.bars import (
     MINUTE_NS,
-    Accumulator,
     Bar,
     close_bar,
     fold_price,
@@ -44,6 +43,7 @@ REFUSED_WINDOW_NS: Final = 60 * SECOND_NS
 REFUSED_KEPT: Final = 64
 _DEPTH_AT: Final = 2 + 64
 _DEPTH_BYTES: Final = 120
+_FULL_STRIDE: Final = FULL_SIZE + 2
 _NO_DEPTH: Final = b""
 
 
@@ -63,42 +63,15 @@ def apply_feed_frame(state: State, event: FeedFrame, ts: int, seq: int, look: Lo
         return replace(state, feed=_refused(state.feed, ts))
     if packets.heartbeat:
         return replace(state, feed=_seen(state.feed, event, ts, 0, 0, state.feed.newest_stamp_s))
-    quotes = list(state.quotes)
-    touched: dict[int, Accumulator] = {}
+    quotes, accs = list(state.quotes), list(state.accs)
     newest, unknown = 0, packets.skipped
     for run in packets.runs:
-        stamp, missed = _fold_run(event.data, run, ts, seq, look, quotes, touched, state.accs)
+        fold = _fold_full if run.size == FULL_SIZE else _fold_small
+        stamp, missed = fold(event.data, run, ts, seq, look, quotes, accs)
         newest = stamp if stamp > newest else newest
         unknown += missed
     feed = _seen(state.feed, event, ts, packets.packets, unknown, newest)
-    return replace(state, quotes=tuple(quotes), accs=_frozen(state.accs, touched), feed=feed)
-
-
-def _frozen(
-    accs: tuple[tuple[int, ...], ...], touched: dict[int, Accumulator]
-) -> tuple[tuple[int, ...], ...]:
-    if not touched:
-        return accs
-    copy = list(accs)
-    for place, acc in touched.items():
-        copy[place] = tuple(acc)
-    return tuple(copy)
-
-
-def _fold_run(
-    data: bytes,
-    run: Run,
-    ts: int,
-    seq: int,
-    look: Lookup,
-    quotes: list[Quote | None],
-    touched: dict[int, Accumulator],
-    accs: tuple[tuple[int, ...], ...],
-) -> tuple[int, int]:
-    """Fold a run of equal packets; gives the newest exchange stamp and the unknown tokens."""
-    if run.size == FULL_SIZE:
-        return _fold_full(data, run, ts, seq, look, quotes, touched, accs)
-    return _fold_small(data, run, ts, seq, look, quotes, touched, accs)
+    return replace(state, quotes=tuple(quotes), accs=tuple(accs), feed=feed)
 
 
 def _fold_full(
@@ -108,33 +81,45 @@ def _fold_full(
     seq: int,
     look: Lookup,
     quotes: list[Quote | None],
-    touched: dict[int, Accumulator],
-    accs: tuple[tuple[int, ...], ...],
+    accs: list[tuple[int, ...]],
 ) -> tuple[int, int]:
+    """Fold a run of full packets; gives the newest exchange stamp and the unknown tokens.
+
+    The hottest loop of all: it holds the body of ``bars.fold_tick``, on accumulators that it
+    takes apart and puts together again, which costs less than to change a list of nine.
+    """
     index_of, slot_of = look.index_of, look.slot_of
     newest, unknown = 0, 0
-    at = run.start + _DEPTH_AT
+    at = run.start + _DEPTH_AT - _FULL_STRIDE
     for token, ltp, last, volume, oi, stamp, bid_units, bid, ask_units, ask in unpack_run(
         data, run
     ):
+        at += _FULL_STRIDE
         i = index_of.get(token, -1)
         if i < 0:
             unknown += 1
-            at += FULL_SIZE + 2
             continue
         quotes[i] = Quote(
             ltp, last, volume, oi, stamp, bid_units, bid, ask_units, ask, ts, seq,
             data[at : at + _DEPTH_BYTES],
         )  # fmt: skip
-        at += FULL_SIZE + 2
         if stamp > newest:
             newest = stamp
         place = slot_of[i]
-        if place >= 0 and ltp > 0:
-            acc = touched.get(place)
-            if acc is None:
-                acc = touched[place] = list(accs[place])
-            fold_tick(acc, ltp, volume)
+        if place < 0 or ltp <= 0:
+            continue
+        first, high, low, _, ticks, highest, base, banked, gapped = accs[place]
+        if not ticks:
+            first = high = low = ltp
+        elif ltp > high:
+            high = ltp
+        elif ltp < low:
+            low = ltp
+        if volume > highest:
+            if highest < 0:  # the feed's first, or the first after a gap: see ``rebase``
+                volume = base = max(volume, ~highest)
+            highest = volume
+        accs[place] = (first, high, low, ltp, ticks + 1, highest, base, banked, gapped)
     return newest, unknown
 
 
@@ -145,8 +130,7 @@ def _fold_small(
     seq: int,
     look: Lookup,
     quotes: list[Quote | None],
-    touched: dict[int, Accumulator],
-    accs: tuple[tuple[int, ...], ...],
+    accs: list[tuple[int, ...]],
 ) -> tuple[int, int]:
     """Packets without depth: what they lack stays as the last complete packet left it.
 
@@ -175,13 +159,12 @@ def _fold_small(
         newest = stamp if stamp > newest else newest
         place = look.slot_of[i]
         if place >= 0 and ltp > 0:
-            acc = touched.get(place)
-            if acc is None:
-                acc = touched[place] = list(accs[place])
+            acc = list(accs[place])
             if quoted:
                 fold_tick(acc, ltp, volume)
             else:
                 fold_price(acc, ltp)
+            accs[place] = tuple(acc)
     return newest, unknown
 
 
@@ -245,8 +228,9 @@ def mark_feed_gap(state: State) -> State:
 # --- bars --------------------------------------------------------------------------------------
 
 
-def roll_bars(state: State, ts: int) -> State:
-    """Close every minute that ended at or before ``ts``; called before anything else of a fact."""
+def roll_bars(state: State, ts: int, seq: int) -> State:
+    """Close every minute that ended at or before ``ts``; called before anything else of fact
+    ``seq``, which then has these bars to say."""
     if ts < state.bar_end_ns:
         return state
     start = state.bar_end_ns - MINUTE_NS
@@ -260,29 +244,20 @@ def roll_bars(state: State, ts: int) -> State:
         minute = close_bar(acc, start, MINUTE_NS)
         accs.append(tuple(acc))
         slots.append(_rolled(slot, minute, five_ended, start - start % FIVE_NS, bar_ns))
-    return replace(state, slots=tuple(slots), accs=tuple(accs), bar_end_ns=end)
+    return replace(state, slots=tuple(slots), accs=tuple(accs), bar_end_ns=end, rolled_seq=seq)
 
 
 def _rolled(
     slot: BarSlot, minute: Bar | None, five_ended: bool, five_start: int, bar_ns: int
 ) -> BarSlot:
-    five = slot.five if minute is None else (*slot.five, minute)
-    closed = slot.closed if minute is None else (*slot.closed, minute)
-    slot = replace(slot, five=five, closed=closed)
-    if minute is not None and bar_ns == MINUTE_NS:
-        slot = _stepped(slot, minute)
+    five, closed = (slot.five, ()) if minute is None else ((*slot.five, minute), (minute,))
     if five_ended and five:
-        whole = merge(five, five_start, FIVE_NS)
-        slot = replace(slot, five=(), closed=(*slot.closed, whole))
-        if bar_ns == FIVE_NS:
-            slot = _stepped(slot, whole)
-    return slot
-
-
-def _stepped(slot: BarSlot, bar: Bar) -> BarSlot:
-    return replace(
-        slot,
-        indicators=step_bar(slot.indicators, bar),
-        volatility=step_volatility(slot.volatility, bar.close_paise),
-        bars_done=slot.bars_done + 1,
-    )
+        closed = (*closed, merge(five, five_start, FIVE_NS))
+        five = ()
+    indicators, volatility, done = slot.indicators, slot.volatility, slot.bars_done
+    for bar in closed:
+        if bar.length_ns == bar_ns:
+            indicators = step_bar(indicators, bar)
+            volatility = step_volatility(volatility, bar.close_paise)
+            done += 1
+    return BarSlot(slot.instrument, five, closed, indicators, volatility, done)

@@ -54,8 +54,9 @@ class Quote(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
 class BarSlot(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """The bars of one instrument, between its ticks: its accumulator stands in ``State.accs``.
 
-    ``five`` holds the minutes of the open five-minute bar, ``closed`` bars that ended and are not
-    yet said. Indicators and volatility are those after the last declared bar.
+    ``five`` holds the minutes of the open five-minute bar, ``closed`` the bars that ended at the
+    last roll (``State.rolled_seq``). Indicators and volatility are those after the last declared
+    bar.
     """
 
     instrument: int
@@ -216,7 +217,10 @@ class AccountState(Record, frozen=True, array_like=True, gc=False, forbid_unknow
 
 
 class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """Everything the core knows. ``now`` is the last fact's ``ts``, ``seq`` the last applied."""
+    """Everything the core knows. ``now`` is the last fact's ``ts``, ``seq`` the last applied.
+
+    ``rolled_seq`` is the fact before which bars last ended: that fact says them.
+    """
 
     now: int
     seq: int
@@ -234,6 +238,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     slots: tuple[BarSlot, ...]
     accs: tuple[tuple[int, ...], ...]
     bar_end_ns: int
+    rolled_seq: int
     feed: FeedState
     markets: tuple[UnderlyingState, ...]
     orders: tuple[Order, ...]
@@ -267,6 +272,7 @@ EMPTY: Final = State(
     slots=(),
     accs=(),
     bar_end_ns=0,
+    rolled_seq=0,
     feed=EMPTY_FEED,
     markets=(),
     orders=(),
