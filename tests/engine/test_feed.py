@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.bars import MINUTE_NS
+from engine.bars import MINUTE_NS, TICKS, fold_tick
 from engine.core import Core
-from engine.feed import REFUSED_KEPT, REFUSED_WINDOW_NS
+from engine.feed import REFUSED_KEPT, REFUSED_WINDOW_NS, apply_feed_frame
 from engine.state import Quote, State
 from events.feed import FeedFrame, FeedStatus, TimerTick
 from events.market import BarClosed, FrameRejected
@@ -279,6 +279,30 @@ def test_a_gap_starts_the_count_of_bars_anew() -> None:
     trade(ts + 5 * MINUTE_NS + 2, 7)
     bars = [one for one in _bars(core, ts + 6 * MINUTE_NS) if one.instrument == FUTURE]
     assert [one.volume_units for one in bars] == [7], "the volume traded in the gap is in no bar"
+
+
+@given(
+    acc=st.lists(st.integers(-900, 900), min_size=9, max_size=9),
+    ticks=st.integers(0, 2),
+    price=st.integers(-1, 900),
+    volume=st.integers(0, 900),
+)
+@settings(deadline=None)
+def test_the_hot_loop_folds_as_fold_tick_does(
+    acc: list[int], ticks: int, price: int, volume: int
+) -> None:
+    """The loop's own copy of a tick's arithmetic gives what ``fold_tick`` gives, from any
+    accumulator: fresh, open, gapped; a price of 0 or below is no trade."""
+    acc[TICKS] = ticks
+    core = _opened()
+    place = core.look.slot_of[FUTURE]
+    accs = list(core.state.accs)
+    accs[place] = tuple(acc)
+    frame = frame_fact([full_packet(TOKENS[FUTURE], price, 65, volume, 1_000)])
+    after = apply_feed_frame(replace(core.state, accs=tuple(accs)), frame, 1, 1, core.look)
+    if price > 0:
+        fold_tick(acc, price, volume)
+    assert after.accs[place] == tuple(acc)
 
 
 # --- against a naive model ------------------------------------------------------------------------
