@@ -2,7 +2,8 @@
 
 Lives here: the port ``Files`` and ``OsFiles``. May import: the standard library. Always holds:
 folders are made 0700 and files 0600 at creation, a symbolic link in the last place of a path is
-never followed, a write is whole or an error, and nothing else in this room touches a file.
+never followed, only regular files are opened (a pipe or a device under a segment's name would
+never end), a write is whole or an error, and nothing else in this room touches a file.
 Start reading at ``Files``; a simulated disk implements the same verbs and counts them.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -38,6 +40,9 @@ class Files(Protocol):
 
     def truncate(self, handle: int, size: int) -> None: ...
 
+    def allocate(self, handle: int, size: int) -> None:
+        """Grow to ``size`` zero bytes whose space on the disk is taken now, not when written."""
+
     def sync(self, handle: int) -> None:
         """Return when the file's bytes and size are on the disk."""
 
@@ -53,8 +58,8 @@ class Files(Protocol):
         """The names in a folder, sorted."""
 
     def make_folder(self, folder: Path, *, exclusive: bool = False) -> None:
-        """With its parents, each 0700 at creation; an existing folder stays as it is, or is a
-        ``FileExistsError`` when ``exclusive``."""
+        """With its parents, each 0700 at creation and its name synced in the folder above; an
+        existing folder stays as it is, or is a ``FileExistsError`` when ``exclusive``."""
 
     def mode(self, path: Path) -> int:
         """Permission bits."""
@@ -77,13 +82,20 @@ _FLAGS: Final[dict[How, int]] = {
 }
 _FULL_SYNC: Final[int | None] = getattr(fcntl, "F_FULLFSYNC", None)
 """macOS: a plain sync there stops at the drive's cache."""
+_ZEROS_BYTES: Final = 1024 * 1024
 
 
 class OsFiles:
     """``Files`` on the operating system (Linux; macOS best effort)."""
 
     def open(self, path: Path, how: How) -> int:
-        return os.open(path, _FLAGS[how] | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+        # Without O_NONBLOCK opening a pipe waits for its other end for ever.
+        flags = _FLAGS[how] | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        handle = os.open(path, flags, FILE_MODE)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return handle
 
     def close(self, handle: int) -> None:
         os.close(handle)
@@ -111,6 +123,13 @@ class OsFiles:
     def truncate(self, handle: int, size: int) -> None:
         os.ftruncate(handle, size)
 
+    def allocate(self, handle: int, size: int) -> None:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(handle, 0, size)
+            return
+        for at in range(self.size(handle), size, _ZEROS_BYTES):
+            self.write(handle, at, bytes(min(_ZEROS_BYTES, size - at)))
+
     def sync(self, handle: int) -> None:
         if _FULL_SYNC is not None:
             fcntl.fcntl(handle, _FULL_SYNC)
@@ -137,6 +156,7 @@ class OsFiles:
         if exclusive:
             self.make_folder(folder.parent)
             os.mkdir(folder, FOLDER_MODE)
+            self.sync_dir(folder.parent)
             return
         missing = []
         while not folder.is_dir():
@@ -148,6 +168,7 @@ class OsFiles:
             except FileExistsError:
                 if not path.is_dir():
                     raise
+            self.sync_dir(path.parent)
 
     def mode(self, path: Path) -> int:
         return os.stat(path).st_mode & 0o777

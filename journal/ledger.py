@@ -21,7 +21,8 @@ LEDGER_NAME: Final = "ledger.axl"
 LEDGER_GENESIS: Final = bytes(32)
 STATE_CLOSED: Final = "closed"
 _HASH_DIGITS: Final = 64
-_SIZE_BYTES_MAX: Final = 256 * 1024 * 1024
+_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Some fifty thousand sessions."""
 
 
 class LedgerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,8 +52,9 @@ def parse_ledger(data: bytes, path: Path) -> tuple[tuple[LedgerRecord, ...], byt
     whole = data.rfind(b"\n") + 1
     records: list[LedgerRecord] = []
     previous, offset = LEDGER_GENESIS, 0
-    for line in data[:whole].splitlines(keepends=True):
-        digest, _, body = line.rstrip(b"\n").partition(b" ")
+    while offset < whole:
+        end = data.index(b"\n", offset)
+        digest, _, body = data[offset:end].partition(b" ")
         previous = record_hash(previous, body)
         number = len(records) + 1
         if digest != previous.hex().encode("ascii"):
@@ -68,7 +70,7 @@ def parse_ledger(data: bytes, path: Path) -> tuple[tuple[LedgerRecord, ...], byt
                 f"record {number} is numbered {record.number}", path=path, offset=offset
             )
         records.append(record)
-        offset += len(line)
+        offset = end + 1
     return tuple(records), previous, whole
 
 

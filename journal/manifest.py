@@ -71,7 +71,7 @@ def decode_manifest(data: bytes, path: Path) -> Manifest:
         fields = json.loads(data)
         fields.pop("digest")
         manifest = msgspec.convert(fields, Manifest)
-    except (ValueError, AttributeError, KeyError, msgspec.MsgspecError) as error:
+    except (ValueError, AttributeError, KeyError, RecursionError, msgspec.MsgspecError) as error:
         raise JournalCorrupt(f"not a manifest: {error}", path=path) from error
     if encode_manifest(manifest) != data:
         raise JournalCorrupt("the manifest was changed", path=path)

@@ -11,9 +11,12 @@ exit 0 intact, 1 problems, 2 could not look. Start reading at ``verify_session``
 from __future__ import annotations
 
 import argparse
+import errno
 import hashlib
 import json
+import os
 import re
+import stat
 import struct
 import sys
 import zlib
@@ -34,9 +37,11 @@ FINAL, SEALED = 1, 2
 MARK_SLOT = struct.Struct("<4sBB6sQQ32s")
 MARK_SLOT_BYTES = MARK_SLOT.size + 4
 MARK_OFFSETS = (0, 4096)
-LEDGER_BYTES_MAX = 256 * 1024 * 1024
+MARK_FILE_BYTES = MARK_OFFSETS[1] + MARK_SLOT_BYTES
+LEDGER_BYTES_MAX = 16 * 1024 * 1024
+SMALL_BYTES_MAX = 1024 * 1024
 SEGMENT = re.compile(r"([0-9]{6})\.(axj|axs)")
-SESSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[a-z]{1,16}-[0-9a-f]{12}(-[1-9][0-9]{0,5})?")
+SESSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[a-z]{1,16}-([0-9a-f]{12})(-[1-9][0-9]{0,5})?")
 GENESIS = bytes(32)
 PROBLEMS_MAX = 100
 SCAN_BYTES = 1024 * 1024
@@ -155,7 +160,8 @@ def verify_session(folder: Path, *, ledger: Path | None = None) -> VerifyReport:
     for index, (number, kinds) in enumerate(numbers):
         _verify_segment(state, number, kinds, last=index == len(numbers) - 1)
     if numbers:
-        _check_end(state, sealed="axs" in numbers[-1][1], any_live=_any_live(numbers))
+        any_live = any("axs" not in kinds for _, kinds in numbers)
+        _check_end(state, sealed="axs" in numbers[-1][1], any_live=any_live)
     _check_manifest(state, names)
     _check_ledger(state, ledger)
     if state.group_open:
@@ -190,16 +196,31 @@ def _segment_numbers(state: State, names: Sequence[str]) -> list[tuple[int, set[
     return sorted(kinds.items())
 
 
-def _any_live(numbers: list[tuple[int, set[str]]]) -> bool:
-    return any("axs" not in kinds for _, kinds in numbers)
-
-
 def _verify_segment(state: State, number: int, kinds: set[str], *, last: bool) -> None:
-    if kinds == {"axj", "axs"}:
-        _verify_both(state, number)
     name = f"{number:06d}.{'axs' if 'axs' in kinds else 'axj'}"
-    with (state.folder / name).open("rb") as file:
-        _walk(state, file, name, number, last=last)
+    try:
+        if kinds == {"axj", "axs"}:
+            _verify_both(state, number)
+        with _open(state.folder / name) as file:
+            _walk(state, file, name, number, last=last)
+    except OSError as error:
+        state.problem("JOURNAL_READ_FAILED", f"cannot be read: {error.strerror}", name)
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a regular file for reading. A link could leave the folder; a pipe or a device under a
+    file's name would never end. Raises ``OSError``."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(handle, "rb")
+
+
+def _read_small(path: Path) -> bytes:
+    """The first MiB of a file that is small when it is what it says. Raises ``OSError``."""
+    with _open(path) as file:
+        return file.read(SMALL_BYTES_MAX)
 
 
 def _verify_both(state: State, number: int) -> None:
@@ -209,7 +230,7 @@ def _verify_both(state: State, number: int) -> None:
         name = f"{number:06d}.{kind}"
         twin = State(state.folder, None, state.uid, state.seq, state.chain, state.fact)
         twin.group_open = state.group_open
-        with (state.folder / name).open("rb") as file:
+        with _open(state.folder / name) as file:
             _walk(twin, file, name, number, last=False)
         ends.append((twin.seq, twin.chain, twin.final))
         if kind == "axj":
@@ -479,7 +500,14 @@ def _check_end(state: State, *, sealed: bool, any_live: bool) -> None:
 def _read_mark(state: State, names: Sequence[str]) -> Mark | None:
     if "watermark" not in names:
         return None
-    data = (state.folder / "watermark").read_bytes()[: 1024 * 1024]
+    try:
+        data = _read_small(state.folder / "watermark")
+    except OSError as error:
+        state.problem("JOURNAL_READ_FAILED", f"cannot be read: {error.strerror}", "watermark")
+        return None
+    if len(data) > MARK_FILE_BYTES:
+        message = f"larger than its {MARK_FILE_BYTES} bytes"
+        state.problem("JOURNAL_WATERMARK_DAMAGED", message, "watermark")
     slots = [slot for at in MARK_OFFSETS if (slot := _parse_slot(data[at : at + 64])) is not None]
     if not slots:
         state.problem("JOURNAL_WATERMARK_DAMAGED", "neither slot is whole", "watermark")
@@ -510,8 +538,8 @@ def _check_manifest(state: State, names: Sequence[str]) -> None:
     """The manifest derives nothing, but a changed byte in it should show too."""
     if "manifest.json" not in names:
         return
-    data = (state.folder / "manifest.json").read_bytes()
     try:
+        data = _read_small(state.folder / "manifest.json")
         fields = json.loads(data)
         digest = fields.pop("digest")
         body = json.dumps(fields, sort_keys=True, separators=(",", ":"))
@@ -519,7 +547,7 @@ def _check_manifest(state: State, names: Sequence[str]) -> None:
         good = (
             hashlib.sha256(body.encode()).hexdigest() == digest and data == whole.encode() + b"\n"
         )
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         good = False
     if not good:
         state.problems.append(Problem("MANIFEST_CHANGED", "not as it was written", "manifest.json"))
@@ -534,25 +562,34 @@ def read_ledger(path: Path) -> tuple[list[dict[str, object]], list[Problem], lis
     """(records, problems, notes) of a ledger of sessions."""
     records: list[dict[str, object]] = []
     notes: list[str] = []
-    with path.open("rb") as file:
-        data = file.read(LEDGER_BYTES_MAX)
+    try:
+        with _open(path) as file:
+            data = file.read(LEDGER_BYTES_MAX + 1)
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+        return records, [Problem("LEDGER_CORRUPT", message, path.name)], notes
+    if len(data) > LEDGER_BYTES_MAX:
+        message = f"larger than {LEDGER_BYTES_MAX} bytes, which no ledger is"
+        return records, [Problem("LEDGER_CORRUPT", message, path.name, LEDGER_BYTES_MAX)], notes
     whole = data.rfind(b"\n") + 1
     if whole < len(data):
         notes.append(f"the ledger's last {len(data) - whole} bytes were never acknowledged")
     previous, offset = GENESIS, 0
-    for number, line in enumerate(data[:whole].splitlines(keepends=True), start=1):
-        digest, _, body = line.rstrip(b"\n").partition(b" ")
+    while offset < whole:
+        end, number = data.index(b"\n", offset), len(records) + 1
+        digest, _, body = data[offset:end].partition(b" ")
         previous = hashlib.sha256(previous + body).digest()
         try:
-            record = json.loads(body)
-            good = digest.decode("ascii") == previous.hex() and record["number"] == number
-        except (ValueError, KeyError, TypeError):
+            good = digest.decode("ascii") == previous.hex()
+            record = json.loads(body) if good else {}
+            good = good and record["number"] == number
+        except (ValueError, KeyError, TypeError, RecursionError):
             good = False
         if not good:
             message = f"record {number} does not continue the chain"
             return records, [Problem("LEDGER_CORRUPT", message, path.name, offset)], notes
         records.append(record)
-        offset += len(line)
+        offset = end + 1
     return records, [], notes
 
 
@@ -581,6 +618,20 @@ def _check_ledger(state: State, ledger: Path | None) -> None:
             )
     if not mine and not problems:
         state.notes.append("the ledger has no record of this session")
+        _check_name(state, ledger, records)
+
+
+def _check_name(state: State, ledger: Path, records: list[dict[str, object]]) -> None:
+    """A session under a name that is not its own: renamed, or put in another's place."""
+    folder = state.folder.resolve()
+    uid = state.uid.hex() if state.uid else None
+    match = SESSION.fullmatch(folder.name)
+    if match is not None and uid is not None and match[1] != uid:
+        state.problem("SESSION_RENAMED", f"it holds session {uid}", folder.name)
+        return
+    names = [str(record.get("session")) for record in records if record.get("uid") == uid]
+    if names and not any((folder.parent / name).is_dir() for name in names):
+        state.problem("SESSION_RENAMED", f"the ledger knows it as {names[-1]}", folder.name)
 
 
 def verify_ledger(ledger: Path, sessions: Path) -> tuple[Problem, ...]:
@@ -588,12 +639,10 @@ def verify_ledger(ledger: Path, sessions: Path) -> tuple[Problem, ...]:
     records, problems, _ = read_ledger(ledger)
     for record in records:
         name = str(record.get("session"))
-        if record.get("state") != "closed":
-            continue
-        if SESSION.fullmatch(name) is None or not (sessions / name).is_dir():
-            problems.append(
-                Problem("SESSION_MISSING", f"{name} is in the ledger and not here", ledger.name)
-            )
+        here = SESSION.fullmatch(name) is not None and (sessions / name).is_dir()
+        if record.get("state") == "closed" and not here:
+            message = f"{name} is in the ledger and not here"
+            problems.append(Problem("SESSION_MISSING", message, ledger.name))
     return tuple(problems)
 
 
