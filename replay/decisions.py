@@ -34,7 +34,7 @@ CONTRACT: Final = "contract"
 COOLDOWN: Final = "cooldown"
 
 CHOOSING: Final = (N8, N9, N10)
-"""The stages whose numbers say which contract is taken; those of N11 say how many lots."""
+"""The stages whose numbers say which contract is taken."""
 
 Key = Callable[[GateRow], object]
 Pair = tuple[GateRow | None, GateRow | None]
@@ -204,8 +204,8 @@ class _Change(msgspec.Struct, frozen=True):
 
 
 def _changed(old: Decided, new: Decided) -> _Change:
-    """The first gate, in declared order, that judged otherwise; for the same judgements on another
-    contract or size, the first of the stages that choose it which saw another number."""
+    """The first gate, in declared order, that judged otherwise; for the same judgements, the one
+    behind another contract or another size."""
     judged = next(_rows(old.official, new.official, _judgement), None)
     if judged is not None:
         return judged
@@ -213,8 +213,11 @@ def _changed(old: Decided, new: Decided) -> _Change:
     if old.contract != new.contract:
         chosen = (one for one in seen if one.stage in CHOOSING)
         return next(chosen, _Change(N10, CONTRACT, False))
-    # Lots within the same room of every gate, and yet others: the cap on lots itself.
-    return next((one for one in seen if one.stage == N11), _Change(N11, None, False))
+    # The smaller size was set by the gate that had room for just so much, or by the cap on lots.
+    small = min(old, new, key=lambda one: one.lots)
+    tight = [row.gate for one in small.official for row in one.rows if row.observed == small.lots]
+    sized = (one for one in seen if one.stage == N11 and one.gate in tight)
+    return next(sized, _Change(N11, None, False))
 
 
 def _rows(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli import __version__
+from cli.differences import tell_differences
 from cli.errors import UserError, told_as_user_error
 from cli.load import load_config
 from cli.options import Common, common_options
@@ -19,11 +20,9 @@ from cli.paths import desk_folder, make_private
 
 if TYPE_CHECKING:
     from engine.config import Config
-    from replay.decisions import Difference
     from replay.whatif import WhatIf
 
 DERIVED = "derived"
-SHOWN = 12
 
 
 @click.command("whatif", epilog="Example: axiom whatif latest --config wider.toml --json")
@@ -84,32 +83,5 @@ def _document(found: WhatIf) -> dict[str, Any]:
 def _tell(found: WhatIf) -> None:
     for line in found.changed:
         click.echo(line)
-    diff = found.diff
-    for title, rows in (
-        ("trades gained", diff.gained),
-        ("trades lost", diff.lost),
-        ("sizes changed", diff.size_changed),
-        ("reasons changed", diff.reason_changed),
-    ):
-        click.echo(f"{title}: {len(rows)}")
-        for one in rows[:SHOWN]:
-            click.echo(f"  {_line(one)}")
-        if len(rows) > SHOWN:
-            click.echo(f"  and {len(rows) - SHOWN} more: use --json")
+    tell_differences(found.diff)
     click.echo(f"instruments without a recorded quote: {found.not_recorded}")
-
-
-def _line(one: Difference) -> str:
-    from projections.why import ist_iso
-    from replay.decisions import DOWNSTREAM
-
-    cause = one.first_cause
-    because = ""
-    if cause is not None and cause.kind == DOWNSTREAM:
-        because = f" following {cause.event} {ist_iso(cause.ts)[11:19]} {cause.underlying}"
-    elif cause is not None:
-        because = f" because {cause.contract_filter or cause.gate or cause.stage} judged otherwise"
-    return (
-        f"{ist_iso(one.ts)[11:19]} {one.underlying}: {one.before_reason} -> "
-        f"{one.after_reason}{because}"
-    )
