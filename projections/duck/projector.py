@@ -225,15 +225,17 @@ class Projector:
     def run(self, *, follow: bool = False, stop: Stop = _never) -> Path:
         """Apply what the journal holds, publish, and give back the published file.
 
-        With ``follow`` go on until the session is closed or ``stop()`` is true at an idle moment.
+        With ``follow`` go on until the session is closed or ``stop()`` is true, applying and
+        publishing as time passes; without, nobody waits for what is in between.
         """
         first = min(self._point.seq, self._point.ticks_seq) + 1
         with JournalReader(self.folder, from_seq=first, verify_chain=False) as reader:
             for block in self._blocks(reader, follow=follow, stop=stop):
                 if block is not None:
                     self._take(block, reader)
-                self._maybe_apply(idle=block is None)
-                self._maybe_publish()
+                if follow:
+                    self._maybe_apply(idle=block is None)
+                    self._maybe_publish()
                 if stop():
                     break
             self._finish(closed=reader.closed)
