@@ -274,11 +274,20 @@ def _stage_answer(verdict: StageVerdict, *, assumed: bool) -> StageAnswer:
 
 
 def _tightest(rows: tuple[GateRow, ...]) -> GateRow | None:
-    """The row with the least room relative to its limit; None when no row has a margin."""
+    """The row with the least room relative to its limit, None when no row has a margin.
+
+    A yes or no has no room: it is shown only where the stage asks nothing else.
+    """
     measured = [row for row in rows if row.margin is not None]
+    graded = [row for row in measured if not _is_flag(row.gate)]
     if not measured:
         return None
-    return min(measured, key=lambda row: (row.margin or 0) / (abs(row.limit or 0) or 1))
+    return min(graded or measured, key=lambda row: (row.margin or 0) / (abs(row.limit or 0) or 1))
+
+
+def _is_flag(gate: str) -> bool:
+    spec = gate_catalogue.BY_GATE.get(gate)
+    return spec is not None and spec.sense == "IS_TRUE"
 
 
 def gate_answer(row: GateRow) -> GateAnswer:

@@ -31,10 +31,13 @@ def command(words: tuple[str, ...], common: Common) -> None:
     """
     from cli.output import show, table, write_json
     from cli.projection import Projection
-    from projections.duck.query import QueryRefused, run_query
+    from projections.duck.query import QueryRefused, check_select, run_query
 
     session, sql = _session_and_sql(words)
-    projection = Projection(common.session(session))
+    folder = common.session(session)
+    with told_as_user_error(QueryRefused):
+        check_select(sql)  # before a projection is built for it
+    projection = Projection(folder)
     with told_as_user_error(QueryRefused):
         result = run_query(projection.file, sql)
     projection.say_what_was_built()

@@ -97,6 +97,12 @@ def _columns(cursor: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
     return tuple(item[0] for item in cursor.description or ())
 
 
+def check_select(sql: str, limits: QueryLimits = DEFAULT_LIMITS) -> None:
+    """Is this one SELECT? Needs no file. Raises ``QueryRefused`` on anything else."""
+    with duckdb.connect() as connection:
+        _only_select(connection, sql, limits)
+
+
 def _only_select(
     connection: duckdb.DuckDBPyConnection, sql: str, limits: QueryLimits
 ) -> duckdb.Statement:

@@ -137,9 +137,10 @@ def test_answer_agrees_with_the_record() -> None:
 
 def test_passed_stage_shows_its_tightest_gate() -> None:
     """A passed stage shows the gate with the least room relative to its limit."""
+    flag = GateRow("link_up", "PASS", None, 1, 1, 0, None, ())
     wide = GateRow("link_age", "PASS", None, 100, 6_000, 5_900, 100, ())
     tight = GateRow("page_age", "PASS", None, 5_990, 6_000, 10, 5_990, ())
-    verdict = StageVerdict("N2_FEED_FRESH", "PASS", None, None, None, (wide, tight), ())
+    verdict = StageVerdict("N2_FEED_FRESH", "PASS", None, None, None, (flag, wide, tight), ())
     (shown,) = why.stage_answers(
         msgspec.structs.replace(FIRST_GATES, official=(verdict,), assumed=())
     )

@@ -16,6 +16,7 @@ from projections.duck.publish import read_status, ticks_folder
 from projections.duck.query import (
     QueryLimits,
     QueryRefused,
+    check_select,
     json_safe,
     open_reader,
     run_query,
@@ -105,6 +106,14 @@ def test_everything_else_is_refused(published: Path, tmp_path: Path, sql: str) -
     assert SECRET not in str(refused.value)
     assert (published.read_bytes(), sorted(tmp_path.iterdir())) == before
     assert secret_rows == [SECRET]
+
+
+def test_check_needs_no_file() -> None:
+    """What is no single SELECT is refused before any file is opened or built."""
+    check_select("select nothing from nowhere")
+    for sql in ("selec", "", "select 1; select 2", "drop table x", "select 1 -- " + "x" * 10**5):
+        with pytest.raises(QueryRefused):
+            check_select(sql)
 
 
 def test_a_link_beside_the_ticks_opens_nothing(tmp_path: Path) -> None:
