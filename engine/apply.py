@@ -16,16 +16,15 @@ from msgspec.structs import replace
 
 from engine import books
 from engine.bars import MINUTE_NS, new_accumulator
+from engine.carry import carried_account, cooldown_of, placed_positions
 from engine.chain import refresh
 from engine.config import from_settings
 from engine.feed import apply_feed_frame, apply_feed_status, mark_feed_gap, roll_bars
 from engine.layout import BAR_KINDS, underlyings_of, vix_of
-from engine.lookup import Lookup
+from engine.lookup import Lookup, underlying_places
 from engine.rulebook import Rulebook, resolve_day
 from engine.state import (
     EMPTY_UNDERLYING,
-    NEVER_NS,
-    AccountState,
     BarSlot,
     RegimeState,
     State,
@@ -81,16 +80,14 @@ def _session_opened(state: State, entry: Entry, look: Lookup) -> State:
 def _carried_over(state: State, entry: Entry, look: Lookup) -> State:
     event = entry.event
     assert isinstance(event, session.CarriedOver)
-    same_day = state.opened is not None and event.day == state.opened.day
-    account = AccountState(
-        event.capital_paise,
-        event.realised_paise if same_day else 0,
-        event.charges_paise if same_day else 0,
-        event.trades_today if same_day else 0,
-        event.loss_streak if same_day else 0,
-        event.halts,
-    )
-    return replace(state, carried=event, account=account)
+    day = state.opened.day if state.opened is not None else 0
+    exits = event.exits if event.day == day else 0
+    return replace(state, carried=event, account=carried_account(event, day), exits=exits)
+
+
+def _session_resumed(state: State, entry: Entry, look: Lookup) -> State:
+    """Whatever was connected is not: the next ``FeedStatus`` says otherwise."""
+    return replace(state, feed=replace(state.feed, connected=False, verified=False))
 
 
 def _artifact_loaded(state: State, entry: Entry, look: Lookup) -> State:
@@ -112,10 +109,15 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
     slots = tuple(
         BarSlot(i, (), (), None, None, 0) for i, row in enumerate(rows) if row.kind in BAR_KINDS
     )
-    # A pause of the account's last session goes on in this one, whichever underlying it was of.
-    cooldown = state.carried.cooldown_until_ns if state.carried is not None else NEVER_NS
+    # What the account's last session held and paused goes on in this one.
+    markets = tuple(
+        replace(EMPTY_UNDERLYING, cooldown_until_ns=cooldown_of(state.carried, one.name))
+        for one in maps
+    )
+    positions = placed_positions(state.carried, rows, underlying_places(maps))
     return replace(
         state,
+        positions=positions,
         instruments=rows,
         underlyings=maps,
         vix=vix_of(rows),
@@ -123,7 +125,7 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
         vols=(0.0,) * len(rows),
         slots=slots,
         accs=(tuple(new_accumulator()),) * len(slots),
-        markets=(replace(EMPTY_UNDERLYING, cooldown_until_ns=cooldown),) * len(maps),
+        markets=markets,
     )
 
 
@@ -138,9 +140,9 @@ def _operator_command(state: State, entry: Entry, look: Lookup) -> State:
     assert isinstance(event, session.OperatorCommand)
     halts = state.account.halts
     if event.verb == "HALT":
-        halts = (*halts, "GOV_HALTED") if "GOV_HALTED" not in halts else halts
+        halts = (*halts, books.HALTED) if books.HALTED not in halts else halts
     elif event.verb == "RESUME":
-        halts = tuple(one for one in halts if one != "GOV_HALTED")
+        halts = tuple(one for one in halts if one != books.HALTED)
     return replace(state, account=replace(state.account, halts=halts))
 
 
@@ -278,6 +280,7 @@ def _book(function: Callable[[State, Any, int, Lookup], State]) -> Callable[...,
 APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "SessionOpened": _session_opened,
     "CarriedOver": _carried_over,
+    "SessionResumed": _session_resumed,
     "ArtifactLoaded": _artifact_loaded,
     "InstrumentsLoaded": _instruments_loaded,
     "ConfigChanged": _config_changed,

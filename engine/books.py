@@ -25,6 +25,9 @@ from events.orders import (
 ENTRY: Final = "ENTRY"
 EXIT: Final = "EXIT"
 ENDED: Final = ("FILLED", "CANCELLED", "REJECTED")
+HALTED: Final = "GOV_HALTED"
+"""The halt of an operator; ``RESUME`` lifts this one and no other."""
+
 MS: Final = 1_000_000
 
 
@@ -228,17 +231,22 @@ def _with_position(state: State, position: Position) -> State:
 
 
 def apply_position_changed(state: State, event: PositionChanged, ts: int, look: Lookup) -> State:
-    """A closed position leaves the books: the streak and the underlying's cooldown follow."""
-    if event.status != "CLOSED":
-        return state
-    lost = event.realised_paise - event.charges_paise < 0
+    """A closed position leaves the books."""
+    held = position_of(state, event.position_id) if event.status == "CLOSED" else None
+    return settle_closed(state, held, ts) if held is not None else state
+
+
+def settle_closed(state: State, held: Position, ts: int) -> State:
+    """The books without a position that is sold: streak and the underlying's cooldown follow."""
+    assert held.quantity_units == 0, f"{held.position_id} is still held"
+    lost = held.realised_paise - held.charges_paise < 0
     account = replace(state.account, loss_streak=state.account.loss_streak + 1 if lost else 0)
-    u = look.underlying_of[event.contract]
     markets = list(state.markets)
-    markets[u] = replace(
-        markets[u], cooldown_until_ns=ts + state.config.risk.cooldown_s * 1000 * MS
+    markets[held.underlying] = replace(
+        markets[held.underlying],
+        cooldown_until_ns=ts + state.config.risk.cooldown_s * 1000 * MS,
     )
-    positions = tuple(one for one in state.positions if one.position_id != event.position_id)
+    positions = tuple(one for one in state.positions if one.position_id != held.position_id)
     return replace(state, positions=positions, account=account, markets=tuple(markets))
 
 

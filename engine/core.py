@@ -28,7 +28,14 @@ LAYOUT_KINDS: Final = ("InstrumentsLoaded",)
 """Facts after which the caches beside the state are rebuilt."""
 
 
-class CoreLoopError(RuntimeError):
+class CoreFault(RuntimeError):  # noqa: N818 - named for the condition
+    """``ENGINE_FAULT``: a reducer or a rule failed on an entry, which is never passed over.
+
+    The message names the entry's seq and kind; the state is not to be used any more.
+    """
+
+
+class CoreLoopError(CoreFault):
     """``CORE_LOOP_LIMIT``: one fact led to more than ``ITEMS_MAX`` work items."""
 
 
@@ -40,7 +47,10 @@ class Derived(msgspec.Struct, frozen=True, gc=False):
 
 
 class Core:
-    """The state with the caches beside it. ``step`` is the only way to move it."""
+    """The state with the caches beside it.
+
+    ``step`` moves it by a fact and what that leads to, ``take`` by an entry that was recorded.
+    """
 
     __slots__ = ("look", "state")
 
@@ -51,9 +61,24 @@ class Core:
     def step(self, seq: int, ts: int, event: Event) -> list[Derived]:
         """Apply one fact and all it leads to; gives the derivations in order.
 
-        Raises ``CoreLoopError``; a ``ts`` before the last fact's is a programming error.
+        Raises ``CoreFault``; a ``ts`` before the last fact's is a programming error.
         """
         assert ts >= self.state.now, f"fact {seq} lies before the session clock"
+        try:
+            return self._step(seq, ts, event)
+        except CoreFault:
+            raise
+        except Exception as error:
+            raise _fault(seq, type(event).__name__, error) from error
+
+    def take(self, entry: Entry) -> None:
+        """Apply one recorded entry, fact or derivation, as it stands. Raises ``CoreFault``."""
+        try:
+            self._apply(entry)
+        except Exception as error:
+            raise _fault(entry.seq, entry.kind, error) from error
+
+    def _step(self, seq: int, ts: int, event: Event) -> list[Derived]:
         fact = Entry(seq, BY_STRUCT[type(event)].kind, ts, seq, event)
         self._apply(fact)
         queue = deque((Item(fact.kind, 0, fact),))
@@ -88,6 +113,11 @@ class Core:
         self.state = apply(self.state, entry, self.look)
         if entry.kind in LAYOUT_KINDS:
             self.look = lookup_for(self.state)
+
+
+def _fault(seq: int, kind: str, error: Exception) -> CoreFault:
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return CoreFault(f"ENGINE_FAULT: the engine failed on entry {seq} ({kind}): {what}")
 
 
 def encode_fact(seq: int, ts: int, event: Event) -> bytes:

@@ -37,6 +37,7 @@ from events.orders import (
     RiskStateChanged,
     SessionSummarised,
 )
+from events.session import SessionClosed
 from events.wire.kite import FrameError
 
 MS: Final = 1_000_000
@@ -58,6 +59,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 NOTHING: Final = Outcome(())
+CRASHED: Final = "CRASHED"
 
 
 def decide(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -152,8 +154,20 @@ def _carried(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     return Outcome((_risk(state, "RISK_DAY_OPENED"),))
 
 
+def _instruments(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """What an earlier session left open is open here."""
+    return Outcome(tuple(_position(state, one) for one in state.positions))
+
+
 def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
-    """The day's end: bars that are open, orders that will not fill any more, the summary."""
+    """The day's end: bars that are open, orders that will not fill any more, the summary.
+
+    Of a session that crashed under other code nothing is said that this code would have to guess.
+    """
+    event = item.entry.event
+    assert isinstance(event, SessionClosed)
+    if event.reason == CRASHED:
+        return NOTHING
     events: list[Event] = list(_bars(state))
     events.extend(
         order_event(one, "CANCELLED", "ORDER_DAY_END", one.filled_units) for one in state.orders
@@ -318,8 +332,11 @@ def _position_changed(state: State, item: Item, look: Lookup, seq: int) -> Outco
     """The account after a fill: once the position has moved, for streak and cooldown follow it."""
     event = item.entry.event
     assert isinstance(event, PositionChanged)
-    entered = event.exit_reason is None
-    return Outcome((_risk(state, "RISK_ENTRY_FILLED" if entered else "RISK_EXIT_FILLED"),))
+    if event.exit_reason is not None:
+        return Outcome((_risk(state, "RISK_EXIT_FILLED"),))
+    before = state.carried.positions if state.carried is not None else ()
+    carried = any(one.position_id == event.position_id for one in before)
+    return Outcome((_risk(state, "RISK_CARRIED" if carried else "RISK_ENTRY_FILLED"),))
 
 
 def _order_changed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -355,11 +372,12 @@ def _nothing(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "SessionOpened": _nothing,
     "CarriedOver": _carried,
+    "SessionResumed": _other_fact,
     "ArtifactLoaded": _nothing,
-    "InstrumentsLoaded": _nothing,
+    "InstrumentsLoaded": _instruments,
     "ConfigChanged": _other_fact,
     "OperatorCommand": _other_fact,
-    "TailCut": _other_fact,
+    "TailCut": _nothing,
     "SessionClosed": _closed,
     "FeedFrame": _frame,
     "FeedStatus": _other_fact,

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from engine.state import State
+from engine.state import State, UnderlyingMap
 
 
 class Lookup(msgspec.Struct, frozen=True):
@@ -29,11 +29,17 @@ def lookup_for(state: State) -> Lookup:
     slot_of = [-1] * len(state.instruments)
     for place, slot in enumerate(state.slots):
         slot_of[slot.instrument] = place
+    index_of = {row.token: i for i, row in enumerate(state.instruments)}
+    return Lookup(index_of, slot_of, underlying_places(state.underlyings))
+
+
+def underlying_places(maps: tuple[UnderlyingMap, ...]) -> dict[int, int]:
+    """Instrument index to the place of its underlying, for every instrument that has one."""
     underlying_of: dict[int, int] = {}
-    for u, umap in enumerate(state.underlyings):
+    for u, umap in enumerate(maps):
         members = [umap.index, umap.future]
         for expiry in umap.expiries:
             members.extend(expiry.calls)
             members.extend(expiry.puts)
         underlying_of.update((i, u) for i in members if i >= 0)
-    return Lookup({row.token: i for i, row in enumerate(state.instruments)}, slot_of, underlying_of)
+    return underlying_of

@@ -20,6 +20,7 @@ from typing import Final
 import msgspec
 
 from engine import config as settings
+from engine.carry import carry_over
 from engine.config import Config
 from engine.core import Core, Derived, encode_fact
 from engine.ports import Market
@@ -158,27 +159,13 @@ def session_opened(
 
 def fresh_account(config: Config, day: int) -> CarriedOver:
     """What a fresh virtual account carries: nothing but its capital."""
-    return CarriedOver(None, None, day, 0, 0, 0, 0, (), 0, config.account.capital_paise)
+    capital = config.account.capital_paise
+    return CarriedOver(None, None, day, 0, 0, 0, 0, 0, (), capital, (), (), ())
 
 
 def carried_from(report: RunReport, day: int) -> CarriedOver:
-    """What the next day of the same command carries over from a finished one.
-
-    Counters of the day start anew by the day's own number; capital has moved by the result.
-    """
-    account = report.state.account
-    return CarriedOver(
-        previous_session=report.state.uid,
-        previous_head_hash=report.head_hash,
-        day=day,
-        realised_paise=0,
-        charges_paise=0,
-        trades_today=0,
-        loss_streak=0,
-        halts=account.halts,
-        cooldown_until_ns=0,
-        capital_paise=account.capital_paise + account.realised_paise - account.charges_paise,
-    )
+    """What the next day of the same command carries over from a finished one."""
+    return carry_over(report.state, report.head_hash, day, orders_unknown=False)
 
 
 def opening_facts(

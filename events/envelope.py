@@ -67,7 +67,7 @@ def decode_envelope(data: bytes) -> Envelope:
     """Read one envelope. Raises ``EnvelopeError`` on anything that is not exactly one."""
     try:
         return _decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise EnvelopeError(f"not an envelope: {error}") from error
 
 

@@ -156,6 +156,8 @@ _GOVERNANCE: Final = (
        "Entries go on once an operator resumes with a reason.", (), "LOCK_ACTIVE"),
     _r("GOV_CYCLES_MISSED", 703, N7, "BLOCK", "The engine missed cycles: it could not keep up.",
        "Check the machine's load; entries wait for a clean cycle."),
+    _r("GOV_EXITS_ONLY", 704, N7, "HALT", "This session stands beside a quarantined one: it may exit and not enter.",
+       "Restore or resolve the quarantined session, then open a new one.", ()),
 )  # fmt: skip
 _SELECT: Final = (
     _r("FAMILY_NONE", 801, N8, "BLOCK", "No strategy family may trade this regime.", _WAIT, (), "NO_STRATEGY_QUALIFIED"),
@@ -227,6 +229,7 @@ _ACCOUNT: Final = (
     _r("RISK_ENTRY_FILLED", 1502, "RISK", "INFO", "An entry was filled and counts as a trade.", "Nothing to do.", ()),
     _r("RISK_EXIT_FILLED", 1503, "RISK", "INFO", "A position was closed and its result counted.", "Nothing to do.", ()),
     _r("RISK_ORDER_ENDED", 1504, "RISK", "INFO", "An order ended without a fill and freed its risk.", "Nothing to do.", ()),
+    _r("RISK_CARRIED", 1505, "RISK", "INFO", "A position of the account's previous session is held on.", "Nothing to do.", ()),
 )  # fmt: skip
 _LINK: Final = (
     _r("FEED_RESUMED", 1601, "FEED", "INFO", "Frames arrive again after a gap.", "Nothing to do.", ()),
@@ -243,6 +246,8 @@ _JOURNAL: Final = (
        "Run `axiom verify`; if the chain holds, it was written wrong.", ()),
     _r("CORE_LOOP_LIMIT", 1704, "ENGINE", "HALT", "One fact led to more work items than is allowed.",
        "This is a fault of the engine: report it with the journal.", ()),
+    _r("ENGINE_FAULT", 1705, "ENGINE", "HALT", "The engine failed on an entry and stopped; the entry is in the journal.",
+       "This is a fault of the engine: report it with the journal. It stops there again until the engine is mended.", ()),
 )  # fmt: skip
 
 REASONS: Final[tuple[ReasonSpec, ...]] = (

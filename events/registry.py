@@ -17,6 +17,7 @@ import msgspec
 from events import decision, feed, market, orders, session
 from events.base import Event
 from events.envelope import Envelope
+from events.past.carried_over_v1 import CarriedOverV1
 from events.past.intent_approved_v1 import IntentApprovedV1
 
 Role = Literal["FACT", "DERIVATION"]
@@ -58,7 +59,8 @@ def _derivation(struct: type[Event], version: int = 1, *, urgent: bool = False) 
 
 SPECS: Final[tuple[KindSpec, ...]] = (
     _fact(session.SessionOpened),
-    _fact(session.CarriedOver),
+    _fact(session.CarriedOver, 2),
+    _fact(session.SessionResumed),
     _fact(session.ArtifactLoaded),
     _fact(session.InstrumentsLoaded),
     _fact(session.ConfigChanged),
@@ -89,6 +91,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
 )
 
 PAST: Final[dict[tuple[str, int], type[Event]]] = {
+    ("CarriedOver", 1): CarriedOverV1,
     ("IntentApproved", 1): IntentApprovedV1,
 }
 """Shapes that a journal may still hold and that nothing writes any more, by (kind, version)."""

@@ -1,9 +1,9 @@
 """Facts that open, feed and close a session.
 
 Lives here: identity of a session, what it carries over, artefacts by content, instruments,
-settings, operator commands and the end. May import: events.base. Always holds: no path, host,
-process id, secret or wall time stands in any of these structs; they would make two equal runs
-differ.
+settings, operator commands, its resumption and its end. May import: events.base. Always holds: no
+path, host, process id, secret or wall time stands in any of these structs; they would make two
+equal runs differ.
 """
 
 from __future__ import annotations
@@ -71,11 +71,56 @@ class SessionOpened(Event, frozen=True, array_like=True, gc=False, forbid_unknow
     settings_digest: str
 
 
+class CarriedCooldown(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """No entry in ``underlying`` (``*``: in any) before ``until_ns`` (ns UTC, session clock)."""
+
+    underlying: str
+    until_ns: int
+
+
+class CarriedPosition(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A long that an earlier session left open, by its contract's name, with its plan.
+
+    ``value_paise`` is the cost of what is held; result and charges are those of the position so
+    far, and already inside the account's.
+    """
+
+    position_id: str
+    strategy_id: str
+    exchange: str
+    tradingsymbol: str
+    quantity_units: int
+    value_paise: int
+    opened_ns: int
+    stop_paise: int
+    target_paise: int
+    trail_paise: int
+    best_bid_paise: int
+    realised_paise: int
+    charges_paise: int
+    risk_paise: int
+
+
+class CarriedOrder(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """An order of an earlier session whose end is not known; ``limit_paise`` None is: any price."""
+
+    order_id: str
+    authority: str
+    role: str
+    exchange: str
+    tradingsymbol: str
+    side: str
+    quantity_units: int
+    filled_units: int
+    limit_paise: int | None
+
+
 class CarriedOver(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """What the account brings from its previous session; limits count per day and account.
 
-    ``previous_session`` is None for a fresh virtual account. ``day`` is the day the day-counters
-    belong to: on another day they start at zero. Money in paise, net of charges.
+    ``previous_session`` is its uid, None for a fresh virtual account. ``day`` is the day the
+    day-counters belong to: on another day they start at zero. Money in paise, result and charges
+    apart. ``exits`` is how many exits were signalled that day, so that ids of exits go on.
     """
 
     previous_session: str | None
@@ -85,9 +130,25 @@ class CarriedOver(Event, frozen=True, array_like=True, gc=False, forbid_unknown_
     charges_paise: int
     trades_today: int
     loss_streak: int
+    exits: int
     halts: tuple[str, ...]
-    cooldown_until_ns: int
     capital_paise: int
+    cooldowns: tuple[CarriedCooldown, ...]
+    positions: tuple[CarriedPosition, ...]
+    unknown_orders: tuple[CarriedOrder, ...]
+
+
+class SessionResumed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The engine reopened a session that was not closed, and goes on with it.
+
+    ``after_seq`` is the last entry before this one and ``state_hash`` the SHA-256 (hex) of the
+    state's canonical bytes there: a replay must come to the same. ``cut_bytes`` were never
+    acknowledged. Until the next ``FeedStatus`` no connection counts as up.
+    """
+
+    after_seq: int
+    state_hash: str
+    cut_bytes: int
 
 
 class RuleRow(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -160,7 +221,11 @@ class OperatorCommand(Event, frozen=True, array_like=True, gc=False, forbid_unkn
 
 
 class TailCut(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """Bytes that were never acknowledged and were cut on reopening."""
+    """What reopening could not keep: bytes that were never acknowledged, or a group's missing end.
+
+    ``reason`` is ``TORN`` (the writer died within a write) or ``OTHER_CODE`` (the last group is
+    incomplete, and what it lacks can only be derived by the code that began it).
+    """
 
     after_seq: int
     cut_bytes: int
@@ -168,6 +233,9 @@ class TailCut(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fiel
 
 
 class SessionClosed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The last fact of a session. ``reason`` is ``END_OF_DAY``, ``OPERATOR`` or ``CRASHED``."""
+    """The last fact of a session. ``reason`` is ``END_OF_DAY``, ``OPERATOR`` or ``CRASHED``.
+
+    After ``CRASHED`` nothing is derived: what the session did is what it had recorded by then.
+    """
 
     reason: str

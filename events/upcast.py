@@ -22,12 +22,21 @@ Fields = dict[str, Any]
 Step = Callable[[Fields], Fields]
 
 
+def carried_over_1_to_2(fields: Fields) -> Fields:
+    """Version 1 had one cooldown for all underlyings, and nothing but counters."""
+    until = fields["cooldown_until_ns"]
+    kept = {name: value for name, value in fields.items() if name != "cooldown_until_ns"}
+    cooldowns = (("*", until),) if until else ()
+    return {**kept, "exits": 0, "cooldowns": cooldowns, "positions": (), "unknown_orders": ()}
+
+
 def intent_approved_1_to_2(fields: Fields) -> Fields:
     """Version 1 did not say what price the decision was made at."""
     return {**fields, "reference_paise": None}
 
 
 UPCASTS: Final[dict[tuple[str, int], Step]] = {
+    ("CarriedOver", 1): carried_over_1_to_2,
     ("IntentApproved", 1): intent_approved_1_to_2,
 }
 """The step from a past version of a kind to the version after it."""

@@ -64,7 +64,9 @@ class RowBuffer:
         if isinstance(event, decision.DecisionMade):
             self._decision(envelope, event)
             return event
-        self.count += ROWS[envelope.kind](rows, head, event)
+        rows_of = ROWS.get(envelope.kind)
+        if rows_of is not None:
+            self.count += rows_of(rows, head, event)
         return event
 
     def end_group(self) -> None:
@@ -156,20 +158,10 @@ def _append_gates(
 
 
 def _plain(table: str) -> Callable[[Tables, Head, Any], int]:
-    """A kind whose fields are a table's columns, in order; a tuple of names becomes one text."""
-    joined = tuple(
-        place
-        for place, column in enumerate(tables.BY_NAME[table].columns[3:])
-        if column.name in ("halts", "unstable")
-    )
+    """A kind whose fields are a table's columns, in order."""
 
     def add(out: Tables, head: Head, event: Any) -> int:
-        fields = msgspec.structs.astuple(event)
-        if joined:
-            fields = tuple(
-                ",".join(value) if place in joined else value for place, value in enumerate(fields)
-            )
-        out[table].append((*head, *fields))
+        out[table].append((*head, *msgspec.structs.astuple(event)))
         return 1
 
     return add
@@ -213,6 +205,23 @@ def _instruments(out: Tables, head: Head, event: session.InstrumentsLoaded) -> i
         (head[0], place, *msgspec.structs.astuple(row)) for place, row in enumerate(event.rows)
     )
     return len(event.rows)
+
+
+def _carried_over(out: Tables, head: Head, event: session.CarriedOver) -> int:
+    *counters, cooldowns, positions, orders = msgspec.structs.astuple(event)
+    place = counters.index(event.halts)
+    counters[place] = ",".join(event.halts)
+    out["carried_over"].append((*head, *counters))
+    records = (
+        ("carried_cooldowns", cooldowns),
+        ("carried_positions", positions),
+        ("carried_orders", orders),
+    )
+    for table, rows in records:
+        out[table].extend(
+            (head[0], place, *msgspec.structs.astuple(row)) for place, row in enumerate(rows)
+        )
+    return 1 + len(cooldowns) + len(positions) + len(orders)
 
 
 def _artifact(out: Tables, head: Head, event: session.ArtifactLoaded) -> int:
@@ -314,7 +323,8 @@ def _fill(out: Tables, head: Head, event: orders.FillApplied) -> int:
 
 ROWS: Final[dict[str, Callable[[Tables, Head, Any], int]]] = {
     "SessionOpened": _session_opened,
-    "CarriedOver": _plain("carried_over"),
+    "CarriedOver": _carried_over,
+    "SessionResumed": _plain("session_resumed"),
     "ArtifactLoaded": _artifact,
     "InstrumentsLoaded": _instruments,
     "ConfigChanged": _config_changed,

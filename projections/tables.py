@@ -13,7 +13,7 @@ import msgspec
 
 ColumnType = Literal["INT", "TEXT", "BOOL", "REAL"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Version of the base tables; a projection built by another version is rebuilt."""
 
 
@@ -57,6 +57,9 @@ _INT: Final[dict[str, str]] = {
     "capital_paise": "capital of the account, paise",
     "trades_today": "entries filled on this day and account",
     "loss_streak": "losing trades in a row",
+    "exits": "exits signalled on this day and account",
+    "value_paise": "cost of what is held, paise",
+    "best_bid_paise": "highest bid since entry, paise",
     "cooldown_until_ns": "no entry before this time, ns UTC; 0 for none",
     "after_seq": "last seq that was kept",
     "cut_bytes": "bytes that were cut, never acknowledged",
@@ -160,6 +163,7 @@ _TEXT: Final[dict[str, str]] = {
     "previous_session": "the account's previous session, null for a fresh account",
     "previous_head_hash": "head hash of that session",
     "halts": "halts carried over, comma separated",
+    "state_hash": "SHA-256 of the engine's state before this entry",
     "key": "dotted key of a setting; the unit stands in the key",
     "value": "value as text",
     "who": "who asked for it",
@@ -271,7 +275,30 @@ TABLES: Final[tuple[Table, ...]] = (
         "carried_over",
         "what the account brought into the session",
         _HEAD + "previous_session previous_head_hash day realised_paise charges_paise trades_today "
-        "loss_streak halts cooldown_until_ns capital_paise",
+        "loss_streak exits halts capital_paise",
+    ),
+    _table(
+        "carried_cooldowns",
+        "pauses that an earlier session began",
+        "seq ordinal underlying cooldown_until_ns",
+    ),
+    _table(
+        "carried_positions",
+        "positions that an earlier session left open",
+        "seq ordinal position_id strategy_id exchange tradingsymbol quantity_units value_paise "
+        "opened_ts stop_paise target_paise trail_paise best_bid_paise realised_paise "
+        "charges_paise risk_paise",
+    ),
+    _table(
+        "carried_orders",
+        "orders of an earlier session whose end is not known",
+        "seq ordinal order_id authority order_role exchange tradingsymbol side quantity_units "
+        "filled_units limit_paise",
+    ),
+    _table(
+        "session_resumed",
+        "the session reopened after its engine had died",
+        _HEAD + "after_seq state_hash cut_bytes",
     ),
     _table("settings", "settings, as opened and as changed", _HEAD + "kind key value who why"),
     _table("operator_commands", "what people asked for", _HEAD + "verb who why"),

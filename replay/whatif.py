@@ -32,11 +32,12 @@ from journal.writer import JournalWriter
 from replay.decisions import DecisionDiff, DecisionDiffer
 from replay.session import PROGRESS_SEQS, ReplayError, facts_of_session
 
-Policy = Literal["KEEP", "REPLACE"]
+Policy = Literal["KEEP", "REPLACE", "DROP"]
 
 FACT_POLICY: Final[tuple[tuple[str, Policy, str], ...]] = (
     ("SessionOpened", "REPLACE", "it holds the configuration and the code that now runs"),
     ("CarriedOver", "REPLACE", "capital moves as its setting does; everything else is kept"),
+    ("SessionResumed", "DROP", "this run did not die there; the connection comes back as it did"),
     ("ArtifactLoaded", "KEEP", "the rules of that day do not change"),
     ("InstrumentsLoaded", "KEEP", "nor do its instruments"),
     ("ConfigChanged", "REPLACE", "what the other configuration sets holds for the whole session"),

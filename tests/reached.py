@@ -50,7 +50,7 @@ ERRORS: Final = (
     registry.UnknownKindError,
     registry.VersionTooNewError,
     registry.PayloadError,
-    engine.core.CoreLoopError,
+    engine.core.CoreFault,
 )
 """Errors whose message begins with their code."""
 

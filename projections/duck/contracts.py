@@ -170,6 +170,10 @@ _TICK_FILES: Final = (
 _SAME_NAME: Final = (
     "entries",
     "carried_over",
+    "carried_cooldowns",
+    "carried_positions",
+    "carried_orders",
+    "session_resumed",
     "settings",
     "operator_commands",
     "tail_cuts",

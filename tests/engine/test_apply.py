@@ -12,7 +12,7 @@ from engine.state import EMPTY, State
 from events.decision import ContractsScreened
 from events.envelope import decode_envelope
 from events.registry import BY_KIND, decode_event
-from events.session import CarriedOver, InstrumentsLoaded, OperatorCommand
+from events.session import CarriedCooldown, CarriedOver, InstrumentsLoaded, OperatorCommand
 from tests.engine.build import at_trade, entry_of
 from tests.engine.fabricated import DAY, SmallMarket, relaxed, small_facts, small_run
 
@@ -75,7 +75,8 @@ def _carried(day: int) -> State:
         if isinstance(event, CarriedOver):
             event = replace(
                 event, day=day, realised_paise=-500, charges_paise=40, trades_today=3,
-                loss_streak=2, halts=("GOV_HALTED",), cooldown_until_ns=77, capital_paise=9_000,
+                loss_streak=2, exits=4, halts=("GOV_HALTED",), capital_paise=9_000,
+                cooldowns=(CarriedCooldown("NIFTY", 77), CarriedCooldown("SENSEX", 99)),
             )  # fmt: skip
         state = apply(state, entry_of(event, seq, SmallMarket().anchor_ns), look)
         look = lookup_for(state)
@@ -89,6 +90,7 @@ def test_limits_count_per_day_and_account() -> None:
     assert (account.realised_paise, account.charges_paise) == (-500, 40)
     assert (account.trades_today, account.loss_streak) == (3, 2)
     assert (account.capital_paise, account.halts) == (9_000, ("GOV_HALTED",))
+    assert state.exits == 4
     assert [one.cooldown_until_ns for one in state.markets] == [77]
 
 

@@ -240,14 +240,11 @@ def test_a_trade_whose_gain_is_eaten_by_charges_is_a_loss() -> None:
     """The streak counts the result after charges, not the gross one."""
     core = _held(1)
     (position,) = core.state.positions
-    said = PositionChanged(
-        position.position_id, "NIFTY", "trend.v1", 2, "CLOSED", 0, 0, 0, 0, 0, 0, 100, 101, "X"
-    )
-    after = books.apply_position_changed(core.state, said, core.state.now, core.look)
+    sold = replace(position, quantity_units=0, realised_paise=100, charges_paise=101)
+    after = books.settle_closed(core.state, sold, core.state.now)
     assert after.account.loss_streak == 1
-    even = books.apply_position_changed(
-        core.state, replace(said, charges_paise=100), core.state.now, core.look
-    )
+    assert after.positions == ()
+    even = books.settle_closed(core.state, replace(sold, charges_paise=100), core.state.now)
     assert even.account.loss_streak == 0
 
 

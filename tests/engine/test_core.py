@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from engine import core as core_module
 from engine import decide as decide_module
 from engine.config import flatten
-from engine.core import Core, CoreLoopError, encode_fact
+from engine.core import Core, CoreFault, CoreLoopError, encode_fact
 from engine.decide import Item, Outcome
 from engine.lookup import Lookup
 from engine.state import State
@@ -116,6 +116,19 @@ def test_a_fact_that_leads_to_itself_stops_with_a_code(monkeypatch: pytest.Monke
     core = Core(at_trade().before)
     with pytest.raises(CoreLoopError, match="CORE_LOOP_LIMIT"):
         core.step(core.state.seq + 1, core.state.now, TimerTick(core.state.now, 0))
+
+
+def test_a_failing_rule_names_the_entry_and_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error inside the core becomes ENGINE_FAULT with the entry's seq, not silence."""
+
+    def broken(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setitem(decide_module.DECIDE, "TimerTick", broken)
+    core = Core(at_trade().before)
+    seq = core.state.seq + 1
+    with pytest.raises(CoreFault, match=rf"ENGINE_FAULT: .*entry {seq} \(TimerTick\).*by nothing"):
+        core.step(seq, core.state.now, TimerTick(core.state.now, 0))
 
 
 def test_a_day_stays_far_below_the_loop_limit() -> None:

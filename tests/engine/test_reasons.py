@@ -33,6 +33,8 @@ ELSEWHERE = {
     "VERSION_TOO_NEW": "raised by the registry: tests/events/test_registry.py",
     "PAYLOAD_INVALID": "raised by the registry: tests/events/test_registry.py",
     "CORE_LOOP_LIMIT": "raised by the core: tests/engine/test_core.py",
+    "ENGINE_FAULT": "raised by the core: tests/engine/test_core.py",
+    "RISK_CARRIED": "a position of an earlier session: tests/engine/test_carry.py",
     "FRAME_REFUSED": "the sentence of FrameRejected, whose own word is the codec's fault",
     **{
         f"UPSTREAM_{stage}": "nothing takes its input from this stage"

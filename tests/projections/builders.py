@@ -111,12 +111,25 @@ class SessionMaker:
             "session.fno.close", "NSE", 20240101, 20991231, 1530, "hhmm", "a", False
         )
         yield session_opened()
-        yield session.CarriedOver(None, None, 20250829, 0, 0, 0, 0, ("a", "b"), 0, 10_000_000)
+        yield self._carried()
         yield session.ArtifactLoaded("RULEBOOK", "rules", "d" * 64, (rule,))
         yield session.InstrumentsLoaded("f" * 64, tuple(rows))
         yield feed.FeedStatus(1, "CONNECTED", True, len(rows))
         yield market.FeedHealthChanged(1, "LIVE", "FEED_STARTED", 0, 6_000)
         yield session.ConfigChanged((session.Setting("x.enabled", False),), "asha", "a test")
+
+    def _carried(self) -> session.CarriedOver:
+        position = session.CarriedPosition(
+            *("P0", "trend.v1", "NFO", "NIFTY2590224000CE", 75, 750_000, OPEN_NS),
+            *(8_000, 13_000, 500, 10_100, 0, 2_005, 150_000),
+        )
+        order = session.CarriedOrder(
+            "O0", "I0", "ENTRY", "NFO", "NIFTY2590224000CE", "BUY", 75, 0, 9
+        )
+        return session.CarriedOver(
+            *("0" * 12, "1" * 64, 20250829, 0, 0, 0, 0, 3, ("a", "b"), 10_000_000),
+            *((session.CarriedCooldown("NIFTY", OPEN_NS),), (position,), (order,)),
+        )
 
     def _frame(self) -> feed.FeedFrame:
         pick = self.random.randrange
@@ -287,6 +300,7 @@ class SessionMaker:
 
     def _closing(self) -> Iterator[Event]:
         yield session.OperatorCommand("HALT", "asha", "end of the test; it's done")
+        yield session.SessionResumed(self.seq, "b" * 64, 17)
         yield session.TailCut(self.seq, 17, "a torn batch")
         yield session.SessionClosed("END_OF_DAY")
         decisions = self.cycles * len(UNDERLYINGS)

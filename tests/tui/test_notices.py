@@ -21,7 +21,8 @@ def test_every_noted_kind_has_a_text() -> None:
     story.rejected("FRAME_TRAILING")
     story.fact(session.OperatorCommand("HALT", "trader", "news"))
     story.fact(session.ConfigChanged((session.Setting("risk.x", 1),), "trader", "test"))
-    story.fact(session.TailCut(9, 100, "torn"))
+    story.fact(session.TailCut(9, 100, "TORN"))
+    story.fact(session.SessionResumed(9, "0" * 64, 100))
     story.fact(feed.TimerTick(story.now, 3))
     story.close()
     kinds = {notice.kind for notice in view_of(story).notices}

@@ -102,6 +102,10 @@ def _config(view: LiveView, event: session.ConfigChanged) -> Told:
     return WARN, "warn", f"CONFIG by {event.who}: {keys}"
 
 
+def _resumed(view: LiveView, event: session.SessionResumed) -> Told:
+    return WARN, "warn", f"RESUMED after #{event.after_seq}: the engine had died"
+
+
 def _tail(view: LiveView, event: session.TailCut) -> Told:
     return WARN, "warn", f"TAIL CUT {event.cut_bytes} bytes after #{event.after_seq}"
 
@@ -123,6 +127,7 @@ TEXTS: Final[dict[str, Callable[[LiveView, Any], Told]]] = {
     "RiskStateChanged": _risk,
     "OperatorCommand": _command,
     "ConfigChanged": _config,
+    "SessionResumed": _resumed,
     "TailCut": _tail,
     "SessionClosed": _closed,
 }

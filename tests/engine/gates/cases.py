@@ -301,6 +301,8 @@ MISSES: tuple[Miss, ...] = (
          lambda s: with_order(s, underlying=0), lambda s: with_order(s, underlying=1)),
     Miss("carried_over", "UNKNOWN", "GOV_CARRY_MISSING", lambda s: replace(s, carried=None)),
     Miss("halted", "BLOCK", "GOV_HALTED", lambda s: account(s, halts=("GOV_HALTED",))),
+    Miss("halted", "BLOCK", "GOV_EXITS_ONLY",
+         lambda s: account(s, halts=("GOV_HALTED", "GOV_EXITS_ONLY"))),
     Miss("cycles_missed", "BLOCK", "GOV_CYCLES_MISSED",
          lambda s: replace(s, missed=1), lambda s: replace(s, missed=0)),
     Miss("family", "BLOCK", "FAMILY_NONE", lambda s: regime(s, regime="PANIC", leader="PANIC")),

@@ -86,7 +86,9 @@ def test_what_was_carried_over_counts_on_the_same_day_only(day: int, carried: in
     """Limits and results belong to a day and an account, so an earlier session of it counts."""
     story = Story().setting_up()
     story.fact(
-        session.CarriedOver("earlier", "0" * 64, day, 50_000, 2_000, 1, 0, (), 0, 10_000_000)
+        session.CarriedOver(
+            "earlier", "0" * 64, day, 50_000, 2_000, 1, 0, 0, (), 10_000_000, (), (), ()
+        )
     )
     money = view_of(story).money
     assert (money.carried_net_paise, money.net_paise) == (carried, carried)

@@ -1,0 +1,175 @@
+"""What an account takes from one session into the next, and how the next one takes it in.
+
+Lives here: ``CarriedOver`` made from a state, and its positions placed among new instruments. May
+import: events, engine. Always holds: pure; on the same trading day every counter goes on where it
+stood, on another the counts of the day begin anew and the capital has moved by the day's result;
+a position is never lost: a contract that the next session does not have is an error.
+Start reading at ``carry_over``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.books import settle_closed
+from engine.state import AccountState, Order, Position, State
+from events.session import (
+    CarriedCooldown,
+    CarriedOrder,
+    CarriedOver,
+    CarriedPosition,
+    Instrument,
+)
+
+EXITS_ONLY: Final = "GOV_EXITS_ONLY"
+"""The halt of a session beside a quarantined one: it exits, and enters nothing."""
+
+EVERY: Final = "*"
+
+
+class CarryError(ValueError):
+    """A carried position whose contract is not among the session's instruments."""
+
+
+def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) -> CarriedOver:
+    """What the session of ``day`` carries from the one whose last state this is.
+
+    ``head_hash`` (hex) is the chain there. ``orders_unknown``: what became of its working orders
+    after that state cannot be known (its journal is damaged); else they ended with the session.
+    """
+    state = _settled(state)
+    assert state.opened is not None, "a session that never opened has nothing to carry"
+    account = state.account
+    same_day = day == state.opened.day
+    result = account.realised_paise - account.charges_paise
+    return CarriedOver(
+        previous_session=state.uid,
+        previous_head_hash=head_hash,
+        day=day,
+        realised_paise=account.realised_paise if same_day else 0,
+        charges_paise=account.charges_paise if same_day else 0,
+        trades_today=account.trades_today if same_day else 0,
+        loss_streak=account.loss_streak if same_day else 0,
+        exits=state.exits if same_day else 0,
+        halts=tuple(one for one in account.halts if one != EXITS_ONLY),
+        capital_paise=account.capital_paise if same_day else account.capital_paise + result,
+        cooldowns=_cooldowns(state) if same_day else (),
+        positions=tuple(_position(state, one) for one in state.positions),
+        unknown_orders=tuple(_order(state, one) for one in state.orders) if orders_unknown else (),
+    )
+
+
+def _settled(state: State) -> State:
+    """Finish what a cut group left half done: a position that is sold is closed."""
+    for position in state.positions:
+        if position.quantity_units == 0:
+            state = settle_closed(state, position, state.now)
+    return state
+
+
+def _cooldowns(state: State) -> tuple[CarriedCooldown, ...]:
+    return tuple(
+        CarriedCooldown(umap.name, market.cooldown_until_ns)
+        for umap, market in zip(state.underlyings, state.markets, strict=True)
+        if market.cooldown_until_ns
+    )
+
+
+def _position(state: State, one: Position) -> CarriedPosition:
+    row = state.instruments[one.contract]
+    return CarriedPosition(
+        one.position_id,
+        one.strategy_id,
+        row.exchange,
+        row.tradingsymbol,
+        one.quantity_units,
+        one.value_paise,
+        one.opened_ns,
+        one.stop_paise,
+        one.target_paise,
+        one.trail_paise,
+        one.best_bid_paise,
+        one.realised_paise,
+        one.charges_paise,
+        one.risk_paise,
+    )
+
+
+def _order(state: State, one: Order) -> CarriedOrder:
+    row = state.instruments[one.contract]
+    return CarriedOrder(
+        one.order_id,
+        one.authority,
+        one.role,
+        row.exchange,
+        row.tradingsymbol,
+        one.side,
+        one.quantity_units,
+        one.filled_units,
+        one.limit_paise or None,
+    )
+
+
+# --- taking it in --------------------------------------------------------------------------------
+
+
+def carried_account(event: CarriedOver, day: int) -> AccountState:
+    """The account at the beginning of a session of ``day``."""
+    same_day = event.day == day
+    return AccountState(
+        event.capital_paise,
+        event.realised_paise if same_day else 0,
+        event.charges_paise if same_day else 0,
+        event.trades_today if same_day else 0,
+        event.loss_streak if same_day else 0,
+        event.halts,
+    )
+
+
+def cooldown_of(event: CarriedOver | None, underlying: str) -> int:
+    """Until when (ns UTC) an underlying takes no entry; 0 for no such time."""
+    until = 0
+    for one in event.cooldowns if event is not None else ():
+        if one.underlying in (EVERY, underlying):
+            until = max(until, one.until_ns)
+    return until
+
+
+def placed_positions(
+    event: CarriedOver | None, rows: tuple[Instrument, ...], underlying_of: dict[int, int]
+) -> tuple[Position, ...]:
+    """The carried positions by their contracts' places in ``rows``.
+
+    Raises ``CarryError``: a session must not begin while it cannot see what it holds.
+    """
+    carried = event.positions if event is not None else ()
+    return tuple(_placed(one, rows, underlying_of) for one in carried)
+
+
+def _placed(
+    one: CarriedPosition, rows: tuple[Instrument, ...], underlying_of: dict[int, int]
+) -> Position:
+    name = (one.exchange, one.tradingsymbol)
+    places = [i for i, row in enumerate(rows) if (row.exchange, row.tradingsymbol) == name]
+    if not places or places[0] not in underlying_of:
+        raise CarryError(
+            f"{one.exchange}:{one.tradingsymbol} is held ({one.quantity_units} units) and is not "
+            "among the session's instruments: add it to them"
+        )
+    return Position(
+        one.position_id,
+        underlying_of[places[0]],
+        one.strategy_id,
+        places[0],
+        one.quantity_units,
+        one.value_paise,
+        one.opened_ns,
+        one.stop_paise,
+        one.target_paise,
+        one.trail_paise,
+        one.best_bid_paise,
+        one.realised_paise,
+        one.charges_paise,
+        one.risk_paise,
+        "",
+    )
