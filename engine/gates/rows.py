@@ -26,12 +26,8 @@ def at_most(
     unknown: str | None = None,
 ) -> GateRow:
     """A row that passes while ``observed <= limit``; UNKNOWN with ``unknown`` where it is None."""
-    if observed is None:
-        return GateRow(gate, UNKNOWN, unknown or reason, None, limit, None, age_ms, marks)
-    margin = limit - observed
-    if margin >= 0:
-        return GateRow(gate, PASS, None, observed, limit, margin, age_ms, marks)
-    return GateRow(gate, BLOCK, reason, observed, limit, margin, age_ms, marks)
+    margin = None if observed is None else limit - observed
+    return _measured(gate, observed, limit, margin, reason, age_ms, marks, unknown)
 
 
 def at_least(
@@ -43,10 +39,23 @@ def at_least(
     marks: tuple[str, ...] = NO_MARKS,
     unknown: str | None = None,
 ) -> GateRow:
-    """A row that passes while ``observed >= limit``."""
-    if observed is None:
+    """A row that passes while ``observed >= limit``; UNKNOWN as in ``at_most``."""
+    margin = None if observed is None else observed - limit
+    return _measured(gate, observed, limit, margin, reason, age_ms, marks, unknown)
+
+
+def _measured(
+    gate: str,
+    observed: int | None,
+    limit: int,
+    margin: int | None,
+    reason: str,
+    age_ms: int | None,
+    marks: tuple[str, ...],
+    unknown: str | None,
+) -> GateRow:
+    if margin is None:
         return GateRow(gate, UNKNOWN, unknown or reason, None, limit, None, age_ms, marks)
-    margin = observed - limit
     if margin >= 0:
         return GateRow(gate, PASS, None, observed, limit, margin, age_ms, marks)
     return GateRow(gate, BLOCK, reason, observed, limit, margin, age_ms, marks)
