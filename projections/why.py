@@ -80,7 +80,7 @@ def row_text(row: GateRow) -> str:
         return _marked("", row)
     text = f"{title[:1].upper()}{title[1:]}: {amount(row.observed, unit)}"
     if row.limit is not None:
-        text += f", {compared} {amount(row.limit, unit)}"
+        text += f", asked is {compared} {amount(row.limit, unit)}"
     return _marked(f"{text}.", row)
 
 

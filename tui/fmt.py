@@ -104,11 +104,13 @@ def lots(quantity_units: int, lot_units: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """A share in whole percent, rounded half up; ``<1`` for a share that is there but tiny."""
+    """A share in whole percent, rounded half up; ``<1%`` and ``>99%`` are not none and not all."""
     if whole <= 0:
         return MISSING
     rounded = (200 * part + whole) // (2 * whole)
-    return "<1%" if part > 0 and rounded == 0 else f"{rounded}%"
+    if 0 < part < whole and rounded in (0, 100):
+        return "<1%" if rounded == 0 else ">99%"
+    return f"{rounded}%"
 
 
 def milli(value: int | None) -> str:

@@ -50,7 +50,7 @@ def test_sentence_gives_reason_and_numbers() -> None:
     text = why.sentence(made("N4_QUOTE_OK", "QUOTE_SPREAD_WIDE"), gates)
     assert text == (
         "No trade in NIFTY: The median near-the-money spread is wider than allowed. "
-        "Median spread near the money: 45 bps, at most 30 bps."
+        "Median spread near the money: 45 bps, asked is at most 30 bps."
     )
 
 
@@ -60,7 +60,7 @@ def test_sentence_shows_money_and_marks() -> None:
         "daily_loss", "BLOCK", "RISK_DAILY_LOSS", 1_234_567_89, 50_000, -1, 0, ("unsure",)
     )
     text = why.sentence(made("N6_RISK_OK", "RISK_DAILY_LOSS"), judged("N6_RISK_OK", row))
-    assert text.endswith("₹12,34,567.89, at most ₹500.00. [unsure]")
+    assert text.endswith("₹12,34,567.89, asked is at most ₹500.00. [unsure]")
 
 
 def test_sentence_without_gates_or_numbers() -> None:

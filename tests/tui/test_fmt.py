@@ -155,8 +155,16 @@ def test_heat_shows_every_count(counts: list[int], width: int) -> None:
 
 @pytest.mark.parametrize(
     ("part", "whole", "shown"),
-    [(1, 2, "50%"), (1, 1_000, "<1%"), (0, 5, "0%"), (1, 0, "-"), (5, 1_000, "1%")],
+    [
+        (1, 2, "50%"),
+        (1, 1_000, "<1%"),
+        (999, 1_000, ">99%"),
+        (5, 5, "100%"),
+        (0, 5, "0%"),
+        (1, 0, "-"),
+        (5, 1_000, "1%"),
+    ],
 )
 def test_shares(part: int, whole: int, shown: str) -> None:
-    """Rounded half up; tiny is not zero."""
+    """Rounded half up; tiny is not zero, and nearly all is not all."""
     assert fmt.percent(part, whole) == shown
