@@ -1,8 +1,8 @@
 """Re-derive a session from its facts and compare every derivation with what was recorded.
 
-Lives here: the comparison, its outcomes, the first divergence. May import: events, the journal's
-reader, engine. Always holds: only facts are fed; equal code must give equal bytes; under other code
-a difference is no failure, and the decisions that differ are given.
+Lives here: the comparison and its outcomes. May import: events, the journal's reader, engine.
+Always holds: only facts are fed; equal code must give equal bytes; under other code a difference is
+no failure, and the decisions that differ are given.
 
 What was recorded in an older version of its kind is compared upcast, as canonical bytes. A field
 that the old version did not have says nothing after the upcast (None), so nothing can differ from
@@ -18,18 +18,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import replace
 
-from engine.core import Core, CoreLoopError, Derived
+from engine.apply import Entry
+from engine.config import ConfigError
+from engine.core import Core, CoreFault, Derived
 from engine.runner import own_code_digest
 from events.base import Event
 from events.envelope import Envelope, EnvelopeError, decode_envelope, encode_payload
 from events.registry import (
     FACT_KINDS,
-    PAST,
     PayloadError,
     UnknownKindError,
     VersionTooNewError,
@@ -37,26 +38,25 @@ from events.registry import (
 )
 from events.session import SessionOpened
 from events.upcast import current_event
-from journal.block import Entry
+from journal.block import Entry as Recorded
 from journal.reader import JournalReader
 from replay.decisions import DecisionDiff, DecisionDiffer
+from replay.divergence import (
+    Divergence,
+    Makings,
+    Place,
+    as_silent,
+    causal_chain,
+    difference,
+    event_or_none,
+    missing,
+    recorded_makings,
+)
 
 Outcome = Literal["identical", "diverged", "other_engine"]
 COMPARED_BYTES: Final = "bytes"
 COMPARED_UPCAST: Final = "upcast"
-ABSENT: Final = "(absent)"
 PROGRESS_SEQS: Final = 512
-
-
-class Divergence(msgspec.Struct, frozen=True):
-    """The first derivation that differs: where, in which field, and both values."""
-
-    seq: int
-    kind: str
-    field: str
-    recorded: Any
-    replayed: Any
-    cause: int
 
 
 class ReplayReport(msgspec.Struct, frozen=True):
@@ -65,7 +65,8 @@ class ReplayReport(msgspec.Struct, frozen=True):
     ``outcome`` is ``other_engine`` wherever other code recorded the session; ``identical`` says of
     any code whether every derivation is the same. Digests are over whole derivation envelopes, the
     recorded ones as they stand. ``unrecorded`` counts the derivations of a last group that a crash
-    cut off: they are nobody's difference. ``ticks_per_s`` is per CPU second.
+    cut off: they are nobody's difference. ``makings`` is what recorded the session beside what
+    replayed it. ``ticks_per_s`` is per CPU second.
     """
 
     outcome: Outcome
@@ -77,6 +78,7 @@ class ReplayReport(msgspec.Struct, frozen=True):
     recorded_digest: str
     comparison: str
     first_divergence: Divergence | None
+    makings: Makings
     ticks_per_s: int
     head_seq: int
     unrecorded: int
@@ -99,6 +101,7 @@ class _Comparison:
 
     def __init__(self, other_engine: bool) -> None:
         self.core = Core()
+        self.first_place: Place | None = None
         self.expected: deque[Derived] = deque()
         self.first: Divergence | None = None
         self.facts = 0
@@ -110,10 +113,12 @@ class _Comparison:
         self.head_seq = 0
         self.decisions = DecisionDiffer() if other_engine else None
         self._group_open = False
-        self._ours: list[Event] = []
+        self._fact_entry: Entry | None = None
+        self._before = self.core.state
+        self._group: list[Derived] = []
         self._theirs: list[Event] = []
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: Recorded) -> None:
         """One recorded entry."""
         envelope = decode_envelope(entry.data)
         if envelope.is_fact:
@@ -136,13 +141,12 @@ class _Comparison:
                 "wrote this journal"
             )
         self.facts += 1
-        derived = self.core.step(envelope.seq, envelope.ts, current_event(envelope))
-        self.expected.extend(derived)
-        for one in derived:
+        seq, ts, event = envelope.seq, envelope.ts, current_event(envelope)
+        self._fact_entry, self._before = Entry(seq, envelope.kind, ts, seq, event), self.core.state
+        self._group = self.core.step(seq, ts, event)
+        self.expected.extend(self._group)
+        for one in self._group:
             self.replayed.update(one.data)
-        if self.decisions is not None:
-            self._ours = [one.entry.event for one in derived]
-            self._theirs = []
 
     def _derivation(self, envelope: Envelope, data: bytes) -> None:
         self.derivations += 1
@@ -156,18 +160,31 @@ class _Comparison:
             self.upcast = True
             return
         if self.first is None:
-            self.first = _difference(envelope, ours)
+            self.first = difference(envelope, ours)
+            if ours is not None:
+                self._found(ours.entry)
+            elif (event := event_or_none(envelope)) is not None:
+                entry = Entry(envelope.seq, envelope.kind, envelope.ts, envelope.cause, event)
+                self._found(entry)
+
+    def _found(self, entry: Entry) -> None:
+        """Keep what the first difference follows from."""
+        assert self._fact_entry is not None
+        earlier = tuple(one.entry for one in self._group if one.entry.seq < entry.seq)
+        self.first_place = Place(entry, self._fact_entry, earlier, self._before, self.core.state)
 
     def _group_ends(self, cut: bool) -> None:
         if self.expected and cut:
             self.unrecorded += len(self.expected)
         elif self.expected and self.first is None:
-            one = self.expected[0].entry
-            self.first = Divergence(one.seq, one.kind, "", ABSENT, "derived", one.cause)
+            self.first = missing(self.expected[0])
+            self._found(self.expected[0].entry)
         self.expected.clear()
         if self.decisions is not None:
-            self.decisions.take(self.core.state.now, self._theirs, self._ours)
-            self._ours, self._theirs = [], []
+            ours = [one.entry.event for one in self._group]
+            self.decisions.take(self.core.state.now, self._theirs, ours)
+            self._theirs = []
+        self._group = []
 
 
 def _never() -> bool:
@@ -194,14 +211,16 @@ def replay_session(
     with JournalReader(folder, verify_chain=True) as reader, told_as_replay_error():
         for entry in _entries(reader, until or Until(), follow, stop):
             if comparison is None:
-                comparison = _Comparison(_recorded_code(entry.data) != own_code_digest())
+                opened = _opened(entry.data)
+                comparison = _Comparison(opened.code_digest != own_code_digest())
             comparison.take(entry)
             if on_progress is not None and entry.seq % PROGRESS_SEQS == 0:
                 on_progress(entry.seq)
         if comparison is None:
             raise ReplayError(f"{folder} holds no entry up to there: nothing to replay")
         comparison.finish()
-    return _report(comparison, time.process_time() - started)
+        cpu_s = time.process_time() - started
+        return _report(comparison, folder, recorded_makings(opened), cpu_s)
 
 
 @contextmanager
@@ -210,14 +229,14 @@ def told_as_replay_error() -> Iterator[None]:
     try:
         yield
     except (
-        EnvelopeError, UnknownKindError, VersionTooNewError, PayloadError, CoreLoopError
+        EnvelopeError, UnknownKindError, VersionTooNewError, PayloadError, CoreFault, ConfigError
     ) as error:  # fmt: skip
         raise ReplayError(str(error)) from error
 
 
 def _entries(
     reader: JournalReader, until: Until, follow: bool, stop: Callable[[], bool]
-) -> Iterator[Entry]:
+) -> Iterator[Recorded]:
     """Recorded entries up to the limit; whole groups only."""
     for block in _blocks(reader, follow, stop):
         for entry in block:
@@ -236,7 +255,7 @@ def _past(envelope: Envelope, until: Until) -> bool:
 
 def _blocks(
     reader: JournalReader, follow: bool, stop: Callable[[], bool]
-) -> Iterator[Iterable[Entry]]:
+) -> Iterator[Iterable[Recorded]]:
     if not follow:
         yield from reader.iter_blocks()
         return
@@ -245,16 +264,19 @@ def _blocks(
             yield block
 
 
-def _recorded_code(data: bytes) -> str:
+def _opened(data: bytes) -> SessionOpened:
     envelope = decode_envelope(data)
     opened = current_event(envelope) if envelope.is_fact else None
     if not isinstance(opened, SessionOpened):
         raise ReplayError(f"the session begins with {envelope.kind}, not with SessionOpened")
-    return opened.code_digest
+    return opened
 
 
-def _report(comparison: _Comparison, cpu_s: float) -> ReplayReport:
-    ticks = comparison.core.state.feed.ticks
+def _report(comparison: _Comparison, folder: Path, makings: Makings, cpu_s: float) -> ReplayReport:
+    ticks, first = comparison.core.state.feed.ticks, comparison.first
+    if first is not None and comparison.first_place is not None:
+        chain = causal_chain(comparison.first_place, first.field, folder)
+        first = replace(first, chain=chain)
     identical = comparison.first is None
     outcome: Outcome = "identical" if identical else "diverged"
     if comparison.decisions is not None:
@@ -268,7 +290,8 @@ def _report(comparison: _Comparison, cpu_s: float) -> ReplayReport:
         digest=comparison.replayed.hexdigest(),
         recorded_digest=comparison.recorded.hexdigest(),
         comparison=COMPARED_UPCAST if comparison.upcast else COMPARED_BYTES,
-        first_divergence=comparison.first,
+        first_divergence=first,
+        makings=makings,
         ticks_per_s=int(ticks / cpu_s) if cpu_s > 0 else 0,
         head_seq=comparison.head_seq,
         unrecorded=comparison.unrecorded,
@@ -284,72 +307,7 @@ def _equal_after_upcast(envelope: Envelope, ours: Derived) -> bool:
     if (envelope.ts, envelope.cause) != (entry.ts, entry.cause):
         return False
     recorded = current_event(envelope)
-    return encode_payload(recorded) == encode_payload(_as_silent(envelope, recorded, entry.event))
-
-
-def _as_silent(envelope: Envelope, recorded: Event, derived: Event) -> Event:
-    """``derived`` without the fields that the recorded version did not have."""
-    past = PAST.get((envelope.kind, envelope.version))
-    if past is None:
-        return derived
-    silent = {
-        name: None
-        for name in recorded.__struct_fields__
-        if name not in past.__struct_fields__ and getattr(recorded, name) is None
-    }
-    return replace(derived, **silent)
-
-
-# --- naming the difference -----------------------------------------------------------------------
-
-
-def _difference(envelope: Envelope, ours: Derived | None) -> Divergence:
-    seq, kind, cause = envelope.seq, envelope.kind, envelope.cause
-    if ours is None:
-        return Divergence(seq, kind, "", "recorded", ABSENT, cause)
-    if kind != ours.entry.kind:
-        return Divergence(seq, kind, "kind", kind, ours.entry.kind, cause)
-    for name, recorded, replayed in (
-        ("ts", envelope.ts, ours.entry.ts),
-        ("cause", envelope.cause, ours.entry.cause),
-    ):
-        if recorded != replayed:
-            return Divergence(seq, kind, name, recorded, replayed, cause)
-    try:
-        event = current_event(envelope)
-    except PayloadError:
-        event = None
-    derived = ours.entry.event if event is None else _as_silent(envelope, event, ours.entry.event)
-    if event is None or _same(event, derived):  # not of the kind's shape, or not canonical
-        payloads = bytes(envelope.payload).hex(), encode_payload(derived).hex()
-        return Divergence(seq, kind, "payload", *payloads, cause)
-    return Divergence(seq, kind, *first_field(event, derived), cause)
-
-
-def first_field(recorded: Any, replayed: Any, path: str = "") -> tuple[str, Any, Any]:
-    """The dotted path of the first field in which two values differ, and both values there."""
-    if isinstance(recorded, msgspec.Struct) and type(recorded) is type(replayed):
-        for name in recorded.__struct_fields__:
-            ours, theirs = getattr(recorded, name), getattr(replayed, name)
-            if not _same(ours, theirs):
-                return first_field(ours, theirs, f"{path}.{name}" if path else name)
-    if isinstance(recorded, tuple) and isinstance(replayed, tuple):
-        if len(recorded) != len(replayed):
-            return f"{path}.length", len(recorded), len(replayed)
-        for place, (ours, theirs) in enumerate(zip(recorded, replayed, strict=True)):
-            if not _same(ours, theirs):
-                return first_field(ours, theirs, f"{path}[{place}]")
-    return path, plain(recorded), plain(replayed)
-
-
-def _same(ours: Any, theirs: Any) -> bool:
-    """Equal to the byte: 1 is not 1.0 and not True."""
-    return msgspec.msgpack.encode(ours) == msgspec.msgpack.encode(theirs)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it; bytes as hex."""
-    return value.hex() if isinstance(value, bytes) else msgspec.to_builtins(value)
+    return encode_payload(recorded) == encode_payload(as_silent(envelope, recorded, entry.event))
 
 
 def facts_of_session(folder: Path) -> Iterator[tuple[int, int, Event]]:

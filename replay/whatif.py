@@ -30,6 +30,7 @@ from journal.manifest import describe_session, write_manifest
 from journal.session_folder import make_session_folder
 from journal.writer import JournalWriter
 from replay.decisions import DecisionDiff, DecisionDiffer
+from replay.divergence import changed_settings
 from replay.session import PROGRESS_SEQS, ReplayError, facts_of_session
 
 Policy = Literal["KEEP", "REPLACE", "DROP"]
@@ -100,14 +101,8 @@ def whatif(
         baseline.folder,
         differ.result(),
         varied.unquoted,
-        changed_settings(recorded, other),
+        changed_settings(settings.flatten(recorded), settings.flatten(other)),
     )
-
-
-def changed_settings(before: Config, after: Config) -> tuple[str, ...]:
-    """``key: old -> new`` of every setting that differs."""
-    pairs = zip(settings.flatten(before), settings.flatten(after), strict=True)
-    return tuple(f"{a.key}: {a.value} -> {b.value}" for a, b in pairs if a.value != b.value)
 
 
 class _Run:

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from journal.errors import JournalCorrupt
+    from replay.divergence import Link, Makings
     from replay.session import ReplayReport, Until
+
+DIGEST_CHARS = 12
+"""Of a digest, what a person compares; ``--json`` has the whole."""
 
 
 @click.command("replay", epilog="Example: axiom replay latest --until 11:30 --json")
@@ -100,6 +104,8 @@ def _tell(report: ReplayReport) -> None:
             f"first difference: seq {first.seq} {first.kind} {first.field}: recorded "
             f"{first.recorded!r}, replayed {first.replayed!r}, caused by fact {first.cause}"
         )
+        _tell_chain(first.chain)
+    _tell_makings(report.makings)
     diff = report.decisions
     if diff is not None:
         same = "; every derivation is the same" if report.identical else ""
@@ -108,3 +114,21 @@ def _tell(report: ReplayReport) -> None:
             f"sizes changed {len(diff.size_changed)}, reasons changed {len(diff.reason_changed)}"
             f"{same}"
         )
+
+
+def _tell_chain(chain: tuple[Link, ...]) -> None:
+    """What the entry that differs follows from, nearest first."""
+    from projections.why import ist_iso
+
+    for link in chain:
+        packet = "" if link.packet is None else f", packet {link.packet} of {link.instrument}"
+        say(f"  from seq {link.seq} {link.kind} {ist_iso(link.ts)[11:]}{packet}")
+
+
+def _tell_makings(makings: Makings) -> None:
+    """What differs in code, shapes and settings; nothing where nothing does."""
+    for what, (was, now) in (("code", makings.code), ("schema", makings.schema)):
+        if was != now:
+            say(f"{what} differs: recorded by {was[:DIGEST_CHARS]}, here {now[:DIGEST_CHARS]}")
+    for line in makings.settings:
+        say(f"setting differs: {line}")

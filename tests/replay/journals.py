@@ -23,7 +23,7 @@ from events.base import Event, Record
 from events.envelope import encode_envelope
 from events.registry import BY_STRUCT, PAST
 from journal.writer import JournalWriter
-from replay.session import plain
+from replay.divergence import Divergence, plain
 from tests.engine.fabricated import CoreRun, SmallMarket, relaxed, run_core, small_facts
 from tests.events.samples import alternatives
 from tests.journal.journals import FAST
@@ -88,6 +88,27 @@ def write(folder: Path, groups: Iterable[tuple[bytes, ...]]) -> Path:
 def record(folder: Path, given: Iterable[Line]) -> Path:
     """A closed session of these entries."""
     return write(folder, groups_of(given))
+
+
+def where(kind: str, given: list[Line]) -> list[int]:
+    """Places of a kind among the entries."""
+    return [place for place, line in enumerate(given) if line.kind == kind]
+
+
+def changed(given: list[Line], place: int, event: Event) -> list[Line]:
+    """The entries with another event at a place."""
+    line = given[place]
+    return [*given[:place], Line.of(event, line.ts, line.fact), *given[place + 1 :]]
+
+
+def cause_of(given: list[Line], place: int) -> int:
+    """The seq of the fact whose group holds a place."""
+    return max(at for at in range(place + 1) if given[at].fact) + 1
+
+
+def bare(first: Divergence | None) -> Divergence | None:
+    """A divergence without the chain behind it."""
+    return replace(first, chain=()) if first is not None else None
 
 
 class Plant(NamedTuple):
