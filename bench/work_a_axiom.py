@@ -1,9 +1,9 @@
 """WORK-A through Axiom: frame bytes in, a finished journal with the gate's results out.
 
-Lives here: the day as a market of the engine's own port, and the reading of answers from the
-journal. May import: the bench's data, events, engine, journal, the rulebook's loader. Always holds:
-``engine.runner.run_market`` does the work, with nothing taken out of it; the answers are read from
-the journal on the disk, after the measurement.
+Lives here: the day as a market of the engine's own port, its replay, and the reading of answers
+from the journal. May import: the bench's data, the rooms. Always holds: ``run_market`` and
+``replay_session`` do the work, with nothing taken out of them; the answers are read from the
+journal on the disk, after the measurement.
 Start reading at ``run``.
 """
 
@@ -26,17 +26,22 @@ from bench.work_a_data import (
     OPEN_NS,
     SPREAD_BPS_MAX,
     Answers,
+    Day,
     answers_of,
+    frames_of,
     token_of,
 )
 from engine.config import Config, InstrumentGateConfig
 from engine.ports import MarketFrame
-from engine.runner import RunReport, run_market
+from engine.runner import run_market
 from events.envelope import decode_envelope
 from events.market import BarClosed, InstrumentsGated
 from events.registry import decode_event
 from events.session import CycleRule, Instrument, MarketIdentity
 from journal.reader import JournalReader
+from journal.seal import seal_session
+from journal.segment import LIVE_SUFFIX
+from replay.session import COMPARED_BYTES, replay_session
 
 CONFIG: Final = Config(
     instrument_gates=InstrumentGateConfig(True, BARS_MIN, AGE_NS_MAX // 1_000_000, SPREAD_BPS_MAX)
@@ -76,9 +81,27 @@ def _instrument(i: int) -> Instrument:
     )
 
 
-def run(parent: Path, market: WorkAMarket) -> RunReport:
-    """The whole work into a new session under ``parent``: durable and final at return."""
-    return run_market(parent, market, CONFIG, load_rows())
+def market_of(day: Day, per_frame: int) -> WorkAMarket:
+    """The day in frames of a size."""
+    return WorkAMarket(frames_of(day, per_frame), day.minutes, day.seed)
+
+
+def run(parent: Path, market: WorkAMarket) -> Path:
+    """The whole work into a new session under ``parent``; its folder, durable and final."""
+    return run_market(parent, market, CONFIG, load_rows()).folder
+
+
+def seal(folder: Path) -> None:
+    """Seal the last segment too; those before it were sealed as they rolled."""
+    seal_session(folder)
+    live = [path.name for path in folder.glob(f"*{LIVE_SUFFIX}")]
+    assert not live, f"not sealed: {live}"
+
+
+def replay(folder: Path) -> None:
+    """Read the journal, verify its chain, derive everything again and compare every byte."""
+    report = replay_session(folder)
+    assert report.identical and report.comparison == COMPARED_BYTES, report.first_divergence
 
 
 def answers(folder: Path) -> Answers:

@@ -116,9 +116,7 @@ def make_day(ticks: int, seed: int, minutes: int = MINUTES) -> Day:
 
     Raises ``ValueError`` for a count that cannot be cut so.
     """
-    if ticks < BURST or ticks % BURST or ticks // BURST < minutes:
-        least = minutes * BURST
-        raise ValueError(f"ticks must be a multiple of {BURST} and at least {least}, not {ticks}")
+    check_size(ticks, minutes)
     rng = random.Random(seed)
     street = _Street(rng)
     count = ticks // BURST
@@ -130,6 +128,15 @@ def make_day(ticks: int, seed: int, minutes: int = MINUTES) -> Day:
             for ts in _times(rng, OPEN_NS + minute * MINUTE_NS, inside)
         )
     return Day(seed, minutes, tuple(bursts))
+
+
+def check_size(ticks: int, minutes: int) -> None:
+    """Raises ``ValueError`` for a day that ``make_day`` cannot make."""
+    least = minutes * BURST
+    if minutes < 1 or ticks < least or ticks % BURST:
+        raise ValueError(
+            f"{ticks} in {minutes} minutes: make it a multiple of {BURST}, {BURST} a minute or more"
+        )
 
 
 def _times(rng: random.Random, start: int, count: int) -> list[int]:

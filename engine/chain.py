@@ -145,7 +145,7 @@ def _forward(
     future = state.quotes[umap.future] if umap.future != NO_INDEX else None
     if (
         future is not None
-        and future.seen_ns >= oldest
+        and future.is_fresh(oldest)
         and future.ltp_paise > 0
         and state.instruments[umap.future].expiry == emap.expiry
     ):
@@ -162,9 +162,9 @@ def _fresh(quotes: tuple[Quote | None, ...], i: int, oldest_ns: int) -> Quote | 
     if i < 0:
         return None
     quote = quotes[i]
-    if quote is None or quote.seen_ns < oldest_ns or not 0 < quote.bid_paise <= quote.ask_paise:
-        return None
-    return quote
+    if quote is not None and quote.is_fresh(oldest_ns) and quote.two_sided:
+        return quote
+    return None
 
 
 def iv_of(

@@ -134,7 +134,7 @@ def _instrument_gates(state: State, look: Lookup) -> list[Event]:
         done = state.slots[place].bars_done if place >= 0 else config.bars_min
         if done < config.bars_min:
             verdicts.append(1)
-        elif quote is None or quote.seen_ns < oldest:
+        elif quote is None or not quote.is_fresh(oldest):
             verdicts.append(2)
         elif not quote.two_sided or spread_bps(quote) > config.spread_bps_max:
             verdicts.append(3)

@@ -50,6 +50,10 @@ class Quote(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     def two_sided(self) -> bool:
         return 0 < self.bid_paise <= self.ask_paise
 
+    def is_fresh(self, oldest_ns: int) -> bool:
+        """Whether it was seen at ``oldest_ns`` or later: an age that is just the limit is fresh."""
+        return self.seen_ns >= oldest_ns
+
 
 class BarSlot(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """The bars of one instrument, between its ticks: its accumulator stands in ``State.accs``.

@@ -113,7 +113,7 @@ def _witness(
 ) -> tuple[int | None, str | None]:
     """What confirms the index, discounted to today: a fresh future, else the parity forward."""
     oldest = state.now - contract_age_ns(state)
-    fresh = future is not None and future.two_sided and future.seen_ns >= oldest
+    fresh = future is not None and future.two_sided and future.is_fresh(oldest)
     if future is not None and fresh and umap.future_close_ns > 0:
         t = year_fraction(state.now, umap.future_close_ns)
         mid = (future.bid_paise + future.ask_paise) * 0.5
@@ -135,7 +135,7 @@ def _near_quotes(
     for place in span(emap, near.atm_place, state.config.quote.near_strikes):
         for i in (emap.calls[place], emap.puts[place]):
             quote = state.quotes[i] if i >= 0 else None
-            if quote is not None and quote.two_sided and quote.seen_ns >= oldest:
+            if quote is not None and quote.two_sided and quote.is_fresh(oldest):
                 spreads.append(spread_bps(quote))
     spreads.sort()
     return len(spreads), spreads[len(spreads) // 2] if spreads else None

@@ -192,7 +192,7 @@ def _unquoted(state: State, i: int, quote: Quote | None, oldest_ns: int) -> Pick
     """Without two sides every filter that needs a price fails with it."""
     config = state.config.contract
     mask = ONE_SIDED | UNDEFINED_WITHOUT_QUOTE
-    if quote is None or quote.seen_ns < oldest_ns:
+    if quote is None or not quote.is_fresh(oldest_ns):
         mask |= STALE
     if quote is None or quote.volume_units < config.volume_units_min:
         mask |= VOLUME
@@ -216,7 +216,7 @@ def _judged(
     spread = spread_bps(quote)
     plan = _plan(state, costs, quote.ask_paise, state.instruments[i])
     mask = 0
-    if quote.seen_ns < oldest_ns:
+    if not quote.is_fresh(oldest_ns):
         mask |= STALE
     if spread > config.spread_bps_max:
         mask |= SPREAD

@@ -1,0 +1,1 @@
+"""Every benchmark on a day of seconds, so that none can rot."""
