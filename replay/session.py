@@ -31,10 +31,10 @@ from events.base import Event
 from events.envelope import Envelope, EnvelopeError, decode_envelope, encode_payload
 from events.registry import (
     FACT_KINDS,
+    PAST,
     PayloadError,
     UnknownKindError,
     VersionTooNewError,
-    spec_of,
 )
 from events.session import SessionOpened
 from events.upcast import current_event
@@ -64,7 +64,8 @@ class ReplayReport(msgspec.Struct, frozen=True):
 
     ``outcome`` is ``other_engine`` wherever other code recorded the session; ``identical`` says of
     any code whether every derivation is the same. Digests are over whole derivation envelopes, the
-    recorded ones as they stand. ``unrecorded`` counts the derivations of a last group that a crash
+    recorded ones as they stand. ``comparison`` is ``upcast`` where anything was recorded in a past
+    version of its kind. ``unrecorded`` counts the derivations of a last group that a crash
     cut off: they are nobody's difference. ``makings`` is what recorded the session beside what
     replayed it. ``ticks_per_s`` is per CPU second.
     """
@@ -141,6 +142,7 @@ class _Comparison:
                 "wrote this journal"
             )
         self.facts += 1
+        self.upcast |= _is_past(envelope)
         seq, ts, event = envelope.seq, envelope.ts, current_event(envelope)
         self._fact_entry, self._before = Entry(seq, envelope.kind, ts, seq, event), self.core.state
         self._group = self.core.step(seq, ts, event)
@@ -156,9 +158,10 @@ class _Comparison:
         ours = self.expected.popleft() if self.expected else None
         if ours is not None and ours.data == data:
             return
-        if ours is not None and _equal_after_upcast(envelope, ours):
+        if _is_past(envelope):
             self.upcast = True
-            return
+            if ours is not None and _equal_after_upcast(envelope, ours):
+                return
         if self.first is None:
             self.first = difference(envelope, ours)
             if ours is not None:
@@ -299,12 +302,15 @@ def _report(comparison: _Comparison, folder: Path, makings: Makings, cpu_s: floa
     )
 
 
+def _is_past(envelope: Envelope) -> bool:
+    return (envelope.kind, envelope.version) in PAST
+
+
 def _equal_after_upcast(envelope: Envelope, ours: Derived) -> bool:
     """Whether an entry of a past version says what was derived, as far as it says anything."""
     entry = ours.entry
-    if envelope.kind != entry.kind or envelope.version == spec_of(envelope).version:
-        return False
-    if (envelope.ts, envelope.cause) != (entry.ts, entry.cause):
+    head = (envelope.kind, envelope.ts, envelope.cause)
+    if head != (entry.kind, entry.ts, entry.cause):
         return False
     recorded = current_event(envelope)
     return encode_payload(recorded) == encode_payload(as_silent(envelope, recorded, entry.event))
