@@ -13,23 +13,42 @@ import functools
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from engine import config as settings
 from engine.carry import carry_over
-from engine.config import Config
-from engine.core import Core, Derived, encode_fact
+from engine.checkpoint import state_hash
+from engine.config import Config, ConfigError
+from engine.core import CoreFault, Derived, encode_fact
 from engine.ports import Market
-from engine.schedule import facts_of
+from engine.resume import (
+    Rebuilt,
+    ResumeError,
+    Running,
+    can_derive,
+    check_market,
+    facts_left,
+    opening_left,
+)
+from engine.schedule import Dated
 from engine.state import State
 from events.base import Event
-from events.envelope import payload_digest
+from events.envelope import EnvelopeError, payload_digest
 from events.feed import FeedStatus
-from events.registry import BY_KIND, BY_STRUCT, schema_digest
+from events.registry import (
+    BY_KIND,
+    BY_STRUCT,
+    PayloadError,
+    UnknownKindError,
+    VersionTooNewError,
+    schema_digest,
+)
 from events.session import (
     ArtifactLoaded,
     CarriedOver,
@@ -37,12 +56,16 @@ from events.session import (
     RuleRow,
     SessionClosed,
     SessionOpened,
+    SessionResumed,
+    TailCut,
 )
 from journal.log import WriterOptions
 from journal.manifest import describe_session, write_manifest
+from journal.reader import JournalReader
+from journal.recovery import RecoveredTail
 from journal.seal import spawn_seal
 from journal.session_folder import make_session_folder
-from journal.writer import JournalWriter
+from journal.writer import DEFAULT_OPTIONS, JournalWriter
 
 SWITCH_INTERVAL_S: Final = 0.0005
 """With the interpreter's default a busy engine thread delays durability by 12 ms (measured)."""
@@ -51,6 +74,10 @@ DURABLE_DEADLINE_S: Final = 30.0
 BACKTEST: Final = "BACKTEST"
 VIRTUAL: Final = "virtual"
 UID_CHARS: Final = 12
+TORN: Final = "TORN"
+OTHER_CODE: Final = "OTHER_CODE"
+END_OF_DAY: Final = "END_OF_DAY"
+CRASHED: Final = "CRASHED"
 
 
 class EngineFault(RuntimeError):  # noqa: N818 - named for the condition
@@ -76,12 +103,13 @@ class RunReport(msgspec.Struct, frozen=True):
 class Runner:
     """Drives one session: ``fact`` takes one fact and journals its group."""
 
-    def __init__(self, writer: JournalWriter, core: Core | None = None) -> None:
-        self.core = core or Core()
-        self.facts = 0
-        self.derivations = 0
+    def __init__(self, writer: JournalWriter, rebuilt: Rebuilt | None = None) -> None:
+        begun = rebuilt or Rebuilt()
+        self.core = begun.core
+        self.facts = begun.facts
+        self.derivations = begun.derivations
         self._writer = writer
-        self._digest = hashlib.sha256()
+        self._digest = begun.digest
         self._urgent = frozenset(spec.kind for spec in BY_KIND.values() if spec.urgent)
 
     @property
@@ -137,14 +165,21 @@ def rulebook_digest(rows: tuple[RuleRow, ...]) -> str:
 
 
 def session_opened(
-    market: Market, config: Config, rows: tuple[RuleRow, ...], mode: str = BACKTEST
+    market: Market,
+    config: Config,
+    rows: tuple[RuleRow, ...],
+    mode: str = BACKTEST,
+    anchor_ns: int | None = None,
 ) -> SessionOpened:
-    """The identity of a session of this market under this configuration."""
+    """The identity of a session of this market under this configuration.
+
+    ``anchor_ns`` is where its clock starts, when that is later than the market's day.
+    """
     flat = settings.flatten(config)
     return SessionOpened(
         mode=mode,
         day=market.day,
-        anchor_ns=market.anchor_ns,
+        anchor_ns=market.anchor_ns if anchor_ns is None else anchor_ns,
         rate=0,
         account=VIRTUAL,
         market=market.identity,
@@ -191,14 +226,18 @@ def run_market(
     program: str = "axiom",
     on_open: Callable[[Path], None] | None = None,
     on_progress: Callable[[int], None] | None = None,
+    *,
+    anchor_ns: int | None = None,
+    options: WriterOptions = DEFAULT_OPTIONS,
 ) -> RunReport:
     """Run the engine over a whole day of a market into a new session under ``parent``.
 
     ``program`` names the program and its version for the manifest. ``on_open`` is told the folder
-    once the journal exists, ``on_progress`` the session time now and then. Segments are sealed by
-    another process as they roll; at return the journal is final, its last segment not yet sealed.
+    once the journal exists, ``on_progress`` the session time now and then. ``anchor_ns`` begins
+    later than the market's day, with the facts after it. Segments are sealed by another process as
+    they roll; at return the journal is final, its last segment not yet sealed.
     """
-    opened = session_opened(market, config, rows)
+    opened = session_opened(market, config, rows, anchor_ns=anchor_ns)
     uid = payload_digest(opened)[:UID_CHARS]
     day, mode = iso_day(opened.day), opened.mode.lower()
     folder = make_session_folder(parent, day=day, mode=mode, uid=uid)
@@ -206,40 +245,207 @@ def run_market(
         folder,
         describe_session(session=folder.name, uid=uid, day=day, mode=mode, program=program),
     )
+    with (
+        _sealing(options) as sealed,
+        JournalWriter.create(folder, uid, options=sealed) as writer,
+    ):
+        runner = Runner(writer)
+        account = carried or fresh_account(config, market.day)
+        for event in opening_facts(opened, account, market, rows):
+            runner.fact(opened.anchor_ns, event)
+        if on_open is not None:
+            on_open(folder)
+        drive(runner, market, facts_left(market, runner.core.state, None), on_progress)
+        head_seq, head_hash = writer.close()
+    return report_of(runner, folder, head_seq, head_hash)
+
+
+@contextmanager
+def _sealing(options: WriterOptions) -> Iterator[WriterOptions]:
+    """Options under which another process seals each segment that is rolled, and the switch
+    interval for as long as a session runs."""
     sealers: list[subprocess.Popen[bytes]] = []
-    options = WriterOptions(on_roll=lambda _: sealers.append(spawn_seal(folder)))
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        with JournalWriter.create(folder, uid, options=options) as writer:
-            runner = Runner(writer)
-            for event in opening_facts(
-                opened, carried or fresh_account(config, market.day), market, rows
-            ):
-                runner.fact(market.anchor_ns, event)
-            if on_open is not None:
-                on_open(folder)
-            drive(runner, market, on_progress)
-            head_seq, head_hash = writer.close()
+        yield replace(options, on_roll=lambda path: sealers.append(spawn_seal(path.parent)))
     finally:
         sys.setswitchinterval(before)
         for sealer in sealers:
             sealer.wait()
-    return report_of(runner, folder, head_seq, head_hash)
 
 
-def drive(runner: Runner, market: Market, on_progress: Callable[[int], None] | None) -> None:
+def drive(
+    runner: Runner,
+    market: Market,
+    facts: Iterator[Dated],
+    on_progress: Callable[[int], None] | None,
+) -> None:
     """Feed a market's facts and close the session at its end."""
-    facts: Iterable[tuple[int, Event]] = facts_of(
-        market.frames(), market.cycle_rule, market.open_ns, market.close_ns
-    )
     for ts, event in facts:
         runner.fact(ts, event)
         if on_progress is not None and runner.facts % 256 == 0:
             on_progress(ts)
     end = max(runner.core.state.now, market.close_ns)
     runner.fact(end, FeedStatus(0, "ENDED", False, 0))
-    runner.fact(end, SessionClosed("END_OF_DAY"))
+    runner.fact(end, SessionClosed(END_OF_DAY))
+
+
+# --- a session whose engine died -----------------------------------------------------------------
+
+
+class Reopened:
+    """A session taken up again, up to its acknowledged end. Nothing is appended yet.
+
+    ``differs`` names what is not as it was at the opening; with any of it the session can only be
+    closed. Follow with ``go_on`` or ``close_crashed``.
+    """
+
+    def __init__(self, writer: JournalWriter, tail: RecoveredTail, ours: Running) -> None:
+        rebuilt = _rebuilt(writer.folder, tail.head_seq - len(tail.incomplete))
+        opened = rebuilt.core.state.opened
+        self.differs = ours.differs_from(opened) if opened is not None else ()
+        self._rest: tuple[bytes, ...] = ()
+        if can_derive(self.differs):
+            self._rest = rebuilt.rest_of(tail.incomplete) if tail.incomplete else ()
+        else:
+            for data in tail.incomplete:
+                rebuilt.take(data)
+        self.folder = writer.folder
+        self.last = rebuilt.last
+        self.runner = Runner(writer, rebuilt)
+        self.crashed = False
+        self._writer = writer
+        self._tail = tail
+
+    def go_on(self) -> None:
+        """Finish the cut group, say what was cut and that the session goes on. Where its close is
+        recorded already, nothing but the group's rest follows."""
+        assert not self.differs, f"another {self.differs[0]} cannot go on with a session"
+        self._finish_group()
+        if self.runner.core.state.closed:
+            return
+        self._say_cut()
+        state = self.runner.core.state
+        resumed = SessionResumed(state.seq, state_hash(state), self._tail.cut_bytes)
+        self.runner.fact(state.now, resumed)
+
+    def close_crashed(self) -> None:
+        """Close the session as it was left: nothing is derived for it any more."""
+        self._finish_group()
+        left_open = bool(self._tail.incomplete) and not self._rest
+        if left_open:
+            self.runner.fact(self.runner.core.state.now, self._cut(OTHER_CODE))
+        elif self.runner.core.state.closed:
+            return
+        else:
+            self._say_cut()
+        self.runner.fact(self.runner.core.state.now, SessionClosed(CRASHED))
+        self.crashed = True
+
+    def _finish_group(self) -> None:
+        if self._rest:
+            self._writer.append(self._rest)
+
+    def _say_cut(self) -> None:
+        if self._tail.cut_bytes:
+            self.runner.fact(self.runner.core.state.now, self._cut(TORN))
+
+    def _cut(self, reason: str) -> TailCut:
+        return TailCut(self._tail.head_seq, self._tail.cut_bytes, reason)
+
+
+def _rebuilt(folder: Path, last_seq: int) -> Rebuilt:
+    """The core after entry ``last_seq`` of a journal, its chain checked on the way."""
+    rebuilt = Rebuilt()
+    with JournalReader(folder) as reader:
+        for entry in reader:
+            if entry.seq > last_seq:
+                break
+            rebuilt.take(entry.data)
+    return rebuilt
+
+
+@contextmanager
+def _told_as_fault(folder: Path) -> Iterator[None]:
+    """A session that cannot be taken up again, as ``EngineFault`` with its folder's name."""
+    try:
+        yield
+    except (
+        ResumeError, CoreFault, ConfigError, EnvelopeError, UnknownKindError, VersionTooNewError,
+        PayloadError,
+    ) as error:  # fmt: skip
+        raise EngineFault(f"{folder.name}: {error}") from error
+
+
+def resume_market(
+    folder: Path,
+    market: Market,
+    rows: tuple[RuleRow, ...],
+    carried: CarriedOver | None = None,
+    program: str = "axiom",
+    on_open: Callable[[Path], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    *,
+    options: WriterOptions = DEFAULT_OPTIONS,
+) -> RunReport:
+    """Go on with a market's session whose engine died, to the end of its day.
+
+    Under other code, schema or rulebook the session is closed as crashed, and a successor beside it
+    carries its account over and goes on with the facts after that moment; the report is then the
+    successor's. The configuration is the recorded one. ``carried`` is for a session that died
+    before it held its account. Raises ``EngineFault`` where the session cannot go on, or ran on
+    another market, and the journal's errors; a session that has its final block is closed.
+    """
+    ours = Running(own_code_digest(), schema_digest(), rulebook_digest(rows), market.day)
+    with _sealing(options) as sealed, _told_as_fault(folder):
+        writer, tail = JournalWriter.resume(folder, options=sealed)
+        with writer:
+            found = Reopened(writer, tail, ours)
+            state = found.runner.core.state
+            account = state.carried or carried
+            if state.opened is None or account is None:
+                raise ResumeError("it died before it held its account: run it again from the start")
+            check_market(market, state)
+            config = settings.from_settings(state.opened.settings)
+            if found.differs:
+                found.close_crashed()
+            else:
+                _to_the_end(found, market, rows, account, on_open, on_progress)
+            head_seq, head_hash = writer.close()
+    state = found.runner.core.state
+    if not found.crashed:
+        return report_of(found.runner, folder, head_seq, head_hash)
+    carried = carry_over(state, head_hash.hex(), market.day, orders_unknown=False)
+    return run_market(
+        folder.parent, market, config, rows, carried, program, on_open, on_progress,
+        anchor_ns=state.now, options=options,
+    )  # fmt: skip
+
+
+def _to_the_end(
+    found: Reopened,
+    market: Market,
+    rows: tuple[RuleRow, ...],
+    account: CarriedOver,
+    on_open: Callable[[Path], None] | None,
+    on_progress: Callable[[int], None] | None,
+) -> None:
+    """What the market has left, into a session that goes on."""
+    runner = found.runner
+    opened = runner.core.state.opened
+    assert opened is not None, "a session without its opening does not go on"
+    # Both may refuse, so both come before anything is appended.
+    left = facts_left(market, runner.core.state, found.last)
+    opening = opening_left(runner.core.state, opening_facts(opened, account, market, rows))
+    found.go_on()
+    if runner.core.state.closed:
+        return
+    for event in opening:
+        runner.fact(runner.core.state.now, event)
+    if on_open is not None:
+        on_open(found.folder)
+    drive(runner, market, left, on_progress)
 
 
 def report_of(runner: Runner, folder: Path, head_seq: int, head_hash: bytes) -> RunReport:

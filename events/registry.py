@@ -60,7 +60,7 @@ def _derivation(struct: type[Event], version: int = 1, *, urgent: bool = False) 
 SPECS: Final[tuple[KindSpec, ...]] = (
     _fact(session.SessionOpened),
     _fact(session.CarriedOver, 2),
-    _fact(session.SessionResumed),
+    _fact(session.SessionResumed, urgent=True),
     _fact(session.ArtifactLoaded),
     _fact(session.InstrumentsLoaded),
     _fact(session.ConfigChanged),

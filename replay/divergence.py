@@ -48,8 +48,8 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Divergence(msgspec.Struct, frozen=True):
-    """The first derivation that differs: where, in which field, both values, and what it follows
-    from, nearest first."""
+    """The first derivation that differs, or state that a session was resumed from: where, in which
+    field, both values, and what it follows from, nearest first."""
 
     seq: int
     kind: str

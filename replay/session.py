@@ -24,6 +24,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.apply import Entry
+from engine.checkpoint import state_hash
 from engine.config import ConfigError
 from engine.core import Core, CoreFault, Derived
 from engine.runner import own_code_digest
@@ -36,7 +37,7 @@ from events.registry import (
     UnknownKindError,
     VersionTooNewError,
 )
-from events.session import SessionOpened
+from events.session import SessionOpened, SessionResumed
 from events.upcast import current_event
 from journal.block import Entry as Recorded
 from journal.reader import JournalReader
@@ -49,6 +50,7 @@ from replay.divergence import (
     causal_chain,
     difference,
     event_or_none,
+    first_field,
     missing,
     recorded_makings,
 )
@@ -144,11 +146,21 @@ class _Comparison:
         self.facts += 1
         self.upcast |= _is_past(envelope)
         seq, ts, event = envelope.seq, envelope.ts, current_event(envelope)
+        if isinstance(event, SessionResumed) and self.decisions is None:
+            self._check_resumed(envelope, event)
         self._fact_entry, self._before = Entry(seq, envelope.kind, ts, seq, event), self.core.state
         self._group = self.core.step(seq, ts, event)
         self.expected.extend(self._group)
         for one in self._group:
             self.replayed.update(one.data)
+
+    def _check_resumed(self, envelope: Envelope, event: SessionResumed) -> None:
+        """The engine said which state it went on from: the facts must lead to the same."""
+        here = replace(event, after_seq=self.head_seq, state_hash=state_hash(self.core.state))
+        if self.first is None and here != event:
+            field, recorded, replayed = first_field(event, here)
+            seq, kind = envelope.seq, envelope.kind
+            self.first = Divergence(seq, kind, field, recorded, replayed, envelope.cause)
 
     def _derivation(self, envelope: Envelope, data: bytes) -> None:
         self.derivations += 1

@@ -56,8 +56,10 @@ def test_facts_come_before_derivations_and_only_they_are_fact_kinds() -> None:
 
 
 def test_an_entry_on_which_something_outward_waits_is_urgent() -> None:
-    """An order goes out after an approval or an exit signal, and a person waits for a command."""
+    """An order goes out after an approval or an exit signal, a person waits for a command, and
+    nothing goes out of a resumed session before it says that it was."""
     assert {spec.kind for spec in SPECS if spec.urgent} == {
+        "SessionResumed",
         "IntentApproved",
         "ExitSignalled",
         "OperatorCommand",
