@@ -1,0 +1,1 @@
+"""The programs that keep the house: generated pages, goldens, the matrix, releases."""

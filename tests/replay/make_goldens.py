@@ -1,0 +1,127 @@
+"""Writes the golden sessions that are missing, and never touches one that is there.
+
+Lives here: what each golden session is made of. May import: everything that tests may. Always
+holds: a golden is what the engine of its day recorded, sealed; it is never made again, since a
+journal made anew by other code would prove nothing about the old one. Its line in ``pins.toml``
+says what to expect of it. ``carried_over_v1`` and ``intent_approved_v1`` have no recipe here: code
+of earlier days recorded them (test_old_sessions.py says which).
+Run from the checkout: ``python -m tests.replay.make_goldens``. Start reading at ``RECIPES``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import replace
+
+from engine.runner import Runner
+from events.base import Event
+from events.envelope import payload_digest
+from events.feed import FeedFrame, FeedStatus
+from events.session import ConfigChanged, OperatorCommand, SessionOpened, Setting
+from journal.seal import seal_session
+from journal.session_folder import make_session_folder
+from journal.writer import JournalWriter
+from scripts.goldens import GOLDENS, load_pins, pin_of, write_pins
+from tests.engine.fabricated import SmallMarket, frame_of, relaxed, small_facts
+
+Facts = Iterator[tuple[int, Event]]
+
+
+def _trades() -> Facts:
+    """Eight minutes of one underlying: entries, a stop, a time exit; gates per instrument."""
+    market = SmallMarket(minutes=8, every_ms=6_000, cadence_ms=15_000)
+    config = relaxed(warmup={"bars_min": 2}, instrument_gates={"enabled": True})
+    return small_facts(market, config)
+
+
+def _pages() -> Facts:
+    """Forty minutes of a market of pages, one a minute in two frames, with an outage of three."""
+    market = SmallMarket(minutes=40, pages=True, silent=(20, 21, 22))
+    return small_facts(market, relaxed(warmup={"bars_min": 2}))
+
+
+def _two_underlyings() -> Facts:
+    """Two underlyings that decide within one fact and share one account."""
+    names = ("NIFTY", "BANKNIFTY")
+    market = SmallMarket(minutes=8, names=names, every_ms=6_000, cadence_ms=10_000)
+    return small_facts(market, relaxed())
+
+
+def _troubled() -> Facts:
+    """A lying frame, a lost link, an operator's halt and resumption, limits changed in the day."""
+    market = SmallMarket(minutes=10, seed=3, every_ms=6_000, cadence_ms=15_000)
+    given = small_facts(market, relaxed(warmup={"bars_min": 2}))
+    planted: dict[int, tuple[Event, ...]] = {
+        60: (_lying(),),
+        75: (ConfigChanged((Setting("risk.trades_day_max", 2),), "risk", "two are enough"),),
+        90: (OperatorCommand("HALT", "trader", "the spread looks wrong"),),
+        105: (OperatorCommand("RESUME", "trader", "it was the depth"),),
+        120: (FeedStatus(0, "LOST", False, 0), FeedStatus(0, "CONNECTED", True, 27)),
+    }
+    for place, (ts, event) in enumerate(given):
+        yield ts, event
+        yield from ((ts, planned) for planned in planted.get(place, ()))
+
+
+def _lying() -> FeedFrame:
+    """A frame whose one packet says that it is longer than the frame."""
+    return frame_of(bytes((0, 1, 1, 0)) + bytes(8))
+
+
+RECIPES: Final[dict[str, Callable[[], Facts]]] = {
+    "trades": _trades,
+    "pages": _pages,
+    "two_underlyings": _two_underlyings,
+    "troubled": _troubled,
+}
+
+
+def record(name: str, parent: Path) -> Path:
+    """Run a golden's facts through the engine into ``parent``, sealed; gives the folder."""
+    facts = RECIPES[name]()
+    first_ts, opened = next(facts)
+    assert isinstance(opened, SessionOpened)
+    opened = replace(opened, market=replace(opened.market, kind="golden", profile=name))
+    uid = payload_digest(opened)[:12]
+    day = f"{opened.day // 10_000}-{opened.day // 100 % 100:02}-{opened.day % 100:02}"
+    folder = make_session_folder(parent, day=day, mode=opened.mode.lower(), uid=uid)
+    with JournalWriter.create(folder, uid) as writer:
+        runner = Runner(writer)
+        runner.fact(first_ts, opened)
+        for ts, event in facts:
+            runner.fact(ts, event)
+        writer.close()
+    seal_session(folder)
+    return folder
+
+
+def keep(name: str, folder: Path) -> None:
+    """Put a recorded session among the goldens: its segments alone."""
+    target = GOLDENS / name
+    target.mkdir(parents=True)
+    for segment in sorted(folder.glob("*.axs")):
+        shutil.copyfile(segment, target / segment.name)
+
+
+def main() -> int:
+    """Record what is missing, and pin every session that has no pin; gives the exit code."""
+    with tempfile.TemporaryDirectory() as place:
+        for name in RECIPES:
+            if not (GOLDENS / name).exists():
+                keep(name, record(name, Path(place) / name))
+    pins = load_pins()
+    known = {pin.name for pin in pins}
+    fresh = [path for path in sorted(GOLDENS.iterdir()) if path.is_dir() and path.name not in known]
+    write_pins([*pins, *(pin_of(path) for path in fresh)])
+    sys.stdout.writelines(f"{path.name}\n" for path in fresh)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Tests of the programs that keep the house: goldens, matrix, releases."""
