@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from journal.errors import WriteFailed
 from journal.files import OS_FILES, Files
 from journal.ledger import append_record
 from journal.lock import FileLock
@@ -91,5 +92,7 @@ def _mark_closed(inspection: Inspection, files: Files) -> None:
         for turn in (count + 1, count + 2):
             file.write(Watermark(inspection.uid, turn, scan.end_seq, scan.end_hash, closed=True))
         file.sync()
+    except OSError as error:
+        raise WriteFailed(f"the watermark: {error.strerror}", path=file.path) from error
     finally:
         file.close()

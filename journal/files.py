@@ -4,15 +4,17 @@ Lives here: the port ``Files`` and ``OsFiles``. May import: the standard library
 folders are made 0700 and files 0600 at creation, a symbolic link in the last place of a path is
 never followed, only regular files are opened (a pipe or a device under a segment's name would
 never end), a write is whole or an error, and nothing else in this room touches a file.
-Start reading at ``Files``; a simulated disk implements the same verbs and counts them.
+Start reading at ``Files``; ``journal/simulated.py`` has the same verbs on a disk that fails.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -85,6 +87,39 @@ _FULL_SYNC: Final[int | None] = getattr(fcntl, "F_FULLFSYNC", None)
 _ZEROS_BYTES: Final = 1024 * 1024
 
 
+def write_whole(take: Callable[[int, memoryview], int], offset: int, data: bytes) -> None:
+    """Write all of ``data`` through ``take(offset, rest)``, which says how many bytes it took.
+
+    Raises ``OSError`` when the disk takes nothing, so that no disk can make this endless.
+    """
+    rest = memoryview(data)
+    while rest:
+        taken = take(offset, rest)
+        if taken == 0:
+            raise OSError(errno.EIO, "the disk took no bytes")
+        offset += taken
+        rest = rest[taken:]
+
+
+def read_whole(give: Callable[[int, int], bytes], offset: int, length: int) -> bytes:
+    """Read ``length`` bytes through ``give(offset, length)``; fewer only at the end of the file."""
+    data = give(offset, length)
+    while 0 < len(data) < length:
+        more = give(offset + len(data), length - len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
+def _pwrite(handle: int, offset: int, data: memoryview) -> int:
+    return os.pwrite(handle, data, offset)
+
+
+def _pread(handle: int, offset: int, length: int) -> bytes:
+    return os.pread(handle, length, offset)
+
+
 class OsFiles:
     """``Files`` on the operating system (Linux; macOS best effort)."""
 
@@ -101,21 +136,10 @@ class OsFiles:
         os.close(handle)
 
     def write(self, handle: int, offset: int, data: bytes) -> None:
-        written = os.pwrite(handle, data, offset)
-        while written < len(data):
-            more = os.pwrite(handle, memoryview(data)[written:], offset + written)
-            if more == 0:
-                raise OSError(errno.EIO, "the disk took no bytes")
-            written += more
+        write_whole(functools.partial(_pwrite, handle), offset, data)
 
     def read(self, handle: int, offset: int, length: int) -> bytes:
-        data = os.pread(handle, length, offset)
-        while len(data) < length:
-            more = os.pread(handle, length - len(data), offset + len(data))
-            if not more:
-                break
-            data += more
-        return data
+        return read_whole(functools.partial(_pread, handle), offset, length)
 
     def size(self, handle: int) -> int:
         return os.fstat(handle).st_size

@@ -118,9 +118,13 @@ def append_record(
         if known is not None:
             return known
         body = msgspec.json.encode(record)
-        line = record_hash(previous, body).hex().encode("ascii") + b" " + body + b"\n"
+        line = record_hash(previous, body).hex().encode("ascii") + b" " + body
         files.truncate(handle, whole)
         files.write(handle, whole, line)
+        files.sync(handle)
+        # The newline says that the line is whole, so it is written when the line surely is: a
+        # disk may keep the last sector of a write and lose one before it.
+        files.write(handle, whole + len(line), b"\n")
         files.sync(handle)
         files.sync_dir(path.parent)
         return record

@@ -106,7 +106,7 @@ class SessionLog:
         if end.segment == 0:
             self._open_next()
         else:
-            self._handle = files.open(self._path, "edit")
+            self._open_again()
 
     def _segment_path(self, number: int) -> Path:
         return self.folder / f"{number:06d}{LIVE_SUFFIX}"
@@ -154,7 +154,7 @@ class SessionLog:
         self.flush()
         self._write_empty(0)
         self._sync_segment()
-        self._watermark.sync()
+        self._sync_watermark()
 
     def finish(self) -> None:
         """Write and sync the final block: nothing can follow it. Both slots of the watermark then
@@ -164,7 +164,7 @@ class SessionLog:
         self._sync_segment()
         self._publish(closed=True)
         self._publish(closed=True)
-        self._watermark.sync()
+        self._sync_watermark()
 
     def close(self) -> None:
         """Close the descriptors. Writes nothing."""
@@ -192,6 +192,12 @@ class SessionLog:
             self._files.sync_dir(self.folder)
         except OSError as error:
             raise self._failure("making the segment", error) from error
+
+    def _open_again(self) -> None:
+        try:
+            self._handle = self._files.open(self._path, "edit")
+        except OSError as error:
+            raise self._failure("opening the segment again", error) from error
 
     def _write_block(self, chain: bytes) -> None:
         """Write the buffered entries as one block; ``chain`` is the hash after the last."""
@@ -244,14 +250,15 @@ class SessionLog:
         try:
             self._files.sync(self._handle)
         except OSError as error:
-            raise SyncFailed(
-                f"the sync failed ({error.strerror}); what is on the disk is unknown",
-                path=self._path,
-                offset=self._offset,
-                seq=self.head_seq,
-            ) from error
+            raise self._sync_failure("the sync", error) from error
         self.durable_seq = self.head_seq
         self.durable_hash = self.head_hash
+
+    def _sync_watermark(self) -> None:
+        try:
+            self._watermark.sync()
+        except OSError as error:
+            raise self._sync_failure("the watermark's sync", error) from error
 
     def _publish(self, *, closed: bool) -> None:
         self._mark_count += 1
@@ -260,6 +267,14 @@ class SessionLog:
             self._watermark.write(mark)
         except OSError as error:
             raise self._failure("writing the watermark", error) from error
+
+    def _sync_failure(self, what: str, error: OSError) -> SyncFailed:
+        return SyncFailed(
+            f"{what} failed ({error.strerror}); what is on the disk is unknown",
+            path=self._path,
+            offset=self._offset,
+            seq=self.head_seq,
+        )
 
     def _failure(self, doing: str, error: OSError) -> WriteFailed:
         kind = JournalFull if error.errno in _FULL else WriteFailed

@@ -386,8 +386,8 @@ def _refuse_existing(folder: Path, files: Files) -> None:
 
 
 def _begin_log(folder: Path, uid: bytes, options: WriterOptions, files: Files) -> SessionLog:
-    _refuse_existing(folder, files)
     try:
+        _refuse_existing(folder, files)
         watermark = WatermarkFile.create(folder, uid, files)
         files.sync_dir(folder)
     except OSError as error:
