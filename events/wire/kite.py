@@ -305,6 +305,14 @@ def unpack_run(data: bytes, run: Run) -> Iterator[tuple[Any, ...]]:
     return HOT_BY_SIZE[run.size].iter_unpack(memoryview(data)[run.start : run.stop])
 
 
+def unpack_full_run(data: bytes, run: Run) -> Iterator[tuple[int, ...]]:
+    """All numbers of each packet of a run of full packets, depth too, in the order of
+    ``FULL_PACKET``: the complete form for a reader of many packets, which needs no objects.
+    """
+    assert run.size == FULL_SIZE, "only full packets have depth"
+    return _FULL_RUN.iter_unpack(memoryview(data)[run.start : run.stop])
+
+
 def iter_hot(data: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
     """(index in the frame, hot fields) of every packet of a known segment. Raises ``FrameError``.
 
@@ -405,6 +413,7 @@ QUOTE_PACKET: Final = struct.Struct(">IiIiIIIiiii")
 FULL_PACKET: Final = struct.Struct(">IiIiIIIiiiiIIIII" + "IiH2x" * (2 * DEPTH_LEVELS))
 """The whole full packet in one ``pack``: 16 header integers, then (quantity, price, orders) of
 five bids and five asks. What a market generator calls when ``encode_full`` is too slow."""
+_FULL_RUN: Final = struct.Struct(">2x" + FULL_PACKET.format[1:])
 _FULL_HEAD: Final = struct.Struct(">IiIiIIIiiiiIIIII")
 _LEVEL: Final = struct.Struct(">IiH2x")
 _BIDS_AT: Final = _FULL_HEAD.size

@@ -213,6 +213,23 @@ def test_hot_path_agrees_with_the_complete_decoder(sent: list[kite.Tick]) -> Non
     ]
 
 
+@given(TICK_LISTS)
+def test_all_numbers_of_full_packets_are_those_of_the_complete_ticks(
+    sent: list[kite.Tick],
+) -> None:
+    """The flat form packs into the packet again, and is refused for packets without depth."""
+    full = [kite.encode_packet(tick) for tick in sent if isinstance(tick, kite.FullTick)]
+    data = frame_of(sent)
+    found: list[bytes] = []
+    for run in kite.walk(data).runs:
+        if run.size == kite.FULL_SIZE:
+            found.extend(kite.FULL_PACKET.pack(*one) for one in kite.unpack_full_run(data, run))
+        else:
+            with pytest.raises(AssertionError, match="only full packets"):
+                kite.unpack_full_run(data, run)
+    assert found == full
+
+
 def test_a_long_frame_of_equal_packets_is_walked_whole() -> None:
     """More packets than one probe looks at still give every index once, in few runs."""
     sent: list[kite.Tick] = [kite.LtpTick(i << 8 | 2, i) for i in range(3000)]
