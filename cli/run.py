@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli import __version__
-from cli.errors import told_as_user_error
+from cli.errors import UserError, told_as_user_error
+from cli.load import load_rulebook
 from cli.options import Common
 from cli.paths import desk_folder, make_private, sessions_folder
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from engine.ports import Market
     from engine.rulebook import Rulebook
     from engine.runner import RunReport
-    from events.session import CarriedOver
+    from events.session import CarriedOver, SessionOpened
 
 LEDGER: Final = "ledger.axl"
 
@@ -81,6 +82,36 @@ def run_day(
         return run_market(
             parent, market, config, rows, carried, f"axiom {__version__}", on_open, move
         )
+
+
+def resume_day(
+    common: Common, folder: Path, market_of: Callable[[SessionOpened], Market]
+) -> RunReport:
+    """Go on with a crashed backtest of the desk to the end of its day; closed and sealed at return.
+
+    ``market_of`` opens the market of a session's opening. Under another engine the session is
+    closed as crashed, and the report is its successor's.
+    """
+    from cli.recorded import first_fact
+    from engine.ports import MarketError
+    from engine.runner import BACKTEST, EngineFault, resume_market
+    from journal.errors import JournalError
+
+    if folder.resolve().parent != sessions_folder(common.home, common.desk).resolve():
+        raise UserError(f"{folder} is no session of desk '{common.desk}': resume it where it is")
+    opened = first_fact(folder)
+    if opened.mode != BACKTEST:
+        raise UserError(f"{folder.name} is a session of mode {opened.mode}, not a backtest")
+    with told_as_user_error(MarketError, EngineFault, JournalError):
+        market = market_of(opened)
+        rows = load_rulebook(common).rows_for(market.day)
+        with progress(f"{market.day}", market.open_ns, market.close_ns) as move:
+            report = resume_market(
+                folder, market, rows, None, f"axiom {__version__}",
+                lambda at: close_day(common, folder) if at != folder else None, move,
+            )  # fmt: skip
+    close_day(common, report.folder)
+    return report
 
 
 def close_day(common: Common, folder: Path) -> None:

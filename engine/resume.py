@@ -24,7 +24,7 @@ from engine.state import State
 from events.base import Event
 from events.envelope import decode_envelope
 from events.feed import FeedFrame, TimerTick
-from events.session import SessionOpened
+from events.session import SessionClosed, SessionOpened
 from events.upcast import current_event
 
 CODE: Final = "code"
@@ -65,7 +65,11 @@ def can_derive(differs: Sequence[str]) -> bool:
 
 
 class Rebuilt:
-    """The core at the end of a journal, by its entries alone; with the figures of a run."""
+    """The core at the end of a journal, by its entries alone; with the figures of a run.
+
+    ``last`` is the last fact of the market, ``ended`` the reason of the session's close; both as
+    far as they are among the entries that were applied.
+    """
 
     def __init__(self, core: Core | None = None) -> None:
         self.core = core or Core()
@@ -73,6 +77,7 @@ class Rebuilt:
         self.derivations = 0
         self.digest = hashlib.sha256()
         self.last: Dated | None = None
+        self.ended: str | None = None
         self._known_seq = self.core.state.seq
 
     def take(self, data: bytes) -> None:
@@ -92,6 +97,8 @@ class Rebuilt:
         self.core.take(Entry(envelope.seq, envelope.kind, envelope.ts, envelope.cause, event))
         if isinstance(event, FeedFrame | TimerTick):
             self.last = envelope.ts, event
+        elif isinstance(event, SessionClosed):
+            self.ended = event.reason
 
     def rest_of(self, incomplete: Sequence[bytes]) -> tuple[bytes, ...]:
         """Derive a last group again, of which ``incomplete`` is recorded; gives what is missing.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ from engine.resume import (
 from engine.schedule import Dated
 from engine.state import State
 from events.base import Event
-from events.envelope import EnvelopeError, payload_digest
+from events.envelope import EnvelopeError, decode_envelope, payload_digest
 from events.feed import FeedStatus
 from events.registry import (
     BY_KIND,
@@ -59,6 +60,8 @@ from events.session import (
     SessionResumed,
     TailCut,
 )
+from events.upcast import current_event
+from journal.errors import JournalClosed, JournalError
 from journal.log import WriterOptions
 from journal.manifest import describe_session, write_manifest
 from journal.reader import JournalReader
@@ -78,6 +81,8 @@ TORN: Final = "TORN"
 OTHER_CODE: Final = "OTHER_CODE"
 END_OF_DAY: Final = "END_OF_DAY"
 CRASHED: Final = "CRASHED"
+OPENING_ENTRIES: Final = 8
+"""The opening facts and what they lead to, unless positions were carried over."""
 
 
 class EngineFault(RuntimeError):  # noqa: N818 - named for the condition
@@ -395,32 +400,80 @@ def resume_market(
     carries its account over and goes on with the facts after that moment; the report is then the
     successor's. The configuration is the recorded one. ``carried`` is for a session that died
     before it held its account. Raises ``EngineFault`` where the session cannot go on, or ran on
-    another market, and the journal's errors; a session that has its final block is closed.
+    another market or has a successor, and the journal's errors.
     """
     ours = Running(own_code_digest(), schema_digest(), rulebook_digest(rows), market.day)
     with _sealing(options) as sealed, _told_as_fault(folder):
-        writer, tail = JournalWriter.resume(folder, options=sealed)
-        with writer:
-            found = Reopened(writer, tail, ours)
-            state = found.runner.core.state
-            account = state.carried or carried
-            if state.opened is None or account is None:
-                raise ResumeError("it died before it held its account: run it again from the start")
+        # What can be refused is refused before a torn tail is cut.
+        _check_opening(folder, market)
+        try:
+            writer, tail = JournalWriter.resume(folder, options=sealed)
+        except JournalClosed:  # a successor may still have to be made of it
+            state, head = _left_without_successor(folder)
             check_market(market, state)
-            config = settings.from_settings(state.opened.settings)
-            if found.differs:
-                found.close_crashed()
-            else:
-                _to_the_end(found, market, rows, account, on_open, on_progress)
-            head_seq, head_hash = writer.close()
-    state = found.runner.core.state
-    if not found.crashed:
-        return report_of(found.runner, folder, head_seq, head_hash)
-    carried = carry_over(state, head_hash.hex(), market.day, orders_unknown=False)
+        else:
+            with writer:
+                found = Reopened(writer, tail, ours)
+                state = found.runner.core.state
+                account = state.carried or carried
+                if state.opened is None or account is None:
+                    raise ResumeError("it died before it held its account: run it again")
+                check_market(market, state)
+                settings.from_settings(state.opened.settings)
+                if found.differs:
+                    found.close_crashed()
+                else:
+                    _to_the_end(found, market, rows, account, on_open, on_progress)
+                head_seq, head = writer.close()
+            state = found.runner.core.state
+            if not found.crashed:
+                return report_of(found.runner, folder, head_seq, head)
+        assert state.opened is not None, "a session without its opening has no successor"
+        config = settings.from_settings(state.opened.settings)
+    carried = carry_over(state, head.hex(), market.day, orders_unknown=False)
     return run_market(
         folder.parent, market, config, rows, carried, program, on_open, on_progress,
         anchor_ns=state.now, options=options,
     )  # fmt: skip
+
+
+def _check_opening(folder: Path, market: Market) -> None:
+    """Refuse another market by what the session acknowledged of its opening."""
+    rebuilt = Rebuilt()
+    with JournalReader(folder) as reader:
+        for entry in itertools.islice(reader, OPENING_ENTRIES):
+            rebuilt.take(entry.data)
+    if rebuilt.core.state.opened is not None:
+        check_market(market, rebuilt.core.state)
+
+
+def _left_without_successor(folder: Path) -> tuple[State, bytes]:
+    """The last state and head hash of a session that was closed as crashed, and that none goes on
+    from. Raises ``JournalClosed`` for one that ended in any other way, ``ResumeError`` where there
+    is a successor."""
+    with JournalReader(folder) as reader:
+        rebuilt = Rebuilt()
+        for entry in reader:
+            rebuilt.take(entry.data)
+        head = reader.position.chain
+    if rebuilt.ended != CRASHED:
+        raise JournalClosed("it ran to its end; run the market anew", path=folder)
+    for other in sorted(folder.parent.iterdir()):
+        begun = _carried_by(other)
+        if begun is not None and begun.previous_head_hash == head.hex():
+            raise ResumeError(f"{other.name} goes on from it: resume that one")
+    return rebuilt.core.state, head
+
+
+def _carried_by(folder: Path) -> CarriedOver | None:
+    """What a session began with; None where it does not say."""
+    try:
+        with JournalReader(folder, verify_chain=False) as reader:
+            entries = itertools.islice(reader, 2)
+            events = [current_event(decode_envelope(entry.data)) for entry in entries]
+    except (JournalError, EnvelopeError, UnknownKindError, VersionTooNewError, PayloadError):
+        return None
+    return next((one for one in events if isinstance(one, CarriedOver)), None)
 
 
 def _to_the_end(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from cli.errors import UserError
 from cli.load import load_config, load_rulebook, open_market, parse_day
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from engine.ports import Market
     from engine.rulebook import Rulebook
     from engine.runner import RunReport
+    from events.session import SessionOpened
 
 DAYS_MAX = 400
 
@@ -40,21 +42,35 @@ DAYS_MAX = 400
     type=click.IntRange(min=100, max=3_600_000),
     help="Decision cadence of a synthetic market (its own is 1000).",
 )
+@click.option(
+    "--resume", "crashed", metavar="SESSION", help="Go on with a session whose engine died."
+)
 @common_options
+@click.pass_context
 def command(
+    context: click.Context,
     market: str,
     seed: int,
     first: str | None,
     last: str | None,
     cadence_ms: int | None,
+    crashed: str | None,
     common: Common,
 ) -> int | None:
     """Run the engine over a MARKET's days at full speed.
 
     MARKET is synthetic, synthetic:PROFILE, chain:FILE.parquet or session:SESSION.
+
+    With --resume the day goes on where its engine died, under the settings it began with; seed, day
+    and cadence are the session's. After a change of code, schema or rulebook it is closed as
+    crashed, and a successor goes on with its account.
     """
     from engine.runner import carried_from
 
+    if crashed is not None:
+        _refuse_with_resume(context, common)
+        _resume(market, crashed, common)
+        return None
     rulebook = load_rulebook(common)
     config = load_config(common.config)
     days: list[dict[str, Any]] = []
@@ -71,6 +87,47 @@ def command(
 
         write_json(_document(days))
     return None
+
+
+def _refuse_with_resume(context: click.Context, common: Common) -> None:
+    """What the session settles cannot be given again."""
+    options = {"seed": "--seed", "first": "--from", "last": "--to", "cadence_ms": "--cadence-ms"}
+    given = [
+        option
+        for name, option in options.items()
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    ]
+    if common.config is not None:
+        given.append("--config")
+    if given:
+        raise UserError(f"--resume goes on as the session began: leave {' and '.join(given)} out")
+
+
+def _resume(name: str, session: str, common: Common) -> None:
+    """Go on with a crashed day to its end, and close it (or it and its successor)."""
+    from cli.run import resume_day
+
+    folder = common.session(session)
+    report = resume_day(common, folder, lambda opened: _market_of(name, opened, common))
+    day = {**figures(report), "resumed": folder.name}
+    if report.folder != folder:
+        say(f"{folder.name} is of another engine: closed as crashed, its successor goes on")
+    if common.json:
+        from cli.output import write_json
+
+        write_json(day)
+    else:
+        _tell(day)
+
+
+def _market_of(name: str, opened: SessionOpened, common: Common) -> Market:
+    """The market of a session, by its name on the command line and what the session says of it."""
+    rulebook = load_rulebook(common)
+    seed = opened.market.seed or 0
+    if not name.startswith("synthetic"):
+        return open_market(name, common, rulebook, seed=seed)
+    cadence_ms = opened.cycle_rule.cadence_ms
+    return open_market(name, common, rulebook, seed=seed, day=opened.day, cadence_ms=cadence_ms)
 
 
 def _markets(

@@ -1,0 +1,130 @@
+"""``axiom backtest``: going on with a day whose engine died, and what the other verbs say of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine import runner
+from journal.reader import read_entries
+from journal.verify import verify_session
+from tests.cli.conftest import Answer, Call
+from tests.engine.cut import cut_again, read
+from tests.journal.journals import snapshot
+
+AT = 61
+
+
+@pytest.fixture
+def crashed(axiom: Call, home: Path, built: Path) -> Path:
+    """A backtest of the recorded session, dead after an entry inside a group."""
+    answer = axiom("backtest", f"session:{built.name}", "--home", home, "--json")
+    folder = Path(answer.document["folder"])
+    (folder.parent.parent / "ledger.axl").unlink()
+    inside = [e.seq for e in read_entries(folder) if not e.group_end and e.seq > AT]
+    cut_again(folder, inside[0], torn_bytes=20)
+    return folder
+
+
+def resume(axiom: Call, home: Path, built: Path, session: str, *words: str) -> Answer:
+    return axiom("backtest", f"session:{built.name}", "--resume", session, "--home", home, *words)
+
+
+def test_every_verb_says_what_is_known_of_a_crashed_session(
+    axiom: Call, home: Path, crashed: Path
+) -> None:
+    """It is listed as crashed, verifies, replays identical with its cut group named, and answers
+    why and query from what was acknowledged."""
+    rows = axiom("sessions", "--home", home, "--json").document
+    states = {row["session"]: row["state"] for row in rows}
+    assert states[crashed.name] in ("crashed", "open")
+    assert axiom("verify", crashed.name, "--home", home, "--json").document["ok"] is True
+    replayed = axiom("replay", crashed.name, "--home", home, "--json").document
+    assert replayed["outcome"] == "identical"
+    sql = "select count(*) n from v1.decisions"
+    assert axiom("query", crashed.name, sql, "--home", home, "--json").code == 0
+    assert axiom("why", crashed.name, "--home", home, "--json").code == 0
+
+
+def test_a_crashed_day_goes_on_to_its_end(
+    axiom: Call, home: Path, built: Path, crashed: Path
+) -> None:
+    """The session is the same one, closed, sealed and in the ledger; its replay is identical, and
+    its resumption is in its journal and in its tables."""
+    answer = resume(axiom, home, built, crashed.name, "--json").document
+    assert (answer["session"], answer["resumed"]) == (crashed.name, crashed.name)
+    rows = axiom("sessions", "--home", home, "--json").document
+    row = next(row for row in rows if row["session"] == crashed.name)
+    assert (row["state"], row["head_hash"]) == ("sealed", answer["head_hash"])
+    assert verify_session(crashed, ledger=crashed.parent.parent / "ledger.axl").ok
+    replayed = axiom("replay", crashed.name, "--home", home, "--json").document
+    assert (replayed["outcome"], replayed["digest"]) == ("identical", answer["digest"])
+    for table, kind in (("v1.session_resumed", "SessionResumed"), ("v1.tail_cuts", "TailCut")):
+        sql = f"select seq from {table}"
+        found = axiom("query", crashed.name, sql, "--home", home, "--json").document
+        assert [r["seq"] for r in found] == [
+            one.envelope.seq for one in read(crashed) if one.envelope.kind == kind
+        ]
+        assert len(found) == 1
+    again = resume(axiom, home, built, crashed.name)
+    assert "ran to its end" in again.refusal
+
+
+def test_after_a_change_of_code_a_successor_goes_on(
+    axiom: Call, home: Path, built: Path, crashed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The crashed session is closed and in the ledger, its successor's name is the answer; asked
+    again, the line names the successor."""
+    monkeypatch.setattr(runner, "own_code_digest", lambda: "ab" * 32)
+    answer = resume(axiom, home, built, crashed.name, "--json").document
+    assert answer["resumed"] == crashed.name != answer["session"]
+    kinds = [one.envelope.kind for one in read(crashed)]
+    assert kinds[-2:] == ["TailCut", "SessionClosed"]
+    assert kinds.count("SessionResumed") == 0
+    rows = axiom("sessions", "--home", home, "--json").document
+    states = {row["session"]: row["state"] for row in rows}
+    assert states[crashed.name] == states[answer["session"]] == "sealed"
+    assert answer["session"] in resume(axiom, home, built, crashed.name).refusal
+
+
+def test_a_death_between_the_closing_and_the_successor_loses_neither(
+    axiom: Call, home: Path, built: Path, crashed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that was closed as crashed and has no successor gets it when it is asked for."""
+    monkeypatch.setattr(runner, "own_code_digest", lambda: "ab" * 32)
+
+    def dies(*_: object, **__: object) -> runner.RunReport:
+        raise runner.EngineFault("killed here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "run_market", dies)
+        assert "killed here" in resume(axiom, home, built, crashed.name).refusal
+    assert read(crashed)[-1].envelope.kind == "SessionClosed"
+    answer = resume(axiom, home, built, crashed.name, "--json").document
+    assert answer["session"] != crashed.name
+    assert verify_session(crashed).ok
+
+
+def test_what_cannot_be_resumed_is_refused_in_one_line(
+    axiom: Call, home: Path, built: Path, crashed: Path, tmp_path: Path
+) -> None:
+    """Options that the session settles, another market, no session, one elsewhere: exit 2, and
+    nothing has changed, the torn tail neither."""
+    before = snapshot(crashed)
+    config = tmp_path / "c.toml"
+    config.write_text("")
+    for words, said in (
+        (("--seed", "7"), "leave --seed out"),
+        (("--from", "2026-11-20", "--config", str(config)), "leave --from and --config out"),
+        (("--cadence-ms", "500"), "leave --cadence-ms out"),
+    ):
+        assert said in resume(axiom, home, built, crashed.name, *words).refusal
+    other = axiom("backtest", "synthetic", "--resume", crashed.name, "--home", home)
+    assert "another market" in other.refusal
+    assert (
+        "has no session" in resume(axiom, home, built, "2026-11-20-backtest-ffffffffffff").refusal
+    )
+    assert "is no session of desk" in resume(axiom, tmp_path, built, str(crashed)).refusal
+    after = snapshot(crashed)
+    assert after == before
