@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from replay.decisions import DecisionDiff, Difference
+    from replay.divergence import Makings
+
+DIGEST_CHARS: Final = 12
+"""Of a digest, what a person compares; ``--json`` has the whole."""
 
 SHOWN: Final = 12
 """Lines of each kind that are shown; ``--json`` has all of them."""
@@ -33,15 +37,29 @@ def tell_differences(diff: DecisionDiff) -> None:
             show(f"  and {len(rows) - SHOWN} more: use --json")
 
 
+def tell_makings(makings: Makings, sides: tuple[str, str]) -> None:
+    """Say on standard error what differs in code, shapes and settings; nothing where nothing does.
+
+    ``sides`` are the words for the two.
+    """
+    from cli.output import say
+
+    first, second = sides
+    for what, (was, now) in (("code", makings.code), ("schema", makings.schema)):
+        if was != now:
+            say(f"{what} differs: {first} {was[:DIGEST_CHARS]}, {second} {now[:DIGEST_CHARS]}")
+    for line in makings.settings:
+        say(f"setting differs: {line}")
+
+
 def _line(one: Difference) -> str:
     from projections.why import ist_iso
     from replay.decisions import DOWNSTREAM
 
+    gate = one.contract_filter or one.gate or one.stage
+    because = f" because {gate} judged otherwise" if gate is not None else ""
     cause = one.first_cause
-    because = ""
     if cause is not None and cause.kind == DOWNSTREAM:
-        because = f" following {cause.event} {ist_iso(cause.ts)[11:19]} {cause.underlying}"
-    elif cause is not None:
-        because = f" because {cause.contract_filter or cause.gate or cause.stage} judged otherwise"
+        because += f" following {cause.event} {ist_iso(cause.ts)[11:19]} {cause.underlying}"
     before, after = one.before_reason or one.before, one.after_reason or one.after
     return f"{ist_iso(one.ts)[11:19]} {one.underlying}: {before} -> {after}{because}"

@@ -51,6 +51,9 @@ class Decided(msgspec.Struct, frozen=True):
     official: tuple[StageVerdict, ...]
 
 
+_NOTHING: Final = Decided(ABSENT, "", "", None, 0, ())
+
+
 class FirstCause(msgspec.Struct, frozen=True):
     """Why a decision differs.
 
@@ -70,7 +73,11 @@ class FirstCause(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One decision that differs. Without a first cause the other run made no such decision."""
+    """One decision that differs. Without a first cause the other run made no such decision.
+
+    ``gate`` of ``stage`` is the first that judged otherwise in this decision, with the filter
+    behind it, whatever it follows from: the responsible one. None where no single gate is.
+    """
 
     ts: int
     underlying: str
@@ -82,6 +89,9 @@ class Difference(msgspec.Struct, frozen=True):
     after_reason: str
     before_lots: int
     after_lots: int
+    stage: str | None
+    gate: str | None
+    contract_filter: str | None
     first_cause: FirstCause | None
 
 
@@ -159,8 +169,7 @@ class DecisionDiffer:
             ours, theirs = old.get(name, _Group()), new.get(name, _Group())
             kind = _kind(ours.decided, theirs.decided)
             if kind is not None:
-                cause = self._cause(ts, name, ours.decided, theirs.decided)
-                self._kinds[kind].append(_difference(ts, name, ours.decided, theirs.decided, cause))
+                self._kinds[kind].append(self._named(ts, name, ours.decided, theirs.decided))
             if self._root is None and ours.deeds != theirs.deeds:
                 event = _first_deed(ours.deeds, theirs.deeds)
                 self._root = FirstCause(DOWNSTREAM, None, None, None, event, ts, name)
@@ -169,16 +178,21 @@ class DecisionDiffer:
         """Every difference so far, in order of time."""
         return DecisionDiff(**{kind: tuple(found) for kind, found in self._kinds.items()})
 
-    def _cause(
-        self, ts: int, name: str, old: Decided | None, new: Decided | None
-    ) -> FirstCause | None:
+    def _named(self, ts: int, name: str, old: Decided | None, new: Decided | None) -> Difference:
+        """A difference with its gate, and with the moment it follows from where there is one."""
+        was, now = old or _NOTHING, new or _NOTHING
+        values = (
+            ts, name, was.outcome, now.outcome, was.stage, now.stage, was.reason, now.reason,
+            was.lots, now.lots,
+        )  # fmt: skip
         if old is None or new is None:
-            return self._root
+            return Difference(*values, None, None, None, self._root)
         changed = _changed(old, new)
-        if self._root is not None and changed.follows:
-            return self._root
         refused = self._changed_filter(name) if changed.gate == CONTRACT else None
-        return FirstCause(CHANGED_GATE, changed.stage, changed.gate, refused, None, ts, name)
+        place = (changed.stage, changed.gate, refused)
+        follows = self._root is not None and changed.follows
+        cause = self._root if follows else FirstCause(CHANGED_GATE, *place, None, ts, name)
+        return Difference(*values, *place, cause)
 
     def _changed_filter(self, name: str) -> str | None:
         """The first filter that let one run have a contract which it refused the other."""
@@ -282,29 +296,3 @@ def _first_deed(ours: list[tuple[object, ...]], theirs: list[tuple[object, ...]]
     while same < min(len(ours), len(theirs)) and ours[same] == theirs[same]:
         same += 1
     return str((ours[same:] or theirs[same:])[0][0])
-
-
-_NOTHING: Final = Decided(ABSENT, "", "", None, 0, ())
-
-
-def _difference(
-    ts: int,
-    name: str,
-    old: Decided | None,
-    new: Decided | None,
-    cause: FirstCause | None,
-) -> Difference:
-    was, now = old or _NOTHING, new or _NOTHING
-    return Difference(
-        ts,
-        name,
-        was.outcome,
-        now.outcome,
-        was.stage,
-        now.stage,
-        was.reason,
-        now.reason,
-        was.lots,
-        now.lots,
-        cause,
-    )

@@ -25,6 +25,7 @@ from events.session import InstrumentsLoaded, SessionOpened
 from events.upcast import current_event
 from journal.reader import JournalReader
 from replay.decisions import DecisionDiff, DecisionDiffer, Difference
+from replay.divergence import Makings, makings_of
 from replay.session import PROGRESS_SEQS, ReplayError, told_as_replay_error
 
 COMPARED: Final = frozenset(
@@ -50,12 +51,14 @@ class DiffRow(msgspec.Struct, frozen=True):
 class SessionDiff(msgspec.Struct, frozen=True):
     """What session B decided otherwise than session A. Times are A's, ns UTC.
 
-    ``decisions`` counts those of A and of B; ``days`` are their trading days (yyyymmdd).
+    ``decisions`` counts those of A and of B; ``days`` are their trading days (yyyymmdd);
+    ``makings`` is what differs in code and configuration.
     """
 
     diff: DecisionDiff
     decisions: tuple[int, int]
     days: tuple[int, int]
+    makings: Makings
 
     @property
     def rows(self) -> tuple[DiffRow, ...]:
@@ -82,10 +85,19 @@ def diff_sessions(
 
 
 class _Moment(msgspec.Struct, frozen=True):
-    """What was decided and done at one time; ``offset_ns`` is after midnight IST of the day."""
+    """What was decided and done at one time; ``offset_ns`` is after midnight IST of the day.
+
+    ``rank`` orders what has one time: odd for a cycle, even for what came before or after it. So a
+    fill between two cycles is no effect of the second, whatever the clock says.
+    """
 
     offset_ns: int
+    rank: int
     events: tuple[Event, ...]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.offset_ns, self.rank
 
 
 class _Side:
@@ -94,7 +106,7 @@ class _Side:
     def __init__(self, folder: Path, on_progress: Callable[[int], None] | None) -> None:
         self._reader = JournalReader(folder, verify_chain=True)
         self._on_progress = on_progress
-        self.day = 0
+        self.opened: SessionOpened | None = None
         self.midnight_ns = 0
         self.symbols: tuple[Symbol, ...] = ()
         self.decisions = 0
@@ -105,34 +117,57 @@ class _Side:
         self._reader.close()
 
     def _moments(self, folder: Path) -> Iterator[_Moment]:
-        ts, gathered = 0, list[Event]()
+        last: _Moment | None = None
+        for ts, events in self._groups(folder):
+            offset_ns = ts - self.midnight_ns
+            before = last.rank if last is not None and last.offset_ns == offset_ns else 0
+            rank = _next_rank(before, any(isinstance(event, DecisionMade) for event in events))
+            if last is not None and last.place == (offset_ns, rank):
+                last = replace(last, events=(*last.events, *events))
+                continue
+            if last is not None:
+                yield last
+            last = _Moment(offset_ns, rank, events)
+        if last is not None:
+            yield last
+
+    def _groups(self, folder: Path) -> Iterator[tuple[int, tuple[Event, ...]]]:
+        """(ts, what is compared) of every group that says any of it."""
+        gathered: list[Event] = []
+        ts = 0
         for entry in self._reader:
             envelope = decode_envelope(entry.data)
             if self._on_progress is not None and envelope.seq % PROGRESS_SEQS == 0:
                 self._on_progress(envelope.seq)
             if envelope.seq == 1 and envelope.kind != "SessionOpened":
                 raise ReplayError(f"{folder} begins with {envelope.kind}: it is no session of ours")
+            if envelope.is_fact and gathered:
+                yield ts, tuple(gathered)
+                gathered = []
             if envelope.kind in OPENING:
                 self._open(current_event(envelope))
-            if envelope.kind not in COMPARED:
-                continue
-            if envelope.ts != ts and gathered:
-                yield _Moment(ts - self.midnight_ns, tuple(gathered))
-                gathered = []
-            ts = envelope.ts
-            gathered.append(current_event(envelope))
-            self.decisions += envelope.kind == "DecisionMade"
+            elif envelope.kind in COMPARED:
+                ts = envelope.ts
+                gathered.append(current_event(envelope))
+                self.decisions += envelope.kind == "DecisionMade"
         if gathered:
-            yield _Moment(ts - self.midnight_ns, tuple(gathered))
-        if self.day == 0:
+            yield ts, tuple(gathered)
+        if self.opened is None:
             raise ReplayError(f"{folder} holds no entry: there is nothing to compare")
 
     def _open(self, event: Event) -> None:
         if isinstance(event, SessionOpened):
-            self.day = event.day
+            self.opened = event
             self.midnight_ns = ist_ns(event.day, "00:00")
         elif isinstance(event, InstrumentsLoaded):
             self.symbols = tuple((row.exchange, row.tradingsymbol) for row in event.rows)
+
+
+def _next_rank(before: int, is_cycle: bool) -> int:
+    """The rank of a group after one of rank ``before`` at the same time: no two cycles share it."""
+    if is_cycle:
+        return before + 1 if before % 2 == 0 else before + 2
+    return before if before % 2 == 0 else before + 1
 
 
 def _compared(ours: _Side, theirs: _Side) -> SessionDiff:
@@ -141,34 +176,44 @@ def _compared(ours: _Side, theirs: _Side) -> SessionDiff:
     left, right = next(ours.moments, None), next(theirs.moments, None)
     places = _Places(ours, theirs)
     while left is not None or right is not None:
-        at = min(one.offset_ns for one in (left, right) if one is not None)
-        before = left.events if left is not None and left.offset_ns == at else ()
-        after = right.events if right is not None and right.offset_ns == at else ()
-        differ.take(ours.midnight_ns + at, before, places.of(after))
+        at = min(one.place for one in (left, right) if one is not None)
+        before = left.events if left is not None and left.place == at else ()
+        after = right.events if right is not None and right.place == at else ()
+        differ.take(ours.midnight_ns + at[0], before, places.of(after))
         if before:
             left = next(ours.moments, None)
         if after:
             right = next(theirs.moments, None)
     counts = (ours.decisions, theirs.decisions)
-    return SessionDiff(differ.result(), counts, (ours.day, theirs.day))
+    a, b = ours.opened, theirs.opened
+    assert a is not None and b is not None, "a side without an opening raises as it is read"
+    return SessionDiff(differ.result(), counts, (a.day, b.day), makings_of(a, b))
 
 
 class _Places:
-    """Contracts of B as places in A's list; one that A does not have is below zero."""
+    """B's events as A would have said them: contracts as places in A's list (one that A does not
+    have is below zero), times as those of A's day."""
 
     def __init__(self, ours: _Side, theirs: _Side) -> None:
-        self._same = ours.symbols == theirs.symbols
+        self._shift_ns = ours.midnight_ns - theirs.midnight_ns
+        self._same = ours.symbols == theirs.symbols and not self._shift_ns
         known = {symbol: place for place, symbol in enumerate(ours.symbols)}
         self._place = [known.get(one, -1 - i) for i, one in enumerate(theirs.symbols)]
 
     def of(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
-        """The events with every contract named as A would."""
+        """The events with every contract and time as A would have it."""
         return events if self._same else tuple(map(self._named, events))
 
     def _named(self, event: Event) -> Event:
         if isinstance(event, ContractsScreened):
             return replace(event, contracts=tuple(self._place[i] for i in event.contracts))
-        if isinstance(event, DecisionMade | IntentApproved | PositionChanged):
+        if isinstance(event, DecisionMade):
             contract = event.contract
             return event if contract is None else replace(event, contract=self._place[contract])
+        if isinstance(event, IntentApproved):
+            due = event.due_ts + self._shift_ns
+            return replace(event, contract=self._place[event.contract], due_ts=due)
+        if isinstance(event, PositionChanged):
+            opened = event.opened_ts + self._shift_ns
+            return replace(event, contract=self._place[event.contract], opened_ts=opened)
         return event

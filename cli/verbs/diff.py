@@ -57,12 +57,20 @@ def _document(found: SessionDiff) -> dict[str, Any]:
 
     lists: dict[str, Any] = msgspec.to_builtins(found.diff)
     rows = [{"kind": row.kind, **msgspec.to_builtins(row.difference)} for row in found.rows]
-    return {**lists, "rows": rows, "decisions": list(found.decisions), "days": list(found.days)}
+    makings = msgspec.to_builtins(found.makings)
+    return {
+        **lists,
+        "rows": rows,
+        "decisions": list(found.decisions),
+        "days": list(found.days),
+        "makings": makings,
+    }
 
 
 def _tell(found: SessionDiff) -> None:
-    from cli.differences import tell_differences
+    from cli.differences import tell_differences, tell_makings
     from cli.output import show
 
     show(f"decisions compared: {found.decisions[0]} of A, {found.decisions[1]} of B")
     tell_differences(found.diff)
+    tell_makings(found.makings, ("A", "B"))

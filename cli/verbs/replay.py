@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from journal.errors import JournalCorrupt
-    from replay.divergence import Link, Makings
+    from replay.divergence import Link
     from replay.session import ReplayReport, Until
-
-DIGEST_CHARS = 12
-"""Of a digest, what a person compares; ``--json`` has the whole."""
 
 
 @click.command("replay", epilog="Example: axiom replay latest --until 11:30 --json")
@@ -91,6 +88,8 @@ def document(report: ReplayReport) -> dict[str, Any]:
 
 
 def _tell(report: ReplayReport) -> None:
+    from cli.differences import tell_makings
+
     click.echo(report.outcome)
     say(
         f"{report.facts:,} facts, {report.derivations:,} derivations compared by "
@@ -105,7 +104,7 @@ def _tell(report: ReplayReport) -> None:
             f"{first.recorded!r}, replayed {first.replayed!r}, caused by fact {first.cause}"
         )
         _tell_chain(first.chain)
-    _tell_makings(report.makings)
+    tell_makings(report.makings, ("recorded by", "here"))
     diff = report.decisions
     if diff is not None:
         same = "; every derivation is the same" if report.identical else ""
@@ -123,12 +122,3 @@ def _tell_chain(chain: tuple[Link, ...]) -> None:
     for link in chain:
         packet = "" if link.packet is None else f", packet {link.packet} of {link.instrument}"
         say(f"  from seq {link.seq} {link.kind} {ist_iso(link.ts)[11:]}{packet}")
-
-
-def _tell_makings(makings: Makings) -> None:
-    """What differs in code, shapes and settings; nothing where nothing does."""
-    for what, (was, now) in (("code", makings.code), ("schema", makings.schema)):
-        if was != now:
-            say(f"{what} differs: recorded by {was[:DIGEST_CHARS]}, here {now[:DIGEST_CHARS]}")
-    for line in makings.settings:
-        say(f"setting differs: {line}")
