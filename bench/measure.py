@@ -12,6 +12,7 @@ import argparse
 import gc
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -53,8 +54,25 @@ def _children_s() -> float:
 
 def peak_mb() -> int:
     """The most memory this process ever held (MB)."""
+    # Linux's own count for a process begins with what its parent held, also after exec.
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        status = ""
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    if found is not None:
+        return int(found[1]) // 1024
     unit = 1024 if sys.platform == "linux" else 1024 * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+
+
+def resident_mb() -> int:
+    """What this process holds now (MB); where the system does not tell, the most it ever held."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return peak_mb()
+    return pages * resource.getpagesize() // (1024 * 1024)
 
 
 def machine() -> str:

@@ -10,7 +10,7 @@ Start reading at ``run``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +52,7 @@ MINUTE_MS: Final = MINUTE_NS // 1_000_000
 class WorkAMarket:
     """The generated day behind the engine's market port; its cycle is the minute's boundary."""
 
-    def __init__(self, frames: list[tuple[int, bytes]], minutes: int, seed: int) -> None:
+    def __init__(self, frames: Iterable[tuple[int, bytes]], minutes: int, seed: int) -> None:
         self._frames = frames
         self._rows = tuple(_instrument(i) for i in range(INSTRUMENTS))
         lacks = ("index", "vix", "history")
@@ -70,7 +70,7 @@ class WorkAMarket:
         return self._rows
 
     def frames(self) -> Iterator[MarketFrame]:
-        """The day's frames, already encoded."""
+        """The day's frames, encoded."""
         return (MarketFrame(ts, data, 0, False) for ts, data in self._frames)
 
 
@@ -82,8 +82,8 @@ def _instrument(i: int) -> Instrument:
 
 
 def market_of(day: Day, per_frame: int) -> WorkAMarket:
-    """The day in frames of a size."""
-    return WorkAMarket(frames_of(day, per_frame), day.minutes, day.seed)
+    """The day in frames of a size, all made and in memory."""
+    return WorkAMarket(tuple(frames_of(day.bursts, per_frame)), day.minutes, day.seed)
 
 
 def run(parent: Path, market: WorkAMarket) -> Path:

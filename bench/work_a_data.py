@@ -14,6 +14,7 @@ import itertools
 import math
 import random
 from bisect import bisect
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -36,6 +37,7 @@ OPEN_NS: Final = 1_756_439_100_000_000_000
 """09:15 IST of ``DAY``."""
 SECOND_NS: Final = 1_000_000_000
 MINUTE_NS: Final = 60 * SECOND_NS
+CLOSE_NS: Final = OPEN_NS + MINUTES * MINUTE_NS
 
 Tick = tuple[int, int, int, int, int, int, int, int, int]
 """instrument, last price, last quantity, cumulative volume, OI, bid quantity, bid, ask quantity,
@@ -112,22 +114,23 @@ def differences(ours: Answers, theirs: Answers) -> list[str]:
 
 
 def make_day(ticks: int, seed: int, minutes: int = MINUTES) -> Day:
-    """A day of ``ticks`` (a multiple of ``BURST``; at least one burst a minute).
+    """A day of ``ticks`` (a multiple of ``BURST``; at least one burst a minute), in memory.
 
     Raises ``ValueError`` for a count that cannot be cut so.
     """
+    return Day(seed, minutes, tuple(bursts(ticks, seed, minutes)))
+
+
+def bursts(ticks: int, seed: int, minutes: int = MINUTES) -> Iterator[Burst]:
+    """The bursts of such a day one after the other: a long one need not stand in memory."""
     check_size(ticks, minutes)
     rng = random.Random(seed)
     street = _Street(rng)
     count = ticks // BURST
-    bursts: list[Burst] = []
     for minute in range(minutes):
         inside = count * (minute + 1) // minutes - count * minute // minutes
-        bursts.extend(
-            Burst(ts, tuple(street.tick() for _ in range(BURST)))
-            for ts in _times(rng, OPEN_NS + minute * MINUTE_NS, inside)
-        )
-    return Day(seed, minutes, tuple(bursts))
+        for ts in _times(rng, OPEN_NS + minute * MINUTE_NS, inside):
+            yield Burst(ts, tuple(street.tick() for _ in range(BURST)))
 
 
 def check_size(ticks: int, minutes: int) -> None:
@@ -197,18 +200,19 @@ def token_of(instrument: int) -> int:
     return (1_000 + instrument) << 8 | Segment.NFO
 
 
-def frames_of(day: Day, per_frame: int) -> list[tuple[int, bytes]]:
-    """(ts, frame bytes) of the day: full packets with five levels of depth a side."""
+def frames_of(some: Iterable[Burst], per_frame: int) -> Iterator[tuple[int, bytes]]:
+    """(ts, frame bytes) of bursts: full packets with five levels of depth a side.
+
+    Raises ``ValueError`` for a size that does not divide a burst.
+    """
     if per_frame < 1 or BURST % per_frame:
         raise ValueError(f"frames of {per_frame} do not divide a burst of {BURST}")
     head = per_frame.to_bytes(2, "big")
     size = FULL_SIZE.to_bytes(2, "big")
-    frames = []
-    for burst in day.bursts:
+    for burst in some:
         packets = [size + _packet(tick, burst.ts) for tick in burst.ticks]
         for first in range(0, BURST, per_frame):
-            frames.append((burst.ts, head + b"".join(packets[first : first + per_frame])))
-    return frames
+            yield burst.ts, head + b"".join(packets[first : first + per_frame])
 
 
 def _packet(tick: Tick, ts: int) -> bytes:

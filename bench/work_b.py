@@ -23,7 +23,7 @@ import msgspec
 
 from bench import environment
 from bench.measure import Cost, common_options, cost_of, in_process, machine, say, write_report
-from bench.work_a_data import BURST, check_size, frames_of, make_day
+from bench.work_a_data import BURST, bursts, check_size, frames_of
 from engine.core import encode_fact
 from events.envelope import decode_envelope
 from events.feed import FeedFrame
@@ -391,7 +391,7 @@ def main(arguments: Sequence[str]) -> int:
     """0 when everything came back as it was given; a run that did not ends the command."""
     options = parse(arguments)
     if options.peer is not None:
-        frames = frames_of(make_day(options.packets, options.seed, 1), BURST)
+        frames = tuple(frames_of(bursts(options.packets, options.seed, 1), BURST))
         with tempfile.TemporaryDirectory(prefix="axiom-bench-", dir=options.folder) as scratch:
             done = PEERS[options.peer][1](frames, Path(scratch) / "journal")
         print(msgspec.json.encode(done).decode())

@@ -60,7 +60,9 @@ def test_the_answers_are_read_from_the_journal(tmp_path: Path) -> None:
 
 def test_a_seed_is_a_day_and_frames_hold_all_of_it() -> None:
     """The same seed makes the same bytes; another makes others; no packet is lost in frames."""
-    one, same, other = (frames_of(make_day(TICKS, seed, MINUTES), 20) for seed in (7, 7, 8))
+    one, same, other = (
+        list(frames_of(make_day(TICKS, seed, MINUTES).bursts, 20)) for seed in (7, 7, 8)
+    )
     assert one == same
     assert one != other
     assert sum(walk(data).packets for _, data in one) == TICKS

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bench import work_b
-from bench.work_a_data import BURST, frames_of, make_day
+from bench.work_a_data import BURST, bursts, frames_of
 
 PACKETS = 10 * BURST
 
@@ -36,7 +36,7 @@ def test_the_command_measures_the_journal_and_sqlite(
 
 def test_canary_a_packet_that_does_not_come_back_fails_the_run() -> None:
     """One lost, one changed, two swapped: each ends the run."""
-    packets = work_b.packets_of(frames_of(make_day(PACKETS, 7, 1), BURST))
+    packets = work_b.packets_of(tuple(frames_of(bursts(PACKETS, 7, 1), BURST)))
     assert len(packets) == PACKETS
     work_b.check(packets, packets)
     wrong = (
