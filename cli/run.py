@@ -94,7 +94,8 @@ def resume_day(
     """
     from cli.recorded import first_fact
     from engine.ports import MarketError
-    from engine.runner import BACKTEST, EngineFault, resume_market
+    from engine.runner import BACKTEST, EngineFault
+    from engine.runner.reopen import resume_market
     from journal.errors import JournalError
 
     if folder.resolve().parent != sessions_folder(common.home, common.desk).resolve():

@@ -47,7 +47,7 @@ def python_files(*folders: str) -> tuple[Path, ...]:
 
 
 def module_name(path: Path) -> str:
-    """``engine/runner.py`` is ``engine.runner``; a package is named by its folder."""
+    """``engine/core.py`` is ``engine.core``; a package is named by its folder."""
     parts = path.with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine import runner
+from engine.runner import reopen
 from journal.reader import read_entries
 from journal.verify import verify_session
 from tests.cli.conftest import Answer, Call
@@ -76,7 +77,8 @@ def test_after_a_change_of_code_a_successor_goes_on(
 ) -> None:
     """The crashed session is closed and in the ledger, its successor's name is the answer; asked
     again, the line names the successor."""
-    monkeypatch.setattr(runner, "own_code_digest", lambda: "ab" * 32)
+    for module in (runner, reopen):
+        monkeypatch.setattr(module, "own_code_digest", lambda: "ab" * 32)
     answer = resume(axiom, home, built, crashed.name, "--json").document
     assert answer["resumed"] == crashed.name != answer["session"]
     kinds = [one.envelope.kind for one in read(crashed)]
@@ -92,13 +94,14 @@ def test_a_death_between_the_closing_and_the_successor_loses_neither(
     axiom: Call, home: Path, built: Path, crashed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A session that was closed as crashed and has no successor gets it when it is asked for."""
-    monkeypatch.setattr(runner, "own_code_digest", lambda: "ab" * 32)
+    for module in (runner, reopen):
+        monkeypatch.setattr(module, "own_code_digest", lambda: "ab" * 32)
 
     def dies(*_: object, **__: object) -> runner.RunReport:
         raise runner.EngineFault("killed here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "run_market", dies)
+        patch.setattr(reopen, "run_market", dies)
         assert "killed here" in resume(axiom, home, built, crashed.name).refusal
     assert read(crashed)[-1].envelope.kind == "SessionClosed"
     answer = resume(axiom, home, built, crashed.name, "--json").document

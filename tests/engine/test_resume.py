@@ -18,9 +18,9 @@ from engine.runner import (
     EngineFault,
     RunReport,
     own_code_digest,
-    resume_market,
     rulebook_digest,
 )
+from engine.runner.reopen import resume_market
 from engine.state import State
 from events.envelope import encode_envelope
 from events.feed import FeedFrame, TimerTick
