@@ -1,6 +1,7 @@
 """Closing a session: final block, seals, and its line in the desk's ledger.
 
-Lives here: ``close_session``. May import: recovery, log, seal, ledger, lock, files, errors.
+Lives here: ``close_session``. May import: recovery, log, seal, ledger, reserve, lock, files,
+errors.
 Always holds: closing again, or after dying at any step, ends in the same folder and the same
 single ledger record; a running writer is never disturbed.
 Start reading at ``close_session``.
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from journal.errors import WriteFailed
+from journal.errors import write_failure
 from journal.files import OS_FILES, Files
 from journal.ledger import append_record
 from journal.lock import FileLock
@@ -25,6 +26,7 @@ from journal.recovery import (
     inspect_session,
     repair,
 )
+from journal.reserve import Reserve
 from journal.seal import seal_session
 from journal.watermark import Watermark, WatermarkFile
 from journal.writer import LOCK_NAME
@@ -59,6 +61,7 @@ def close_session(
         if inspection.closed and inspection.last.live:
             _mark_closed(inspection, files)
         seal_session(folder, files=files)
+        Reserve(folder, 0, files).discard()
     scan = inspection.scan
     if ledger is not None:
         append_record(
@@ -93,6 +96,6 @@ def _mark_closed(inspection: Inspection, files: Files) -> None:
             file.write(Watermark(inspection.uid, turn, scan.end_seq, scan.end_hash, closed=True))
         file.sync()
     except OSError as error:
-        raise WriteFailed(f"the watermark: {error.strerror}", path=file.path) from error
+        raise write_failure("the watermark", error, file.path) from error
     finally:
         file.close()

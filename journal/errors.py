@@ -9,8 +9,12 @@ Start reading at ``JournalError``.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a disk says that has no space left for this user or file."""
 
 
 class JournalError(Exception):
@@ -142,6 +146,23 @@ class JournalFull(WriteFailed):
     """No space is left for the journal. Fatal for this writer."""
 
     code = "JOURNAL_FULL"
+
+
+def write_failure(
+    doing: str,
+    error: OSError,
+    path: Path | None,
+    *,
+    offset: int | None = None,
+    seq: int | None = None,
+) -> WriteFailed:
+    """The named refusal for what the disk said: ``JournalFull`` where it has no space."""
+    kind = JournalFull if error.errno in _FULL else WriteFailed
+    return kind(f"{doing}: {error.strerror}", path=path, offset=offset, seq=seq)
+
+
+class ReserveOnly(JournalFull):
+    """The disk is full and this group is not essential. Nothing was taken; the writer goes on."""
 
 
 class SyncFailed(WriteFailed):

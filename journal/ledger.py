@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from journal.errors import LedgerCorrupt, WriteFailed
+from journal.errors import LedgerCorrupt, write_failure
 from journal.files import OS_FILES, Files
 
 LEDGER_NAME: Final = "ledger.axl"
@@ -107,7 +107,7 @@ def append_record(
     try:
         handle = files.open(path, "lock")
     except OSError as error:
-        raise WriteFailed(f"the ledger does not open: {error.strerror}", path=path) from error
+        raise write_failure("the ledger does not open", error, path) from error
     try:
         files.lock(handle, wait=True)
         records, previous, whole = parse_ledger(_read_whole(handle, path, files), path)
@@ -129,7 +129,7 @@ def append_record(
         files.sync_dir(path.parent)
         return record
     except OSError as error:
-        raise WriteFailed(f"the ledger: {error.strerror}", path=path) from error
+        raise write_failure("the ledger", error, path) from error
     finally:
         files.close(handle)
 

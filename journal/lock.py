@@ -15,7 +15,7 @@ import weakref
 from pathlib import Path
 from typing import Final
 
-from journal.errors import JournalLocked, WriteFailed
+from journal.errors import JournalLocked, write_failure
 from journal.files import OS_FILES, Files
 from journal.session_folder import accounts_folder, desk_folder
 
@@ -40,7 +40,7 @@ class FileLock:
         try:
             handle = files.open(path, "lock")
         except OSError as error:
-            raise WriteFailed(f"the lock does not open: {error.strerror}", path=path) from error
+            raise write_failure("the lock does not open", error, path) from error
         try:
             if not files.lock(handle, wait=wait):
                 holder = files.read(handle, 0, _PID_BYTES_MAX).decode("ascii", "replace").strip()
@@ -104,5 +104,5 @@ def _take_in(folder: Path, name: str, files: Files) -> FileLock:
     try:
         files.make_folder(folder)
     except OSError as error:
-        raise WriteFailed(f"the folder cannot be made: {error.strerror}", path=folder) from error
+        raise write_failure("the folder cannot be made", error, folder) from error
     return FileLock.take(folder / name, files=files)

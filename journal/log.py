@@ -1,10 +1,11 @@
 """The writing end without threads: envelopes in, blocks on the disk out.
 
 Lives here: ``SessionLog``, which buffers entries, cuts blocks, rolls segments, syncs and moves
-the watermark. May import: block, segment, watermark, files, errors. Always holds: a segment is
-rolled by the entries alone (never by timing), only after its sync; the watermark moves only
-after the sync of what it names; after a failed write or sync nothing more is written.
-Start reading at ``SessionLog.add_group``.
+the watermark. May import: block, segment, watermark, reserve, files, errors. Always holds: a
+segment is rolled by the entries alone (never by timing) unless the disk is full, only after its
+sync; the watermark moves only after the sync of what it names; after a failed write or sync nothing
+more is written, but for a full disk and a reserve.
+Start reading at ``SessionLog.add_group``, then ``_move_to_reserve``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from journal.block import (
     CODEC_RAW,
     FLAG_FINAL,
     GROUP_END,
+    HEADER_BYTES,
     WORD_BYTES,
     BlockHeader,
     chain_next,
@@ -28,12 +30,14 @@ from journal.block import (
     pack_header,
     pack_word,
 )
-from journal.errors import JournalFull, SyncFailed, WriteFailed
+from journal.errors import JournalFull, SyncFailed, WriteFailed, write_failure
 from journal.files import Files
+from journal.reserve import Reserve
 from journal.segment import LIVE_SUFFIX
 from journal.watermark import Watermark, WatermarkFile
 
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_LAST_BLOCKS_BYTES: Final = 4 * HEADER_BYTES
+"""Kept of a reserve for the blocks that end a session: a mark or two and the final one."""
 
 
 class WriterOptions(msgspec.Struct, frozen=True):
@@ -44,7 +48,9 @@ class WriterOptions(msgspec.Struct, frozen=True):
     run that can be repeated), and its watermark then says written, not durable.
     linger_ms: how long a batch gathers unless somebody waits for it. idle_sync_ms: silence after
     which an empty block marks what is durable. codec: of live blocks. on_roll is called with the
-    finished segment's path, on the writer's thread: it must return at once.
+    finished segment's path, on the writer's thread: it must return at once. reserve_size_bytes:
+    space taken from the disk beforehand; when the disk is full what was taken is written there,
+    and so are essential groups, as long as it lasts (0: a full disk ends the writer).
     """
 
     segment_size_bytes: int = 64 * 1024 * 1024
@@ -56,6 +62,7 @@ class WriterOptions(msgspec.Struct, frozen=True):
     sync: Literal["batch", "at_close"] = "batch"
     codec: Literal["raw", "zstd"] = "raw"
     on_roll: Callable[[Path], None] | None = None
+    reserve_size_bytes: int = 0
 
 
 class LogEnd(msgspec.Struct, frozen=True):
@@ -103,6 +110,14 @@ class SessionLog:
         self._block_seq = end.head_seq
         self._block_hash = end.head_hash
         self._path = self._segment_path(end.segment)
+        self.in_reserve = False
+        self._unsynced: list[Sequence[bytes]] = []
+        self._durable_offset = end.offset
+        self._durable_open = end.group_open
+        size = options.reserve_size_bytes
+        if size and options.sync != "batch":
+            raise ValueError("a reserve needs a sync a batch: readers may be ahead of the disk")
+        self._reserve = Reserve.prepare(folder, size, files) if size else None
         if end.segment == 0:
             self._open_next()
         else:
@@ -113,8 +128,20 @@ class SessionLog:
 
     def add_group(self, group: Sequence[bytes]) -> None:
         """Take one whole group: buffered, hashed, written in blocks, not yet synced."""
-        if self._segment_raw >= self._options.segment_size_bytes and not self._group_open:
-            self._roll()
+        full = self._segment_raw >= self._options.segment_size_bytes
+        try:
+            if full and not (self._group_open or self.in_reserve):
+                self._roll()
+            self._take_group(group)
+        except JournalFull:
+            if not self._can_move:
+                raise
+            self._move_to_reserve()
+            self._take_group(group)
+        if self._reserve is not None:
+            self._unsynced.append(group)
+
+    def _take_group(self, group: Sequence[bytes]) -> None:
         self._group_open = False
         limit = self._options.block_size_bytes
         parts = self._parts
@@ -135,6 +162,9 @@ class SessionLog:
 
     def flush(self) -> None:
         """Write what is buffered."""
+        self._or_in_reserve(self._flush)
+
+    def _flush(self) -> None:
         if self._parts:
             self._write_block(self.head_hash)
 
@@ -152,19 +182,29 @@ class SessionLog:
     def mark(self) -> None:
         """Write and sync an empty block: its header says what is durable."""
         self.flush()
-        self._write_empty(0)
+        self._or_in_reserve(lambda: self._write_empty(0))
         self._sync_segment()
         self._sync_watermark()
+
+    def pause(self) -> None:
+        """Write, sync and mark what was taken; the session can be resumed. Nothing follows."""
+        self.sync()
+        self._or_in_reserve(lambda: self._write_empty(0))
+        self._trim(self._offset)
+        self._sync_segment()
+        self._sync_watermark()
+        self._discard_reserve()
 
     def finish(self) -> None:
         """Write and sync the final block: nothing can follow it. Both slots of the watermark then
         say the same, so that a later change of any of its bytes shows."""
         self.sync()
-        self._write_empty(FLAG_FINAL)
+        self._or_in_reserve(self._write_final)
         self._sync_segment()
         self._publish(closed=True)
         self._publish(closed=True)
         self._sync_watermark()
+        self._discard_reserve()
 
     def close(self) -> None:
         """Close the descriptors. Writes nothing."""
@@ -173,8 +213,66 @@ class SessionLog:
             self._handle = -1
         self._watermark.close()
 
+    # -- a full disk ---------------------------------------------------------------------------
+
+    def _or_in_reserve(self, write: Callable[[], None]) -> None:
+        """Do a write; if the disk is full, move what is not durable to the reserve and do it
+        there. Raises ``JournalFull`` when there is no reserve, or no more of it."""
+        try:
+            write()
+        except JournalFull:
+            if not self._can_move:
+                raise
+            self._move_to_reserve()
+            write()
+
+    @property
+    def _can_move(self) -> bool:
+        """There is an unused reserve, and the durable end is a group's: a segment may end there."""
+        return self._reserve is not None and not (self.in_reserve or self._durable_open)
+
+    def _move_to_reserve(self) -> None:
+        """Cut the segment back to its durable end, make the reserve the next segment, and write
+        what is not durable there."""
+        assert self._reserve is not None
+        try:
+            if self._handle >= 0:
+                self._files.truncate(self._handle, self._durable_offset)
+                self._files.sync(self._handle)
+                self._files.close(self._handle)
+                self._handle = -1
+                self._segment += 1
+            self._path = self._segment_path(self._segment)
+            self._reserve.become(self._path)
+            self._handle = self._files.open(self._path, "edit")
+        except OSError as error:
+            raise self._failure("moving to the reserve", error) from error
+        self.in_reserve = True
+        self.head_seq, self.head_hash = self.durable_seq, self.durable_hash
+        self._block_seq, self._block_hash = self.durable_seq, self.durable_hash
+        self._parts, self._part_bytes = [], 0
+        self._offset = self._durable_offset = self._segment_raw = 0
+        for group in self._unsynced:
+            self._take_group(group)
+
+    def _trim(self, size: int) -> None:
+        """Give back what the reserve holds beyond ``size`` bytes: nothing more will follow."""
+        if self.in_reserve:
+            try:
+                self._files.truncate(self._handle, size)
+            except OSError as error:
+                raise self._failure("cutting the reserve", error) from error
+
+    def _discard_reserve(self) -> None:
+        if self._reserve is not None and not self.in_reserve:
+            self._reserve.discard()
+
+    # -- segments and blocks -------------------------------------------------------------------
+
     def _roll(self) -> None:
-        self.sync()
+        self._flush()
+        self._sync_segment()
+        self._publish(closed=False)
         self._files.close(self._handle)
         self._handle = -1
         finished = self._path
@@ -184,7 +282,7 @@ class SessionLog:
 
     def _open_next(self) -> None:
         self._segment += 1
-        self._offset = 0
+        self._offset = self._durable_offset = 0
         self._segment_raw = 0
         self._path = self._segment_path(self._segment)
         try:
@@ -239,7 +337,19 @@ class SessionLog:
         )
         self._write(pack_header(header))
 
+    def _write_final(self) -> None:
+        if self.in_reserve:
+            # Surely cut before the block is there: behind a final block nothing may stand.
+            self._trim(self._offset + HEADER_BYTES)
+            self._sync_segment()
+        self._write_empty(FLAG_FINAL)
+
     def _write(self, data: bytes) -> None:
+        if self.in_reserve and self._reserve is not None:
+            last = len(data) == HEADER_BYTES
+            room = self._reserve.size_bytes - (0 if last else _LAST_BLOCKS_BYTES)
+            if self._offset + len(data) > room:
+                raise self._failure("the reserve is used up", OSError(errno.ENOSPC, "free space"))
         try:
             self._files.write(self._handle, self._offset, data)
         except OSError as error:
@@ -253,6 +363,9 @@ class SessionLog:
             raise self._sync_failure("the sync", error) from error
         self.durable_seq = self.head_seq
         self.durable_hash = self.head_hash
+        self._durable_offset = self._offset
+        self._durable_open = self._group_open
+        self._unsynced.clear()
 
     def _sync_watermark(self) -> None:
         try:
@@ -277,7 +390,4 @@ class SessionLog:
         )
 
     def _failure(self, doing: str, error: OSError) -> WriteFailed:
-        kind = JournalFull if error.errno in _FULL else WriteFailed
-        return kind(
-            f"{doing}: {error.strerror}", path=self._path, offset=self._offset, seq=self.head_seq
-        )
+        return write_failure(doing, error, self._path, offset=self._offset, seq=self.head_seq)

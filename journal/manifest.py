@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from journal.errors import JournalCorrupt, WriteFailed
+from journal.errors import JournalCorrupt, write_failure
 from journal.files import OS_FILES, Files
 
 MANIFEST_NAME: Final = "manifest.json"
@@ -93,7 +93,7 @@ def write_manifest(folder: Path, manifest: Manifest, *, files: Files = OS_FILES)
         files.rename(partial, folder / MANIFEST_NAME)
         files.sync_dir(folder)
     except OSError as error:
-        raise WriteFailed(f"the manifest: {error}", path=folder) from error
+        raise write_failure("the manifest", error, folder) from error
 
 
 def read_manifest(folder: Path, *, files: Files = OS_FILES) -> Manifest | None:

@@ -211,6 +211,8 @@ class JournalReader:
         if self._watermark is None:
             self._watermark = WatermarkFile.open(self.folder, self._files)
         if self._next_seq > self._durable_seq:
+            # What was read ahead of the old watermark may have been cut off since: a full disk.
+            self._source.refresh()
             self._durable_seq = max(self._durable_seq, self._watermark.read().seq)
         return self._durable_seq
 

@@ -35,7 +35,7 @@ from journal.errors import (
     TailTooLong,
     VersionTooNew,
     WatermarkDamaged,
-    WriteFailed,
+    write_failure,
 )
 from journal.files import OS_FILES, Files
 from journal.log import LogEnd
@@ -432,16 +432,14 @@ def repair(inspection: Inspection, files: Files = OS_FILES) -> tuple[LogEnd, Rec
         try:
             files.truncate(handle, scan.end_offset)
             _write_again(handle, scan, files)
-            files.sync(handle)
-        except OSError as error:
-            raise SyncFailed(f"reopening: {error.strerror}", path=path) from error
+            _sync(handle, path, files)
         finally:
             files.close(handle)
         files.sync_dir(inspection.folder)
         count = inspection.mark_count + 1
         _move_mark(inspection, count, files)
     except OSError as error:
-        raise WriteFailed(f"reopening: {error.strerror}", path=path) from error
+        raise write_failure("reopening", error, path) from error
     end = LogEnd(
         inspection.last.number,
         scan.end_offset,
@@ -460,6 +458,13 @@ def repair(inspection: Inspection, files: Files = OS_FILES) -> tuple[LogEnd, Rec
         path.name,
         digest,
     )
+
+
+def _sync(handle: int, path: Path, files: Files) -> None:
+    try:
+        files.sync(handle)
+    except OSError as error:
+        raise SyncFailed(f"reopening: {error.strerror}", path=path) from error
 
 
 def _cut_digest(inspection: Inspection, files: Files) -> str:

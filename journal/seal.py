@@ -29,7 +29,13 @@ from journal.block import (
     pack_header,
     pack_word,
 )
-from journal.errors import ChainBroken, JournalError, JournalMissing, WriteFailed
+from journal.errors import (
+    ChainBroken,
+    JournalError,
+    JournalMissing,
+    WriteFailed,
+    write_failure,
+)
 from journal.files import OS_FILES, Files
 from journal.lock import FileLock
 from journal.recovery import Damage, SegmentScan, scan_segment
@@ -58,7 +64,7 @@ def seal_session(folder: Path, *, files: Files = OS_FILES) -> tuple[Path, ...]:
                     if _seal_segment(segment, files):
                         made.append(segment.sealed_path)
                 except OSError as error:
-                    raise WriteFailed(f"sealing: {error}", path=segment.live_path) from error
+                    raise write_failure("sealing", error, segment.live_path) from error
         return tuple(made)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from journal.errors import BadSessionName, WriteFailed
+from journal.errors import BadSessionName, WriteFailed, write_failure
 from journal.files import OS_FILES, Files
 from journal.ledger import LEDGER_NAME
 
@@ -92,6 +92,6 @@ def make_session_folder(
         except FileExistsError:
             continue
         except OSError as error:
-            raise WriteFailed(f"the folder cannot be made: {error}", path=folder) from error
+            raise write_failure("the folder cannot be made", error, folder) from error
         return folder
     raise WriteFailed("every copy number of this session is taken", path=parent)

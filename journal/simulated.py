@@ -331,7 +331,7 @@ class SimulatedFiles:
         self.fired = False
         self.crashed = False
         self._fault = fault
-        self._before_step = before_step
+        self.before_step = before_step
         self._while_slow = while_slow
         self._handles: dict[int, tuple[_Node, Path]] = {}
         self._next_handle = 3
@@ -460,8 +460,8 @@ class SimulatedFiles:
         """Count a step; raises what fails here, or gives the mode that the caller acts out."""
         self._alive()
         step = Step(len(self.steps), verb, path.name)
-        if self._before_step is not None:
-            self._before_step(step)
+        if self.before_step is not None:
+            self.before_step(step)
         self.steps.append(step)
         mode = self._mode_at(step)
         if mode is None:

@@ -26,10 +26,11 @@ from journal.errors import (
     JournalExists,
     JournalForked,
     JournalMissing,
+    ReserveOnly,
     SequenceGap,
     UnsafePermissions,
-    WriteFailed,
     WriterFailed,
+    write_failure,
 )
 from journal.files import OS_FILES, Files
 from journal.lock import FileLock
@@ -90,7 +91,7 @@ class JournalWriter:
             _check_private(folder, files)
             lock = FileLock.take(folder / LOCK_NAME, files=files)
         except OSError as error:
-            raise WriteFailed(f"the folder cannot be used: {error}", path=folder) from error
+            raise write_failure("the folder cannot be used", error, folder) from error
         try:
             log = _begin_log(folder, uid, options, files)
         except BaseException:
@@ -160,16 +161,24 @@ class JournalWriter:
         """Handed over and not yet taken by the writer's thread."""
         return self._appended_bytes - self._taken_bytes
 
-    def append(self, group: Sequence[bytes]) -> int:
+    @property
+    def disk_full(self) -> bool:
+        """The disk is full and the reserve is in use: only essential groups are taken."""
+        return self._log.in_reserve
+
+    def append(self, group: Sequence[bytes], *, essential: bool = False) -> int:
         """Take one whole group of canonical envelopes with the next seqs; returns the last seq.
 
         Returns before the group is durable. Waits when the backlog is full; loses nothing. The
-        caller must not change ``group`` afterwards. Raises ``SequenceGap`` or ``EntryTooLarge``
-        (nothing was taken), or the writer's failure.
+        caller must not change ``group`` afterwards. ``essential`` (an exit, a cancel, a halt) is
+        taken also from the reserve of a full disk. Raises ``SequenceGap``, ``EntryTooLarge`` or
+        ``ReserveOnly`` (nothing was taken), or the writer's failure.
         """
         if self._failure is not None or self._stop is not None:
             self._check()
             raise JournalClosed("the writer is closed", path=self.folder)
+        if self._log.in_reserve and not essential:
+            raise ReserveOnly("the disk is full: only exits, cancels and halts are taken")
         seq = self._next_seq
         size = 0
         for data in group:
@@ -273,8 +282,7 @@ class JournalWriter:
             if self._stop == "final":
                 self._log.finish()
             else:
-                self._log.sync()
-                self._log.mark()
+                self._log.pause()
             self._announce()
         except JournalError as error:
             self._fail(error)
@@ -391,7 +399,7 @@ def _begin_log(folder: Path, uid: bytes, options: WriterOptions, files: Files) -
         watermark = WatermarkFile.create(folder, uid, files)
         files.sync_dir(folder)
     except OSError as error:
-        raise WriteFailed(f"the journal cannot be made: {error}", path=folder) from error
+        raise write_failure("the journal cannot be made", error, folder) from error
     return SessionLog(folder, uid, watermark, options, files)
 
 
