@@ -45,6 +45,8 @@ VERBS: Final[tuple[Verb, ...]] = (
     _verb("export", "Ask", "a session as Parquet files"),
     _verb("tui", "Run", "open the terminal UI on a session"),
     _verb("import", "Operate", "check and describe a recorded file"),
+    _verb("backup", "Operate", "a second copy of a desk's sessions, elsewhere"),
+    _verb("restore", "Operate", "sessions back from a backup"),
     _verb("config", "Operate", "the configuration in force, and the check of a file"),
 )
 """Every verb, in the order in which the help lists them."""

@@ -187,3 +187,15 @@ class BadSessionName(JournalError):
     """A name that cannot be a desk or a session."""
 
     code = "SESSION_NAME_BAD"
+
+
+class BackupDiffers(JournalError):
+    """A session and its copy are not one the beginning of the other. Nothing was modified."""
+
+    code = "BACKUP_DIFFERS"
+
+
+class UnsafePath(JournalError):
+    """A symbolic link where a folder of ours belongs: it could lead anywhere."""
+
+    code = "PATH_UNSAFE"

@@ -9,8 +9,9 @@ Start reading at ``append_record``. Layout in FORMAT.md.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -132,6 +133,71 @@ def append_record(
         raise write_failure("the ledger", error, path) from error
     finally:
         files.close(handle)
+
+
+class LedgerCopy(msgspec.Struct, frozen=True):
+    """What became of a copy of a ledger, and how many records it holds now. ``held_back``: the
+    next record does not fit what is there; ``ahead``: the copy has more records; ``diverged``:
+    neither is the beginning of the other, and the copy stays as it is."""
+
+    state: Literal["absent", "unchanged", "extended", "held_back", "ahead", "diverged"]
+    records: int
+
+
+def ledger_bytes(path: Path, *, files: Files = OS_FILES) -> bytes:
+    """The whole lines of a ledger, the chain checked; empty when there is none. Raises
+    ``LedgerCorrupt``."""
+    try:
+        handle = files.open(path, "read")
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise LedgerCorrupt(f"does not open: {error.strerror}", path=path) from error
+    try:
+        data = _read_whole(handle, path, files)
+    finally:
+        files.close(handle)
+    return data[: parse_ledger(data, path)[2]]
+
+
+def extend_ledger(
+    data: bytes,
+    path: Path,
+    agrees: Callable[[LedgerRecord], bool],
+    *,
+    files: Files = OS_FILES,
+) -> LedgerCopy:
+    """Append to the ledger at ``path`` the records that ``data`` has more, while they agree with
+    what is there. Raises ``LedgerCorrupt``, ``WriteFailed``."""
+    if not data:
+        held_records = len(read_ledger(path, files=files))
+        return LedgerCopy("ahead" if held_records else "absent", held_records)
+    coming = parse_ledger(data, path)[0]
+    try:
+        handle = files.open(path, "lock")
+        try:
+            files.lock(handle, wait=True)
+            held = _read_whole(handle, path, files)
+            records, _, whole = parse_ledger(held, path)
+            if not data.startswith(held[:whole]):
+                longer = held.startswith(data)
+                return LedgerCopy("ahead" if longer else "diverged", len(records))
+            count = len(records)
+            while count < len(coming) and agrees(coming[count]):
+                count += 1
+            lines = data.split(b"\n")[len(records) : count]
+            added = b"".join(line + b"\n" for line in lines)
+            files.truncate(handle, whole)
+            files.write(handle, whole, added)
+            files.sync(handle)
+            files.sync_dir(path.parent)
+        finally:
+            files.close(handle)
+    except OSError as error:
+        raise WriteFailed(f"the ledger: {error.strerror}", path=path) from error
+    if count < len(coming):
+        return LedgerCopy("held_back", count)
+    return LedgerCopy("extended" if added else "unchanged", count)
 
 
 def _known(

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -61,7 +61,7 @@ def seal_session(folder: Path, *, files: Files = OS_FILES) -> tuple[Path, ...]:
         for segment in segments:
             if segment.live and (segment is not segments[-1] or _is_final(segment, files)):
                 try:
-                    if _seal_segment(segment, files):
+                    if seal_segment(segment, files):
                         made.append(segment.sealed_path)
                 except OSError as error:
                     raise write_failure("sealing", error, segment.live_path) from error
@@ -98,11 +98,19 @@ def _scan(path: Path, segment: SegmentFiles, files: Files, *, full: bool) -> Seg
         source.close()
 
 
-def _seal_segment(segment: SegmentFiles, files: Files) -> bool:
-    """Seal one finished segment; True when a file was made, False when it was there already."""
+def seal_segment(
+    segment: SegmentFiles,
+    files: Files,
+    write: Callable[[SegmentFiles, Files], None] | None = None,
+) -> bool:
+    """Seal one finished segment; True when a file was made, False when it was there already.
+
+    ``write`` makes the file at ``partial_path`` (a copy of one that was sealed elsewhere, for a
+    backup); it must end as the live one does. Raises ``ChainBroken``.
+    """
     live = _whole(segment.live_path, segment, files, full=False)
     if not segment.sealed:
-        _write_sealed(segment, files)
+        (write or _write_sealed)(segment, files)
         _must_agree(live, _whole(segment.partial_path, segment, files), segment)
         files.rename(segment.partial_path, segment.sealed_path)
         files.sync_dir(segment.folder)
