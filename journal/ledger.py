@@ -119,20 +119,28 @@ def append_record(
         if known is not None:
             return known
         body = msgspec.json.encode(record)
-        line = record_hash(previous, body).hex().encode("ascii") + b" " + body
         files.truncate(handle, whole)
-        files.write(handle, whole, line)
-        files.sync(handle)
-        # The newline says that the line is whole, so it is written when the line surely is: a
-        # disk may keep the last sector of a write and lose one before it.
-        files.write(handle, whole + len(line), b"\n")
-        files.sync(handle)
+        line = record_hash(previous, body).hex().encode("ascii") + b" " + body
+        _write_line(handle, whole, line, files)
         files.sync_dir(path.parent)
         return record
     except OSError as error:
         raise write_failure("the ledger", error, path) from error
     finally:
         files.close(handle)
+
+
+def _write_line(handle: int, offset: int, line: bytes, files: Files) -> int:
+    """Write a line at the end, synced; returns the offset behind it.
+
+    The newline says that the line is whole, so it is written when the line surely is: a disk may
+    keep the last sector of a write and lose one before it.
+    """
+    files.write(handle, offset, line)
+    files.sync(handle)
+    files.write(handle, offset + len(line), b"\n")
+    files.sync(handle)
+    return offset + len(line) + 1
 
 
 class LedgerCopy(msgspec.Struct, frozen=True):
@@ -185,11 +193,10 @@ def extend_ledger(
             count = len(records)
             while count < len(coming) and agrees(coming[count]):
                 count += 1
-            lines = data.split(b"\n")[len(records) : count]
-            added = b"".join(line + b"\n" for line in lines)
+            added = data.split(b"\n")[len(records) : count]
             files.truncate(handle, whole)
-            files.write(handle, whole, added)
-            files.sync(handle)
+            for line in added:
+                whole = _write_line(handle, whole, line, files)
             files.sync_dir(path.parent)
         finally:
             files.close(handle)
