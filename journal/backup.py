@@ -31,7 +31,7 @@ from journal.errors import (
     JournalCorrupt,
     ReadFailed,
     UnsafePath,
-    WriteFailed,
+    write_failure,
 )
 from journal.files import OS_FILES, Files
 from journal.ledger import LedgerCopy, LedgerRecord, extend_ledger
@@ -177,8 +177,7 @@ def _told(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = error.strerror or str(error)
-        raise WriteFailed(f"copying: {what}", path=target) from error
+        raise write_failure("copying", error, target) from error
 
 
 def _target(source: Path, sessions: Path, files: Files) -> Path:

@@ -201,7 +201,7 @@ def extend_ledger(
         finally:
             files.close(handle)
     except OSError as error:
-        raise WriteFailed(f"the ledger: {error.strerror}", path=path) from error
+        raise write_failure("the ledger", error, path) from error
     if count < len(coming):
         return LedgerCopy("held_back", count)
     return LedgerCopy("extended" if added else "unchanged", count)
