@@ -7,7 +7,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev test slow lint types check format lock clean
+.PHONY: help demo install dev test slow lint types check format lock clean release-check release-record
 
 PYTHON ?=
 VENV := .venv
@@ -26,8 +26,8 @@ WORKERS ?= 2
 ARGS ?=
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | \
-	    awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
+	    awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 demo: $(RUN)  ## a whole simulated trading day, explained and replayed bit for bit
 	@$(BIN)/axiom demo
@@ -51,6 +51,14 @@ types: $(DEV)  ## strict types
 	@$(BIN)/mypy
 
 check: lint types test  ## lint, types and tests
+
+release-check: $(DEV)  ## goldens, waivers, matrix, engines, checklist (ARGS=--draft before a release)
+	@$(BIN)/python -m scripts.release_check $(ARGS)
+
+# The row names the commit that is checked out, so it is made last and committed on top.
+RELEASE = $(shell $(BIN)/python -c 'import cli; print(cli.__version__)')
+release-record: $(DEV)  ## add this engine to docs/engines.toml as that of the release
+	@$(BIN)/python -m scripts.engines record $(RELEASE)
 
 format: $(DEV)  ## rewrite the sources in the house's format
 	@$(BIN)/ruff format .

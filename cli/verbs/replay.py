@@ -113,6 +113,10 @@ def _tell(report: ReplayReport) -> None:
             f"sizes changed {len(diff.size_changed)}, reasons changed {len(diff.reason_changed)}"
             f"{same}"
         )
+        say(
+            f"to replay with the engine that recorded it, code {report.makings.code[0]}: "
+            "docs/engines.toml says where it is, docs/REPLAY_OLD.md how"
+        )
 
 
 def _tell_chain(chain: tuple[Link, ...]) -> None:

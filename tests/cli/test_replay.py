@@ -72,7 +72,8 @@ def test_a_difference_after_the_stop_is_not_told(axiom: Call, diverged: Path) ->
 
 
 def test_other_code_is_no_failure_and_is_named(axiom: Call, tmp_path: Path) -> None:
-    """Exit 0 with the decision diff, both digests, and a setting that was not recorded."""
+    """Exit 0 with the decision diff, both digests, a setting that was not recorded, and where
+    the engine is that recorded it."""
     opened = lines()[0].event
     assert isinstance(opened, SessionOpened)
     kept = tuple(one for one in opened.settings if one.key != "plan.hold_s_max")
@@ -85,6 +86,8 @@ def test_other_code_is_no_failure_and_is_named(axiom: Call, tmp_path: Path) -> N
     told = axiom("replay", folder)
     assert "code differs: recorded by 000000000000, here " in told.err
     assert "setting differs: plan.hold_s_max: (absent) -> 5400" in told.err
+    (how,) = [line for line in told.err.splitlines() if "docs/REPLAY_OLD.md" in line]
+    assert f"code {'0' * 64}: docs/engines.toml" in how
 
 
 def test_a_damaged_session_proves_nothing(axiom: Call, session: Path) -> None:
