@@ -54,7 +54,7 @@ def test_canary_a_hole_in_a_chain_is_found() -> None:
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape[0]}.v{shape[1]}")
 def test_every_golden_reads_as_a_current_event(shape: tuple[str, int]) -> None:
-    """Each sample of each release gives an event of today's struct, which says all it said."""
+    """J18: each sample of each release gives an event of today's struct, which says all it said."""
     kind, version = shape
     samples = golden_samples(kind, version)
     assert len(samples) == len(STYLES)

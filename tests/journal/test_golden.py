@@ -74,7 +74,7 @@ def test_the_fixtures_are_as_they_were(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["live", "sealed"])
 def test_the_fixtures_are_read(name: str) -> None:
-    """Today's reader and verifier read the journals of the first day to the pinned head."""
+    """J18: today's reader and verifier read the journals of the first day to the pinned head."""
     with JournalReader(FIXTURES / name) as reader:
         assert [entry.data for entry in reader] == flat(GROUPS)
         assert reader.position.chain.hex() == HEAD_HASH

@@ -5,13 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from events.envelope import encode_envelope
+from journal.close import close_session
 from journal.errors import JournalClosed, JournalExists, SequenceGap
 from journal.log import WriterOptions
 from journal.reader import JournalReader
+from journal.verify import verify_session
 from journal.writer import JournalWriter
 from tests.journal.journals import (
+    FAST,
     UID,
+    Said,
+    build,
     chain_of,
     flat,
     make_group,
@@ -74,3 +82,24 @@ def test_a_session_is_begun_once(tmp_path: Path) -> None:
     write_session(tmp_path / "s", [[make_group(1, 1)]])
     with pytest.raises(JournalExists):
         JournalWriter.create(tmp_path / "s", UID)
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(stamps=st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=20))
+def test_j12_a_clock_that_jumps_changes_no_order(
+    tmp_path_factory: pytest.TempPathFactory, stamps: list[int]
+) -> None:
+    """J12: timestamps that go back, leap or stand still annotate and order nothing: entries are
+    written, recovered, sealed, verified and read in the order of their seqs, with one chain."""
+    groups = [
+        (encode_envelope(seq, "Said", 1, ts, seq, Said(seq, b"t")),)
+        for seq, ts in enumerate(stamps, start=1)
+    ]
+    folder = tmp_path_factory.mktemp("j") / "s"
+    build(folder, [[group] for group in groups], options=WriterOptions(segment_size_bytes=200))
+    closed = close_session(folder, None, files=FAST)
+    assert (closed.head_seq, closed.head_hash) == (len(stamps), chain_of(flat(groups)))
+    assert read_all(folder) == flat(groups)
+    assert verify_session(folder).ok

@@ -119,7 +119,7 @@ def test_missing_projection_is_built_and_said(tmp_path: Path) -> None:
 
 
 def test_projection_of_another_journal_is_rebuilt(tmp_path: Path) -> None:
-    """A published file whose (seq, chain hash) is not of this journal is thrown away."""
+    """J16: a published file whose (seq, chain hash) is not of this journal is thrown away."""
     ours = write_session(tmp_path / "a", cycles=3)
     theirs = write_session(tmp_path / "b", cycles=4)
     foreign = ensure_projection(theirs)
@@ -133,7 +133,7 @@ def test_projection_of_another_journal_is_rebuilt(tmp_path: Path) -> None:
 
 
 def test_damaged_work_is_rebuilt(tmp_path: Path) -> None:
-    """Whatever stands in the place of the projection's files, the next projection is right."""
+    """J16: whatever stands in the place of the projection's files, the next projection is right."""
     folder = write_session(tmp_path, cycles=3)
     path = ensure_projection(folder)
     good, data = contents(path), path.read_bytes()
