@@ -39,6 +39,14 @@ def decode_state(data: bytes) -> State:
     return state
 
 
+def restored_state(seq: int, data: bytes) -> State:
+    """The state after entry ``seq``. Raises ``StateError`` for bytes that are none, or another."""
+    state = decode_state(data)
+    if state.seq != seq:
+        raise StateError(f"the state after entry {state.seq}, not {seq}")
+    return state
+
+
 def checked_bytes(state: State) -> bytes:
     """``encode_state``, with the proof that the bytes read back as the same bytes.
 

@@ -13,7 +13,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -39,6 +39,9 @@ from journal.recovery import TAIL_CUT_BYTES_MAX, RecoveredTail, inspect_session,
 from journal.segment import list_segments
 from journal.watermark import WATERMARK_NAME, WatermarkFile
 
+OnHashed = Callable[[int, bytes], None]
+"""Told the last seq of a group and the chain there, on the writer's thread: returns at once."""
+
 LOCK_NAME: Final = "writer.lock"
 _UID_DIGITS: Final = 12
 DEFAULT_OPTIONS: Final = WriterOptions()
@@ -57,6 +60,7 @@ class JournalWriter:
         self._options = options
         self._first_mark = first_mark
         self._queue: deque[Sequence[bytes]] = deque()
+        self._asked: deque[tuple[int, OnHashed]] = deque()
         self._next_seq = log.head_seq + 1
         self._hashed_seq = log.head_seq
         self._durable = (log.durable_seq, log.durable_hash)
@@ -166,12 +170,19 @@ class JournalWriter:
         """The disk is full and the reserve is in use: only essential groups are taken."""
         return self._log.in_reserve
 
-    def append(self, group: Sequence[bytes], *, essential: bool = False) -> int:
+    def append(
+        self,
+        group: Sequence[bytes],
+        on_hashed: OnHashed | None = None,
+        *,
+        essential: bool = False,
+    ) -> int:
         """Take one whole group of canonical envelopes with the next seqs; returns the last seq.
 
         Returns before the group is durable. Waits when the backlog is full; loses nothing. The
         caller must not change ``group`` afterwards. ``essential`` (an exit, a cancel, a halt) is
-        taken also from the reserve of a full disk. Raises ``SequenceGap``, ``EntryTooLarge`` or
+        taken also from the reserve of a full disk. ``on_hashed`` is called once the chain has come
+        to the group's end, before it is durable. Raises ``SequenceGap``, ``EntryTooLarge`` or
         ``ReserveOnly`` (nothing was taken), or the writer's failure.
         """
         if self._failure is not None or self._stop is not None:
@@ -195,6 +206,8 @@ class JournalWriter:
             self._wait_for_room()
         self._next_seq = seq
         self._appended_bytes += size
+        if on_hashed is not None:
+            self._asked.append((seq - 1, on_hashed))
         self._queue.append(group)
         if self._idle:
             self._wake.set()
@@ -324,12 +337,14 @@ class JournalWriter:
             self._wake.clear()
 
     def _write_batch(self) -> None:
-        queue, log = self._queue, self._log
+        queue, log, asked = self._queue, self._log, self._asked
         size = 0
         limit = self._options.batch_size_bytes
         while queue and size < limit:
             group = queue.popleft()
             log.add_group(group)
+            if asked and asked[0][0] == log.head_seq:
+                asked.popleft()[1](log.head_seq, log.head_hash)
             size += sum(map(len, group))
         self._taken_bytes += size
         if self._options.sync == "batch" or self._sync_wanted:

@@ -11,17 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from engine.apply import Entry
 from engine.core import Core, CoreFault
-from engine.runner import own_code_digest
-from engine.state import State
+from engine.runner import nearest_checkpoint, own_code_digest
+from engine.state import EMPTY, State
 from events.envelope import Envelope, decode_envelope
 from events.session import SessionOpened
 from events.upcast import current_event
+from journal.checkpoints import Newest
 from journal.reader import JournalReader
 from replay.session import PROGRESS_SEQS, ReplayError, Until, told_as_replay_error
 
@@ -33,11 +34,13 @@ class Moment(msgspec.Struct, frozen=True):
     """The state after an entry (``state.seq``; 0 is before the first, the empty state).
 
     ``began_seq`` is the entry whose state was taken from a checkpoint, 0 where every entry was
-    applied. ``other_code``: the session was recorded by other code than this.
+    applied. ``discarded`` says of each checkpoint that was in doubt why it was passed over.
+    ``other_code``: other code recorded the session; its checkpoints are of no use to this one.
     """
 
     state: State
     began_seq: int
+    discarded: tuple[str, ...]
     other_code: bool
 
 
@@ -48,26 +51,37 @@ class Before(msgspec.Struct, frozen=True):
     fact: Entry
 
 
-def state_at(folder: Path, seq: int, *, on_progress: Callable[[int], None] | None = None) -> Moment:
+def state_at(
+    folder: Path,
+    seq: int,
+    *,
+    from_start: bool = False,
+    on_progress: Callable[[int], None] | None = None,
+) -> Moment:
     """The state after entry ``seq`` of a session (0: before its first).
 
-    ``on_progress`` is told a seq now and then. Raises ``ReplayError`` where the session ends before
-    ``seq`` or this release cannot read or apply an entry, and the journal's own errors.
+    ``from_start`` uses no checkpoint. ``on_progress`` is told a seq now and then. Raises
+    ``ReplayError`` where the session ends before ``seq`` or this release cannot read or apply an
+    entry, and the journal's own errors.
     """
-    moment = _travel(folder, Until(seq=seq), on_progress)
+    moment = _travel(folder, Until(seq=seq), from_start, on_progress)
     if moment.state.seq != seq:
         raise ReplayError(f"the session ends at entry {moment.state.seq}: there is no entry {seq}")
     return moment
 
 
 def state_at_time(
-    folder: Path, ts: int, *, on_progress: Callable[[int], None] | None = None
+    folder: Path,
+    ts: int,
+    *,
+    from_start: bool = False,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Moment:
     """The state after the last entry at or before ``ts`` (ns UTC on the session clock).
 
     Raises as ``state_at``; ``ReplayError`` where the session begins after ``ts``.
     """
-    moment = _travel(folder, Until(ts=ts), on_progress)
+    moment = _travel(folder, Until(ts=ts), from_start, on_progress)
     if moment.state.seq == 0:
         raise ReplayError("the session has no entry up to that time")
     return moment
@@ -84,7 +98,7 @@ def state_before(
     cause = _envelope_at(folder, seq).cause
     fact = _envelope_at(folder, cause)
     with told_as_travel_error():
-        entry = _applicable(fact)
+        entry = applicable(fact)
     return Before(state_at(folder, cause - 1, on_progress=on_progress), entry)
 
 
@@ -98,18 +112,34 @@ def told_as_travel_error() -> Iterator[None]:
         raise ReplayError(str(error)) from error
 
 
-def _travel(folder: Path, until: Until, on_progress: Callable[[int], None] | None) -> Moment:
-    """Apply recorded entries up to the limit."""
-    core = Core()
-    with JournalReader(folder, verify_chain=True) as reader, told_as_travel_error():
+def _travel(
+    folder: Path,
+    until: Until,
+    from_start: bool,
+    on_progress: Callable[[int], None] | None,
+) -> Moment:
+    """Apply recorded entries up to the limit, from the nearest checkpoint on."""
+    near = _NONE if from_start else _nearest(folder, until)
+    core = Core(near.state or EMPTY)
+    with JournalReader(folder, from_seq=near.seq + 1) as reader, told_as_travel_error():
         for entry in reader:
             envelope = decode_envelope(entry.data)
             if _past(envelope, until):
                 break
-            core.take(_applicable(envelope))
+            core.take(applicable(envelope))
             if on_progress is not None and entry.seq % PROGRESS_SEQS == 0:
                 on_progress(entry.seq)
-    return Moment(core.state, 0, _is_other_code(core.state.opened))
+    other_code = _is_other_code(core.state.opened)
+    return Moment(core.state, near.seq, () if other_code else near.discarded, other_code)
+
+
+_NONE: Final[Newest[State]] = Newest(0, None, ())
+
+
+def _nearest(folder: Path, until: Until) -> Newest[State]:
+    with JournalReader(folder) as reader:
+        uid = reader.session_uid
+    return _NONE if uid is None else nearest_checkpoint(folder, uid, seq=until.seq, ts=until.ts)
 
 
 def _past(envelope: Envelope, until: Until) -> bool:
@@ -119,7 +149,8 @@ def _past(envelope: Envelope, until: Until) -> bool:
     return until.ts is not None and envelope.ts > until.ts
 
 
-def _applicable(envelope: Envelope) -> Entry:
+def applicable(envelope: Envelope) -> Entry:
+    """A recorded entry as ``Core.take`` wants it. Raises the errors of reading a payload."""
     return Entry(envelope.seq, envelope.kind, envelope.ts, envelope.cause, current_event(envelope))
 
 

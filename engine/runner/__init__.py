@@ -1,9 +1,9 @@
 """The one impure part of the engine: facts in, whole groups into the journal.
 
 Lives here: opening a session, the loop that drives the core, the digests of code; in ``reopen`` a
-session whose engine died. May import: events, engine, journal. Always holds: a fact and all it
-leads to is one group, handed over whole; an urgent group is durable before the next fact is taken;
-in a backtest no fact depends on the wall clock.
+session whose engine died, in ``checkpoints`` what is kept of each minute. May import: events,
+engine, journal. Always holds: a fact and all it leads to is one group, handed over whole; an urgent
+group is durable before the next fact is taken; in a backtest no fact depends on the wall clock.
 Start reading at ``run_market``.
 """
 
@@ -23,10 +23,12 @@ from msgspec.structs import replace
 
 from engine import config as settings
 from engine.carry import carry_over
+from engine.checkpoint import StateError, restored_state
 from engine.config import Config
 from engine.core import Derived, encode_fact
 from engine.ports import Market
 from engine.resume import Rebuilt, facts_left
+from engine.runner.checkpoints import MinuteStates, checkpointer_of
 from engine.schedule import Dated
 from engine.state import State
 from events.base import Event
@@ -41,12 +43,14 @@ from events.session import (
     SessionClosed,
     SessionOpened,
 )
+from journal.checkpointer import Checkpointer, Counts
+from journal.checkpoints import CheckpointKey, Newest, newest_checkpoint
 from journal.files import OS_FILES, Files
 from journal.log import WriterOptions
 from journal.manifest import describe_session, write_manifest
 from journal.seal import spawn_seal
 from journal.session_folder import make_session_folder
-from journal.writer import DEFAULT_OPTIONS, JournalWriter
+from journal.writer import DEFAULT_OPTIONS, JournalWriter, OnHashed
 
 SWITCH_INTERVAL_S: Final = 0.0005
 """With the interpreter's default a busy engine thread delays durability by 12 ms (measured)."""
@@ -76,18 +80,25 @@ class RunReport(msgspec.Struct, frozen=True):
     head_seq: int
     head_hash: str
     state: State
+    checkpoints: Counts
 
 
 class Runner:
     """Drives one session: ``fact`` takes one fact and journals its group."""
 
-    def __init__(self, writer: JournalWriter, rebuilt: Rebuilt | None = None) -> None:
+    def __init__(
+        self,
+        writer: JournalWriter,
+        rebuilt: Rebuilt | None = None,
+        checkpointer: Checkpointer | None = None,
+    ) -> None:
         begun = rebuilt or Rebuilt()
         self.core = begun.core
         self.facts = begun.facts
         self.derivations = begun.derivations
         self._writer = writer
         self._digest = begun.digest
+        self._minutes = MinuteStates(checkpointer, self.core.state.now)
         self._urgent = frozenset(spec.kind for spec in BY_KIND.values() if spec.urgent)
 
     @property
@@ -109,7 +120,7 @@ class Runner:
             group.append(one.data)
             self._digest.update(one.data)
             urgent = urgent or one.entry.kind in self._urgent
-        last = self._writer.append(group)
+        last = self._writer.append(group, self._checkpoint())
         self.facts += 1
         self.derivations += len(group) - 1
         if urgent and not self._writer.wait_durable(last, DURABLE_DEADLINE_S):
@@ -117,6 +128,47 @@ class Runner:
                 f"group {seq} was not durable within {DURABLE_DEADLINE_S:.0f} s: check the disk"
             )
         return derived
+
+    def checkpoints(self) -> Counts:
+        """What became of the checkpoints of a run that has ended. Raises ``EngineFault`` for a
+        state that did not read back from its bytes as itself."""
+        try:
+            self._minutes.check()
+        except StateError as error:
+            raise _not_canonical(error) from error
+        return self._minutes.counts
+
+    def _checkpoint(self) -> OnHashed | None:
+        try:
+            return self._minutes.hand_over(self.core.state)
+        except StateError as error:
+            raise _not_canonical(error) from error
+
+
+def _not_canonical(error: StateError) -> EngineFault:
+    return EngineFault(f"the engine's state has no canonical bytes: {error}")
+
+
+def checkpoint_key(session_uid: str) -> CheckpointKey:
+    """Whose states the checkpoints of a session are, if this code made them."""
+    return CheckpointKey(session_uid, own_code_digest(), schema_digest())
+
+
+def nearest_checkpoint(
+    folder: Path,
+    session_uid: str,
+    *,
+    seq: int | None = None,
+    ts: int | None = None,
+    files: Files = OS_FILES,
+) -> Newest[State]:
+    """The newest checkpoint of this code at or before entry ``seq``, or session time ``ts``.
+
+    From its state the entries behind it lead on (``Core.take``); without one all of them do, from
+    the empty state. Raises nothing: what is in doubt is listed, not used.
+    """
+    key = checkpoint_key(session_uid)
+    return newest_checkpoint(folder, key, restored_state, seq=seq, ts=ts, files=files)
 
 
 def code_digest(root: Path | None = None) -> str:
@@ -225,8 +277,9 @@ def run_market(
     with (
         sealing(options) as sealed,
         JournalWriter.create(folder, uid, options=sealed, files=files) as writer,
+        checkpointer_of(writer, checkpoint_key(uid), files) as checkpointer,
     ):
-        runner = Runner(writer)
+        runner = Runner(writer, checkpointer=checkpointer)
         account = carried or fresh_account(config, market.day)
         for event in opening_facts(opened, account, market, rows):
             runner.fact(opened.anchor_ns, event)
@@ -270,7 +323,7 @@ def drive(
 
 
 def report_of(runner: Runner, folder: Path, head_seq: int, head_hash: bytes) -> RunReport:
-    """The figures of a finished run."""
+    """The figures of a finished run. Raises as ``Runner.checkpoints``."""
     state = runner.core.state
     return RunReport(
         folder,
@@ -284,6 +337,7 @@ def report_of(runner: Runner, folder: Path, head_seq: int, head_hash: bytes) -> 
         head_seq,
         head_hash.hex(),
         state,
+        runner.checkpoints(),
     )
 
 

@@ -34,6 +34,7 @@ from engine.runner import (
     EngineFault,
     Runner,
     RunReport,
+    checkpoint_key,
     drive,
     opening_facts,
     own_code_digest,
@@ -42,11 +43,13 @@ from engine.runner import (
     run_market,
     sealing,
 )
+from engine.runner.checkpoints import checkpointer_of
 from engine.state import State
 from events.envelope import EnvelopeError, decode_envelope
 from events.registry import PayloadError, UnknownKindError, VersionTooNewError, schema_digest
 from events.session import CarriedOver, RuleRow, SessionClosed, SessionResumed, TailCut
 from events.upcast import current_event
+from journal.checkpointer import Checkpointer
 from journal.errors import JournalClosed, JournalError
 from journal.files import OS_FILES, Files
 from journal.log import WriterOptions
@@ -74,6 +77,7 @@ class Reopened:
         tail: RecoveredTail,
         ours: Running,
         files: Files = OS_FILES,
+        checkpointer: Checkpointer | None = None,
     ) -> None:
         rebuilt = _rebuilt(writer.folder, tail.head_seq - len(tail.incomplete), files)
         opened = rebuilt.core.state.opened
@@ -86,7 +90,7 @@ class Reopened:
                 rebuilt.take(data)
         self.folder = writer.folder
         self.last = rebuilt.last
-        self.runner = Runner(writer, rebuilt)
+        self.runner = Runner(writer, rebuilt, checkpointer)
         self.crashed = False
         self._writer = writer
         self._tail = tail
@@ -181,8 +185,9 @@ def resume_market(
             state, head = _left_without_successor(folder, files)
             check_market(market, state)
         else:
-            with writer:
-                found = Reopened(writer, tail, ours, files)
+            key = checkpoint_key(writer.session_uid)
+            with writer, checkpointer_of(writer, key, files) as checkpointer:
+                found = Reopened(writer, tail, ours, files, checkpointer)
                 state = found.runner.core.state
                 account = state.carried or carried
                 if state.opened is None or account is None:

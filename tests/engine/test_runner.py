@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from msgspec.structs import replace
 
 from engine import runner as runner_module
+from engine.checkpoint import StateError
+from engine.core import Core
 from engine.runner import (
     EngineFault,
     Runner,
@@ -20,15 +23,22 @@ from engine.runner import (
     code_digest,
     fresh_account,
     iso_day,
+    nearest_checkpoint,
     own_code_digest,
     rulebook_digest,
     session_opened,
 )
+from engine.runner import checkpoints as checkpoints_module
+from engine.runner.checkpoints import EVERY_NS
+from engine.state import State
 from events.envelope import chain_hash, decode_envelope, payload_digest
 from events.registry import BY_KIND
 from events.session import OperatorCommand
 from journal.block import Entry
+from journal.checkpointer import Counts
+from journal.checkpoints import CHECKPOINTS_NAME, CheckpointFile
 from journal.reader import read_entries
+from journal.verify import verify_session
 from journal.writer import JournalWriter
 from tests.engine.fabricated import (
     DAY,
@@ -195,6 +205,63 @@ def test_it_tells_when_it_opens_and_how_far_it_is(tmp_path: Path) -> None:
     assert opened == [report.folder]
     assert times == sorted(times)
     assert len(times) == report.facts // 256 > 0
+
+
+def test_each_minute_s_state_is_kept_beside_the_journal(report: RunReport) -> None:
+    """Every minute of session time that has a fact has the state after its first group, as deciding
+    led to it; the first minute has none, and none was dropped."""
+    core = Core()
+    expected: dict[int, State] = {}
+    minutes = {SmallMarket().anchor_ns // EVERY_NS}
+    for group in small_run().groups:
+        core.step(group.fact.seq, group.fact.ts, group.fact.event)
+        if group.fact.ts // EVERY_NS not in minutes:
+            minutes.add(group.fact.ts // EVERY_NS)
+            expected[core.state.seq] = core.state
+    assert len(expected) == SmallMarket().minutes + 1
+    assert report.checkpoints == Counts(len(expected), 0, None)
+    last = 0
+    for seq, state in expected.items():
+        for asked, found in ((seq - 1, last), (seq, seq)):
+            near = nearest_checkpoint(report.folder, report.state.uid, seq=asked)
+            assert (near.seq, near.discarded) == (found, ())
+        assert near.state == state
+        assert nearest_checkpoint(report.folder, report.state.uid, ts=state.now).state == state
+        last = seq
+
+
+def test_checkpoints_have_no_part_in_the_session(
+    report: RunReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that has no room for them changes no digest and no hash, and with them gone the
+    journal verifies to the same head."""
+
+    def no_room(*_: object) -> CheckpointFile:
+        raise OSError("no room")
+
+    monkeypatch.setattr(CheckpointFile, "open", no_room)
+    without = run_small(tmp_path)
+    assert (without.digest, without.head_hash) == (report.digest, report.head_hash)
+    assert without.checkpoints == Counts(0, report.checkpoints.written, "no room")
+    monkeypatch.undo()
+    copy = shutil.copytree(report.folder, tmp_path / "copy")
+    (copy / CHECKPOINTS_NAME).unlink()
+    verified = verify_session(copy)
+    assert (verified.ok, verified.head_hash) == (True, report.head_hash)
+    assert nearest_checkpoint(copy, report.state.uid).state is None
+
+
+def test_a_state_without_canonical_bytes_stops_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Canary: a programming error in the state is not passed over at its checkpoint."""
+
+    def refuse(state: State) -> bytes:
+        raise StateError("not in canonical form")
+
+    monkeypatch.setattr(checkpoints_module, "checked_bytes", refuse)
+    with pytest.raises(EngineFault, match="no canonical bytes: not in canonical form"):
+        run_small(tmp_path)
 
 
 def test_a_fresh_account_carries_its_capital_alone() -> None:

@@ -77,9 +77,9 @@ def groups_of(given: Iterable[Line]) -> Iterator[tuple[bytes, ...]]:
     yield tuple(group)
 
 
-def write(folder: Path, groups: Iterable[tuple[bytes, ...]]) -> Path:
+def write(folder: Path, groups: Iterable[tuple[bytes, ...]], uid: str = UID) -> Path:
     """A closed session of these groups."""
-    with JournalWriter.create(folder, UID, files=FAST) as writer:
+    with JournalWriter.create(folder, uid, files=FAST) as writer:
         for group in groups:
             writer.append(group)
     return folder
