@@ -70,6 +70,12 @@ def text_of(node: ast.expr) -> str:
     return ""
 
 
+def unquoted(annotation: ast.expr) -> ast.expr:
+    """An annotation as an expression, also where it is written as text."""
+    text = text_of(annotation)
+    return ast.parse(text, mode="eval").body if text else annotation
+
+
 def last_name(node: ast.expr) -> str:
     """The last name of ``a``, ``b.a`` or ``a[...]``; empty for anything else."""
     if isinstance(node, ast.Name):

@@ -10,6 +10,8 @@ What it cannot see, since it reads one module's text and follows no value:
 - a name or an attribute whose text is computed, other than constants added up;
 - float arithmetic whose result is kept: ``+ - * /`` and ``sqrt`` are fixed by IEEE 754, and the
   order in which a loop adds is the order of what it loops over;
+- a struct's field whose type hides a dict behind a name (test_purity.py asks msgspec too);
+- the text of an object without words of its own, such as a function: it shows an address;
 - what a package that the import table allows does inside: msgspec, and polars for the markets;
 - text whose lower or upper case differs between the Unicode tables of two Pythons;
 - ``assert`` under ``python -O``, recursion limits, memory: they end a run, they change no value.
@@ -24,7 +26,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tests.architecture.names import Names, last_name, text_of
+from tests.architecture.names import Names, last_name, text_of, unquoted
 from tests.architecture.set_order import order_taken
 
 EXACT_MATH = frozenset(("sqrt", "floor", "frexp", "ldexp", "isfinite"))
@@ -79,9 +81,6 @@ LOOKED_UP = {
     "open": "reads or writes a file",
     "input": "asks the terminal",
     "print": "writes to the terminal",
-    "eval": "runs text",
-    "exec": "runs text",
-    "compile": "runs text",
     "breakpoint": "stops for a person",
     "globals": "reaches for module state",
     "locals": "reaches for names by their text",
@@ -99,6 +98,9 @@ LOOKED_UP = {
 
 WRONG_NAMES = {
     "__import__": "imports by name",
+    "eval": "runs text",
+    "exec": "runs text",
+    "compile": "runs text",
     "hash": "differs with PYTHONHASHSEED",
     "id": "is an address",
     "pow": "is libm: write the product",
@@ -167,6 +169,8 @@ WRONG_ATTRIBUTES = {
     "__closure__": "reaches into code",
 }
 """Attributes wrong whatever they are asked of."""
+FILE_CALLS = frozenset("read_text read_bytes write_text write_bytes".split())
+"""What reads or writes a file, of whatever it is asked."""
 CLOCK_CALLS = frozenset(("now", "today"))
 """Wrong when called on anything; ``state.now`` is a field."""
 ZONE_CALLS = frozenset(("astimezone", "timestamp", "mktime", "localtime"))
@@ -225,7 +229,7 @@ def impurities(
     found.update(_arithmetic(tree, names), _everywhere(tree, names), _formats(tree, names))
     if not arithmetic_only:
         found.update(_ambient(tree, names), _module_state(tree))
-        found.update(() if caches else _payloads(tree))
+        found.update(() if caches else _payloads(tree, names))
     return sorted(i for i in found if not WAIVER.search(lines[i.line - 1]))
 
 
@@ -320,6 +324,7 @@ def _everywhere(tree: ast.Module, names: Names) -> Iterator[Impurity]:
                 yield Impurity(node.lineno, ".random is chance")
         elif isinstance(node, ast.Call):
             yield from _reached_by_text(node, names)
+            yield from _locale_encoding(node, names)
             if isinstance(node.func, ast.Attribute) and node.func.attr in CLOCK_CALLS:
                 yield Impurity(node.lineno, f".{node.func.attr}() reads the clock")
         elif isinstance(node, ast.keyword) and node.arg == "key":
@@ -373,6 +378,18 @@ def _reached_by_text(node: ast.Call, names: Names) -> Iterator[Impurity]:
         yield Impurity(node.lineno, "reaches into an import by a name's text")
 
 
+def _locale_encoding(node: ast.Call, names: Names) -> Iterator[Impurity]:
+    """A file opened as text in whatever encoding the machine's locale has."""
+    texts = [text_of(argument) for argument in node.args[1:2]]
+    texts += [text_of(keyword.value) for keyword in node.keywords if keyword.arg == "mode"]
+    name = last_name(node.func)
+    as_text = name in ("read_text", "write_text") or (
+        bool(names.origins(node.func) & {"open", "io.open"}) and not any("b" in t for t in texts)
+    )
+    if as_text and not any(keyword.arg == "encoding" for keyword in node.keywords):
+        yield Impurity(node.lineno, f"{name}() without an encoding follows the machine's locale")
+
+
 def _sorted_arguments(tree: ast.Module) -> set[int]:
     """The callees of ``sorted(folder.iterdir())`` and the like: their order is not used."""
     found: set[int] = set()
@@ -421,12 +438,14 @@ def _ambient(tree: ast.Module, names: Names) -> Iterator[Impurity]:
             name = last_name(node.func)
             if isinstance(node.func, ast.Attribute) and name in ZONE_CALLS:
                 yield Impurity(node.lineno, f".{name}() depends on the machine's time zone")
+            elif isinstance(node.func, ast.Attribute) and name in FILE_CALLS:
+                yield Impurity(node.lineno, f".{name}() reads or writes a file")
         elif isinstance(node, ast.Global):
             yield Impurity(node.lineno, "global: state outside the state")
         elif isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
             yield Impurity(node.lineno, "async: order is not ours")
         elif isinstance(node, ast.ClassDef):
-            yield from _unfrozen(node)
+            yield from _unfrozen(node, names)
 
 
 def _called_objects(tree: ast.Module) -> dict[str, str]:
@@ -436,12 +455,13 @@ def _called_objects(tree: ast.Module) -> dict[str, str]:
     return LOOKED_UP if made else {k: v for k, v in LOOKED_UP.items() if k != "object"}
 
 
-def _unfrozen(node: ast.ClassDef) -> Iterator[Impurity]:
+def _unfrozen(node: ast.ClassDef, names: Names) -> Iterator[Impurity]:
     for decorator in node.decorator_list:
         call = decorator.func if isinstance(decorator, ast.Call) else decorator
         keywords = decorator.keywords if isinstance(decorator, ast.Call) else []
         frozen = any(k.arg == "frozen" and _is_true(k.value) for k in keywords)
-        if last_name(call) == "dataclass" and not frozen:
+        made = last_name(call) == "dataclass" or "dataclasses.dataclass" in names.origins(call)
+        if made and not frozen:
             yield Impurity(node.lineno, f"the dataclass {node.name} is not frozen")
 
 
@@ -450,19 +470,30 @@ def _is_true(node: ast.expr) -> bool:
 
 
 def _module_state(tree: ast.Module) -> Iterator[Impurity]:
-    """A name of the module, or a class, that a function changes: it outlives the state."""
+    """What outlives the state: a name of the module, a class or a function that a function
+    changes, a default or an attribute of a class that can be changed."""
     held = {
         last_name(target)
         for node in tree.body
         if isinstance(node, ast.Assign | ast.AnnAssign)
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
     }
-    classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)} | {"cls"}
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    lasting = {node.name for node in ast.walk(tree) if isinstance(node, kinds)} | {"cls"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arguments):
+            for default in (*node.defaults, *filter(None, node.kw_defaults)):
+                if _can_change(default):
+                    yield Impurity(default.lineno, "a default that can change outlives the call")
+        elif isinstance(node, ast.ClassDef):
+            for part in node.body:
+                if isinstance(part, ast.Assign | ast.AnnAssign) and _can_change(part.value):
+                    yield Impurity(part.lineno, "an attribute of a class that can change")
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.Lambda):
             outer = held - _local_names(function)
             for node in ast.walk(function):
-                for line in _changed(node, outer, classes):
+                for line in _changed(node, outer, lasting):
                     yield Impurity(line, "changes what outlives the call: state outside the state")
 
 
@@ -475,12 +506,18 @@ def _local_names(function: ast.FunctionDef | ast.Lambda) -> set[str]:
     return stored | {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
 
 
-def _changed(node: ast.AST, outer: set[str], classes: set[str]) -> Iterator[int]:
-    """The line, where ``node`` changes one of ``outer`` or sets an attribute of a class."""
+def _can_change(node: ast.expr | None) -> bool:
+    """A list, a dict or a set, made here."""
+    made = isinstance(node, ast.Call) and last_name(node.func) in UNORDERED_TYPES - {"frozenset"}
+    return made or isinstance(node, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp)
+
+
+def _changed(node: ast.AST, outer: set[str], lasting: set[str]) -> Iterator[int]:
+    """The line, where ``node`` changes one of ``outer`` or sets an attribute of what lasts."""
     changed: ast.expr | None = None
     if isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
         changed = node.value
-        outer = outer | classes
+        outer = outer | lasting
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         changed = node.func.value if node.func.attr in CHANGES else None
     elif isinstance(node, ast.Call) and last_name(node.func) == "next" and node.args:
@@ -489,10 +526,10 @@ def _changed(node: ast.AST, outer: set[str], classes: set[str]) -> Iterator[int]
         yield changed.lineno
 
 
-def _payloads(tree: ast.Module) -> Iterator[Impurity]:
+def _payloads(tree: ast.Module, names: Names) -> Iterator[Impurity]:
     """Structs with a field that has no order or can change; such a value given to an encoder."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and _is_struct(node):
+        if isinstance(node, ast.ClassDef) and _is_struct(node, names):
             for field in node.body:
                 if isinstance(field, ast.AnnAssign):
                     yield from _unordered(field, node.name)
@@ -502,16 +539,14 @@ def _payloads(tree: ast.Module) -> Iterator[Impurity]:
                 yield Impurity(node.lineno, "encodes a dict or a set: it has no canonical bytes")
 
 
-def _is_struct(node: ast.ClassDef) -> bool:
-    based = any(last_name(base) in STRUCT_BASES for base in node.bases)
+def _is_struct(node: ast.ClassDef, names: Names) -> bool:
+    origins = {origin.rpartition(".")[2] for base in node.bases for origin in names.origins(base)}
+    based = bool((origins | {last_name(base) for base in node.bases}) & STRUCT_BASES)
     return based or any(keyword.arg in STRUCT_WORDS for keyword in node.keywords)
 
 
 def _unordered(field: ast.AnnAssign, struct: str) -> Iterator[Impurity]:
-    annotation: ast.expr = field.annotation
-    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        annotation = ast.parse(annotation.value, mode="eval").body
-    for part in ast.walk(annotation):
+    for part in ast.walk(unquoted(field.annotation)):
         if isinstance(part, ast.Name | ast.Attribute) and last_name(part) in UNORDERED_TYPES:
             what = f"{struct}.{last_name(field.target)} holds a {last_name(part)}: use a tuple"
             yield Impurity(field.lineno, what)

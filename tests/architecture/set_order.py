@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.names import Names, last_name
+from tests.architecture.names import Names, last_name, unquoted
 
 ORDER_FREE = frozenset(
     "sorted set frozenset len any all min max bool isinstance update issubset issuperset "
@@ -87,17 +87,25 @@ class _Sets:
     """Which expressions of a module look like a set."""
 
     def __init__(self, tree: ast.Module, names: Names) -> None:
-        self._origins = names.origins
+        self._names = names
         self._held: set[str] = set()
         self._made: set[str] = set()
+        self._types = {
+            last_name(target)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript)
+            for target in node.targets
+            if last_name(node.value) in SET_TYPES
+        }
+        """Names of types that are sets: ``Tokens = frozenset[int]``."""
         self.takers: set[str] = set()
         """Functions of the module with a set among their arguments: judged where they stand."""
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
-                if node.returns is not None and _is_set_type(node.returns, outermost=True):
+                if node.returns is not None and self._is_type(node.returns, outermost=True):
                     self._made.add(node.name)
                 annotated = (arg.annotation for arg in node.args.args if arg.annotation)
-                if any(_is_set_type(annotation) for annotation in annotated):
+                if any(self._is_type(annotation) for annotation in annotated):
                     self.takers.add(node.name)
         for _ in range(2):  # a name may be bound above the one it is bound to
             for node in ast.walk(tree):
@@ -112,11 +120,11 @@ class _Sets:
                     pairs = zip(target.elts, node.value.elts, strict=False)
                     yield from (last_name(one) for one, its in pairs if self.is_set(its))
         elif isinstance(node, ast.AnnAssign):
-            if _is_set_type(node.annotation) or (node.value and self.is_set(node.value)):
+            if self._is_type(node.annotation) or (node.value and self.is_set(node.value)):
                 yield last_name(node.target)
         elif isinstance(node, ast.NamedExpr) and self.is_set(node.value):
             yield node.target.id
-        elif isinstance(node, ast.arg) and node.annotation and _is_set_type(node.annotation):
+        elif isinstance(node, ast.arg) and node.annotation and self._is_type(node.annotation):
             yield node.arg
 
     def is_set(self, node: ast.expr) -> bool:
@@ -135,21 +143,25 @@ class _Sets:
             return any(self.is_set(side) or _is_view(side) for side in (node.left, node.right))
         return isinstance(node, ast.Call) and self._makes_set(node)
 
+    def _is_type(self, annotation: ast.expr, *, outermost: bool = False) -> bool:
+        """Is a set annotated: somewhere in it, or as the type itself? Quoted words count too."""
+        annotation = unquoted(annotation)
+        if outermost:
+            return self._is_set_name(annotation)
+        parts = (n for n in ast.walk(annotation) if isinstance(n, ast.expr))
+        return any(self._is_set_name(part) for part in parts)
+
+    def _is_set_name(self, node: ast.expr) -> bool:
+        origins = {origin.rpartition(".")[2] for origin in self._names.origins(node)}
+        return last_name(node) in SET_TYPES | self._types or bool(origins & SET_TYPES)
+
     def _makes_set(self, node: ast.Call) -> bool:
         if isinstance(node.func, ast.Attribute):
             if node.func.attr == "copy":
                 return self.is_set(node.func.value)
             return node.func.attr in SET_METHODS or node.func.attr in self._made
         made_here = isinstance(node.func, ast.Name) and node.func.id in self._made
-        return made_here or bool(self._origins(node.func) & {"set", "frozenset"})
-
-
-def _is_set_type(annotation: ast.expr, *, outermost: bool = False) -> bool:
-    """Is a set annotated: somewhere in it, or as the type itself?"""
-    if outermost:
-        return last_name(annotation) in SET_TYPES
-    parts = (n for n in ast.walk(annotation) if isinstance(n, ast.expr))
-    return any(last_name(n) in SET_TYPES for n in parts)
+        return made_here or bool(self._names.origins(node.func) & {"set", "frozenset"})
 
 
 def _is_empty(node: ast.expr) -> bool:
