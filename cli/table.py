@@ -38,6 +38,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     _verb("verify", "Prove", "check a session's chain, seals and ledger"),
     _verb("replay", "Prove", "re-derive a session from its facts and compare"),
     _verb("whatif", "Prove", "the same facts under another configuration"),
+    _verb("sweep", "Prove", "sessions under every configuration of a grid"),
     _verb("diff", "Prove", "two sessions' decisions, side by side"),
     _verb("journal", "Prove", "the entries of a session, and its seal"),
     _verb("query", "Ask", "one SELECT on the contracts of a session"),

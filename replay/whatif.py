@@ -105,6 +105,25 @@ def whatif(
     )
 
 
+def mapped_facts(
+    folder: Path, change: Callable[[Config], Config], *, until_seq: int | None = None
+) -> Iterator[tuple[int, Event]]:
+    """(ts, fact) of a session as the policy lets them through under ``change`` of its
+    configuration, up to recorded seq ``until_seq``. Raises as ``whatif``."""
+    mapping: _Mapping | None = None
+    for seq, ts, event in facts_of_session(folder):
+        if until_seq is not None and seq > until_seq:
+            return
+        if isinstance(event, SessionOpened):
+            recorded = settings.from_settings(event.settings)
+            mapping = _Mapping(recorded, change(recorded))
+        if mapping is None:
+            raise ReplayError(f"{folder} holds no session: nothing to run again")
+        mapped = mapping.fact(event)
+        if mapped is not None:
+            yield ts, mapped
+
+
 class _Run:
     """One derived session: the mapped facts under a configuration, journaled as any other."""
 
