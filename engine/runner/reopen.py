@@ -49,7 +49,11 @@ from events.envelope import EnvelopeError, decode_envelope
 from events.registry import PayloadError, UnknownKindError, VersionTooNewError, schema_digest
 from events.session import CarriedOver, RuleRow, SessionClosed, SessionResumed, TailCut
 from events.upcast import current_event
+<<<<<<< HEAD
 from journal.checkpointer import Checkpointer
+=======
+from journal.close import close_session
+>>>>>>> 3fa78b8 (Crash the engine at the steps of its disk, kill its process, and hold the day it ends with)
 from journal.errors import JournalClosed, JournalError
 from journal.files import OS_FILES, Files
 from journal.log import WriterOptions
@@ -225,6 +229,8 @@ def _left_without_successor(folder: Path, files: Files) -> tuple[State, bytes]:
     """The last state and head hash of a session that was closed as crashed, and that none goes on
     from. Raises ``JournalClosed`` for one that ended in any other way, ``ResumeError`` where there
     is a successor."""
+    # A death right after the final block may have left the watermark, and readers, behind it.
+    close_session(folder, None, files=files)
     with JournalReader(folder, files=files) as reader:
         rebuilt = Rebuilt()
         for entry in reader:

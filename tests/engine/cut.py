@@ -12,20 +12,26 @@ import functools
 import itertools
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.checkpoint import state_hash
 from engine.config import Config
 from engine.core import Core
-from engine.runner import fresh_account, iso_day, session_opened
+from engine.runner import RunReport, fresh_account, iso_day, session_opened
 from events.base import Event
 from events.envelope import Envelope, decode_envelope, payload_digest
+from events.feed import FeedFrame, TimerTick
+from events.orders import IntentApproved
 from events.registry import decode_event
 from events.session import CarriedOver, SessionOpened
 from journal.block import HEADER_BYTES, parse_header
+from journal.close import close_session
 from journal.log import WriterOptions
 from journal.reader import read_entries
+from journal.verify import verify_session
+from replay.session import replay_session
 from tests.engine.fabricated import (
     CoreRun,
     SmallMarket,
@@ -186,3 +192,31 @@ def derive_unbroken(entries: list[Read]) -> tuple[Core, list[bytes]]:
                 group = core.step(one.envelope.seq, one.envelope.ts, one.event)
                 derived += [d.data for d in group]
     return core, derived
+
+
+def check_session(folder: Path, report: RunReport | None) -> list[Read]:
+    """Everything that must hold of a session that ran to its end, however often it died: the same
+    market facts, the derivations and the state of an engine that never died, no order twice, and a
+    sealed journal that verifies and replays identical. Gives its entries."""
+    close_session(folder, None)
+    entries = read(folder)
+    core, derived = derive_unbroken(entries)
+    assert [one.data for one in entries if not one.envelope.is_fact] == derived
+    assert market_facts(one.event for one in entries) == market_facts(
+        entry.event for entry in whole().entries
+    )
+    intents = [e.event.intent_id for e in entries if isinstance(e.event, IntentApproved)]
+    assert len({*intents}) == len(intents) == whole().core.state.trades
+    assert verify_session(folder).ok
+    replayed = replay_session(folder)
+    assert (replayed.outcome, replayed.unrecorded) == ("identical", 0)
+    if report is not None:
+        assert state_hash(report.state) == state_hash(core.state)
+        assert report.digest == replayed.digest
+        assert report.facts + report.derivations == report.head_seq == len(entries)
+    return entries
+
+
+def market_facts(events: Iterable[Event]) -> list[Event]:
+    """What came from the market and its clock."""
+    return [event for event in events if isinstance(event, FeedFrame | TimerTick)]

@@ -18,12 +18,12 @@ from engine.runner import (
     EngineFault,
     RunReport,
     own_code_digest,
+    reopen,
     rulebook_digest,
 )
 from engine.runner.reopen import resume_market
 from engine.state import State
 from events.envelope import encode_envelope
-from events.feed import FeedFrame, TimerTick
 from events.registry import BY_KIND, schema_digest
 from events.session import CarriedOver, SessionClosed, SessionOpened, SessionResumed, TailCut
 from journal.block import HEADER_BYTES, WORD_BYTES
@@ -36,6 +36,7 @@ from replay.session import replay_session
 from tests.engine.cut import (
     ENTRY_BLOCKS,
     account,
+    check_session,
     cut_again,
     cut_session,
     datas_of,
@@ -60,25 +61,12 @@ def resume(folder: Path) -> RunReport:
 def check_resumed(folder: Path, seq: int, *, torn: bool) -> None:
     """Everything that must hold of a session that died after entry ``seq`` and went on."""
     before = [data for group in datas_of(whole()) for data in group][:seq]
-    report = resume(folder)
-    entries = read(folder)
+    entries = check_session(folder, resume(folder))
     assert [one.data for one in entries[:seq]] == before, "what was kept has changed"
-    core, derived = derive_unbroken(entries)
-    assert [one.data for one in entries if not one.envelope.is_fact] == derived
-    assert state_hash(report.state) == state_hash(core.state)
     kinds = [one.envelope.kind for one in entries]
     ended = kinds.index("SessionClosed") < seq
     assert kinds.count("SessionResumed") == (not ended)
     assert kinds.count("TailCut") == (torn and not ended)
-    facts = [one.event for one in entries if isinstance(one.event, FeedFrame | TimerTick)]
-    assert facts == [e.event for e in whole().entries if isinstance(e.event, FeedFrame | TimerTick)]
-    assert (report.trades, report.decisions) == (whole().core.state.trades, core.state.decisions)
-    assert report.facts + report.derivations == report.head_seq == len(entries)
-    close_session(folder, None)
-    assert verify_session(folder).ok
-    replayed = replay_session(folder)
-    assert (replayed.outcome, replayed.digest) == ("identical", report.digest)
-    assert replayed.unrecorded == 0
 
 
 INSIDE = tuple(seq for seq in range(1, ENTRIES) if group_of(seq) == group_of(seq + 1))
@@ -296,6 +284,34 @@ def test_a_successor_that_dies_goes_on_too(tmp_path: Path) -> None:
     assert [one.data for one in read(again.folder) if not one.envelope.is_fact] == derived
     assert len(derived) == len(expected)
     assert state_hash(again.state) == state_hash(core.state)
+
+
+def test_a_crashed_session_gets_its_successor_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Death after its final block, before the watermark said so and before the successor began: the
+    successor is made when it is asked for, and not a second time."""
+    folder = cut_session(tmp_path, HOLDING, 0, other_code)
+    lagging = (folder / "watermark").read_bytes()
+
+    def dies(*_: object, **__: object) -> RunReport:
+        raise EngineFault("killed here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reopen, "run_market", dies)
+        with pytest.raises(EngineFault, match="killed here"):
+            resume(folder)
+    (folder / "watermark").write_bytes(lagging)
+    report = resume(folder)
+    carried = read(report.folder)[1].event
+    assert isinstance(carried, CarriedOver)
+    assert carried.previous_head_hash == verify_session(folder).head_hash
+    assert (
+        carried.positions
+        == carry_over(state_at(HOLDING), "", market().day, orders_unknown=False).positions
+    )
+    with pytest.raises(EngineFault, match=f"{report.folder.name} goes on from it"):
+        resume(folder)
 
 
 def test_a_group_that_is_derived_otherwise_is_not_finished(tmp_path: Path) -> None:
