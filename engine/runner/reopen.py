@@ -19,7 +19,7 @@ from engine import config as settings
 from engine.carry import carry_over
 from engine.checkpoint import state_hash
 from engine.config import ConfigError
-from engine.core import CoreFault
+from engine.core import Core, CoreFault
 from engine.ports import Market
 from engine.resume import (
     Rebuilt,
@@ -36,6 +36,7 @@ from engine.runner import (
     RunReport,
     checkpoint_key,
     drive,
+    nearest_checkpoint,
     opening_facts,
     own_code_digest,
     report_of,
@@ -49,11 +50,8 @@ from events.envelope import EnvelopeError, decode_envelope
 from events.registry import PayloadError, UnknownKindError, VersionTooNewError, schema_digest
 from events.session import CarriedOver, RuleRow, SessionClosed, SessionResumed, TailCut
 from events.upcast import current_event
-<<<<<<< HEAD
 from journal.checkpointer import Checkpointer
-=======
 from journal.close import close_session
->>>>>>> 3fa78b8 (Crash the engine at the steps of its disk, kill its process, and hold the day it ends with)
 from journal.errors import JournalClosed, JournalError
 from journal.files import OS_FILES, Files
 from journal.log import WriterOptions
@@ -83,7 +81,8 @@ class Reopened:
         files: Files = OS_FILES,
         checkpointer: Checkpointer | None = None,
     ) -> None:
-        rebuilt = _rebuilt(writer.folder, tail.head_seq - len(tail.incomplete), files)
+        whole_seq = tail.head_seq - len(tail.incomplete)
+        rebuilt = _rebuilt(writer.folder, writer.session_uid, whole_seq, files)
         opened = rebuilt.core.state.opened
         self.differs = ours.differs_from(opened) if opened is not None else ()
         self._rest: tuple[bytes, ...] = ()
@@ -136,9 +135,13 @@ class Reopened:
         return TailCut(self._tail.head_seq, self._tail.cut_bytes, reason)
 
 
-def _rebuilt(folder: Path, last_seq: int, files: Files) -> Rebuilt:
-    """The core after entry ``last_seq`` of a journal, its chain checked on the way."""
-    rebuilt = Rebuilt()
+def _rebuilt(folder: Path, session_uid: str, last_seq: int, files: Files) -> Rebuilt:
+    """The core after entry ``last_seq`` of a journal, its chain checked on the way.
+
+    From the newest checkpoint that is not in doubt, else from the empty state: the same core.
+    """
+    near = nearest_checkpoint(folder, session_uid, seq=last_seq, files=files)
+    rebuilt = Rebuilt(Core(near.state) if near.state is not None else None)
     with JournalReader(folder, files=files) as reader:
         for entry in reader:
             if entry.seq > last_seq:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from engine.apply import Entry
 from engine.carry import carry_over
 from engine.checkpoint import state_hash
 from engine.core import Core, encode_fact
@@ -20,6 +21,7 @@ from engine.runner import (
     own_code_digest,
     reopen,
     rulebook_digest,
+    run_market,
 )
 from engine.runner.reopen import resume_market
 from engine.state import State
@@ -37,6 +39,7 @@ from tests.engine.cut import (
     ENTRY_BLOCKS,
     account,
     check_session,
+    config,
     cut_again,
     cut_session,
     datas_of,
@@ -100,6 +103,37 @@ def test_j01_after_a_death_at_every_entry_the_session_goes_on(tmp_path: Path) ->
     """The same at every boundary there is, and within every second entry."""
     at_cuts(tmp_path / "between", range(1, ENTRIES + 1), lambda _: 0)
     at_cuts(tmp_path / "within", range(1, ENTRIES, 2), lambda seq: 1 + seq * 7 % 139)
+
+
+def test_a_checkpoint_changes_nothing_but_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resumed from the state of a minute, from a damaged one, or from the journal's start: the same
+    journal to the byte; with a whole one nothing before it is applied again."""
+    report = run_market(tmp_path, market(), config(), small_rows())
+    kept = [path for path in report.folder.iterdir() if path.name.startswith("checkpoints")]
+    assert kept, sorted(path.name for path in report.folder.iterdir())
+    states = kept[0].read_bytes()
+    applied: list[int] = []
+    take = Core.take
+
+    def noting(core: Core, entry: Entry) -> None:
+        applied.append(entry.seq)
+        take(core, entry)
+
+    monkeypatch.setattr(Core, "take", noting)
+    ends, counts = [], []
+    damaged = bytes([states[0] ^ 1]) + states[1:]
+    for content in (states, damaged, None):
+        cut_again(report.folder, 150, torn_bytes=9)
+        if content is not None:
+            kept[0].write_bytes(content)
+        applied.clear()
+        again = resume(report.folder)
+        ends.append((again.head_hash, again.digest, again.facts, state_hash(again.state)))
+        counts.append(len(applied))
+    assert ends[0] == ends[1] == ends[2]
+    assert counts[0] < counts[1] == counts[2]
 
 
 def test_a_session_may_die_again_and_again(tmp_path: Path) -> None:
