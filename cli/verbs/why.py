@@ -17,6 +17,8 @@ from cli.options import Common, common_options
 from cli.paths import LATEST
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cli.projection import Projection
     from projections.why import WhyAnswer
 
@@ -31,6 +33,7 @@ _CLOSE_MATCHES: Final = 3
 @click.option("--from", "begin", metavar="T", help="Over a window from this time on.")
 @click.option("--to", "end", metavar="T", help="Over a window up to this time, included.")
 @click.option("--contract", metavar="SYMBOL", help="Why not, or why, this contract.")
+@click.option("--counterfactual", is_flag=True, help="The least change that would have traded.")
 @common_options
 def command(
     session: str,
@@ -39,6 +42,7 @@ def command(
     begin: str | None,
     end: str | None,
     contract: str | None,
+    counterfactual: bool,
     common: Common,
 ) -> None:
     """Why there was no trade, or why this one (SESSION: default latest; times IST).
@@ -51,6 +55,7 @@ def command(
         axiom why latest --underlying NIFTY --at 11:30
         axiom why --from 10:00 --to 11:00 --json
         axiom why --at 11:30 --contract NIFTY25SEP24500CE
+        axiom why --underlying NIFTY --at 11:30 --counterfactual
     """
     from cli.output import parse_time
     from cli.projection import Projection
@@ -60,6 +65,8 @@ def command(
         raise UserError(
             "--at asks for one decision, --from and --to for a window: give one of them"
         )
+    if counterfactual and (begin is not None or end is not None):
+        raise UserError("--counterfactual is about one decision: give --at, not a window")
     folder = common.session(session)
     day = first_fact(folder).day
     at_ts, from_ts, to_ts = (None if t is None else parse_time(t, day) for t in (at, begin, end))
@@ -67,7 +74,7 @@ def command(
         raise UserError(f"the window from {begin} to {end} ends before it begins")
     asked = Asked(Projection(folder), underlying, contract)
     if from_ts is None and to_ts is None:
-        asked.decision(at_ts, json=common.json)
+        asked.decision(at_ts, folder if counterfactual else None, json=common.json)
     else:
         asked.window(from_ts, to_ts, json=common.json)
 
@@ -127,8 +134,11 @@ class Asked:
 
     # -- one decision ----------------------------------------------------------------------------
 
-    def decision(self, at_ts: int | None, *, json: bool) -> None:
-        """Answer about the last decision at or before a time (ns UTC; None: of the session)."""
+    def decision(self, at_ts: int | None, journal: Path | None, *, json: bool) -> None:
+        """Answer about the last decision at or before a time (ns UTC; None: of the session).
+
+        ``journal`` is the session's folder where the least change is asked for too.
+        """
         from cli.output import plain, write_json
 
         names = [self.underlying] if self.underlying else list(self.spans)
@@ -138,11 +148,14 @@ class Asked:
         first, *others = answers
         screening = None if self.contract is None else self._screening(first)
         self.projection.say_what_was_built()
+        change = None if journal is None else _least_change(journal, first)
         if json:
             document = {**plain(first), "others": [_brief(answer) for answer in others]}
-            write_json(document if screening is None else {**document, "contract": screening})
+            if screening is not None:
+                document["contract"] = screening
+            write_json({**document, **(change or {})})
         else:
-            _show_decision(first, others, screening)
+            _show_decision(first, others, screening, change)
 
     def _has(self, name: str, at_ts: int | None) -> bool:
         return at_ts is None or self.spans[name][0] <= at_ts
@@ -245,6 +258,14 @@ def _contract_text(
     return f"{contract} was rejected first by {failed[0]}: {reason_text(failed[0])}{more}"
 
 
+def _least_change(journal: Path, answer: WhyAnswer) -> dict[str, Any]:
+    from cli.counterfactual import ask, nothing_to_change
+
+    if answer.decision.outcome == "TRADE":
+        return nothing_to_change()
+    return ask(journal, answer.decision.seq)
+
+
 def _brief(answer: WhyAnswer) -> dict[str, Any]:
     made = answer.decision
     return {
@@ -260,7 +281,10 @@ def _brief(answer: WhyAnswer) -> dict[str, Any]:
 
 
 def _show_decision(
-    answer: WhyAnswer, others: list[WhyAnswer], screening: dict[str, Any] | None
+    answer: WhyAnswer,
+    others: list[WhyAnswer],
+    screening: dict[str, Any] | None,
+    change: dict[str, Any] | None,
 ) -> None:
     from cli.output import clean, show, table
 
@@ -268,6 +292,8 @@ def _show_decision(
     show(clean(answer.sentence))
     if answer.what_to_do:
         show(clean(f"What to do: {answer.what_to_do}"))
+    if change is not None:
+        show(clean(f"The least change: {change['counterfactual']}"))
     show(
         clean(
             f"{made.ts_ist} IST, seq {made.seq}, cycle {made.cycle}, regime {made.regime}, "

@@ -1,0 +1,164 @@
+"""Which setting each gate's limit comes from, and how far it may be moved to ask "what if".
+
+Lives here: the table of limits, the gates that are no matter of degree, the size of a move. May
+import: events, engine's pure types. Always holds: a limit is only ever moved towards more trades;
+every gate and every contract filter is in one of the two tables; a bound is how far a desk could
+mean it, not how far the configuration would take it.
+Start reading at ``LIMITS``.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from engine.config import Config
+
+Toward = Literal["UP", "DOWN", "ON"]
+
+HHMM: Final = "hhmm"
+"""The end of a key whose value is a time of day: its steps are minutes."""
+
+OPEN_MINUTES: Final = 9 * 60 + 15
+PER_MILLE: Final = 1_000
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """A setting, the gates and filters whose limit it is, and the furthest value it may take."""
+
+    setting: str
+    gates: tuple[str, ...]
+    toward: Toward
+    bound: int
+
+
+def _l(setting: str, toward: Toward, bound: int, gates: str) -> Limit:
+    return Limit(setting, tuple(gates.split()), toward, bound)
+
+
+LIMITS: Final[tuple[Limit, ...]] = (
+    _l("session.last_entry_hhmm", "UP", 1525, "last_entry"),
+    _l("feed.link_age_ms_max", "UP", 60_000, "link_age"),
+    _l("feed.page_age_ms_max", "UP", 300_000, "page_age"),
+    _l("feed.future_ms_max", "UP", 10_000, "future_stamp"),
+    _l("feed.refused_per_minute_max", "UP", 100, "frames_refused"),
+    _l("warmup.bars_min", "DOWN", 1, "bars"),
+    _l("warmup.bars_after_gap_min", "DOWN", 0, "bars_since_gap"),
+    _l("quote.spot_age_ms_max", "UP", 300_000, "spot_age"),
+    _l("quote.witness_gap_bps_max", "UP", 500, "witness_gap"),
+    _l("quote.near_quotes_min", "DOWN", 1, "near_quotes"),
+    _l("quote.near_spread_bps_max", "UP", 2_000, "near_spread"),
+    _l("quote.contract_age_ms_max", "UP", 600_000,
+       "witness_seen near_quotes near_spread expiry CONTRACT_STALE"),
+    _l("regime.prob_milli_min", "DOWN", 0, "regime_prob"),
+    _l("regime.entropy_milli_max", "UP", 3_000, "regime_entropy"),
+    _l("regime.settle_bars", "DOWN", 1, "regime_settled"),
+    _l("risk.daily_loss_bps_max", "UP", 2_000, "daily_loss"),
+    _l("risk.trades_day_max", "UP", 100, "trades_day"),
+    _l("risk.loss_streak_max", "UP", 50, "loss_streak"),
+    _l("risk.open_risk_bps_max", "UP", 5_000, "open_risk lots_by_open_risk"),
+    _l("risk.positions_underlying_max", "UP", 10, "positions_underlying"),
+    _l("trend.enabled", "ON", 1, "family"),
+    _l("trend.adx_milli_min", "DOWN", 0, "signal"),
+    _l("trend.signal_milli_min", "DOWN", 0, "signal_strength"),
+    _l("mean_revert.enabled", "ON", 1, "family"),
+    _l("mean_revert.stretch_milli_min", "DOWN", 0, "signal"),
+    _l("mean_revert.signal_milli_min", "DOWN", 0, "signal_strength"),
+    _l("contract.expiry_day_allowed", "ON", 1, "expiry"),
+    _l("contract.spread_bps_max", "UP", 2_000, "CONTRACT_SPREAD"),
+    _l("contract.volume_units_min", "DOWN", 0, "CONTRACT_VOLUME"),
+    _l("contract.oi_units_min", "DOWN", 0, "CONTRACT_OI"),
+    _l("contract.delta_milli_min", "DOWN", 50, "CONTRACT_DELTA"),
+    _l("contract.delta_milli_max", "UP", 950, "CONTRACT_DELTA"),
+    _l("contract.premium_paise_min", "DOWN", 5, "CONTRACT_PREMIUM"),
+    _l("contract.premium_paise_max", "UP", 500_000, "CONTRACT_PREMIUM"),
+    _l("contract.reward_milli_min", "DOWN", 0, "CONTRACT_REWARD"),
+    _l("risk.trade_risk_bps_max", "UP", 5_000, "lots_by_risk"),
+)  # fmt: skip
+"""Every limit that may be moved, towards which side, and how far."""
+
+NOT_OF_DEGREE: Final[tuple[tuple[str, str], ...]] = (
+    ("trading_day", "the exchange's calendar says so"),
+    ("session_open", "the exchange's hours say so"),
+    ("closing_auction", "the exchange's hours say so"),
+    ("link_up", "a connection is up or it is not"),
+    ("indicators", "an indicator has a value or it has none"),
+    ("spot_seen", "the underlying has printed or it has not"),
+    ("page_fresh", "a page is new or it repeats the last"),
+    ("regime_known", "a regime has been assessed or it has not"),
+    ("carried_over", "the account's history is known or it is not"),
+    ("halted", "a halt is lifted by a person, not by a limit"),
+    ("cycles_missed", "an engine that lagged has missed what it missed"),
+    ("cooldown", "the pause was set when the trade before it ended"),
+    ("family_trend", "explains N8_STRATEGY_SELECT and decides nothing"),
+    ("family_mean_revert", "explains N8_STRATEGY_SELECT and decides nothing"),
+    ("contract", "no contract has a price on both sides and a volatility"),
+    ("family", "the regime has a family that trades it or it has none"),
+    ("signal", "the strategy's averages, prices and momentum agree or they do not"),
+    ("expiry", "an expiry has a forward or it has none"),
+    ("lots_by_funds", "the account holds the money or it does not"),
+    ("freeze", "the rulebook gives the freeze quantity or it does not"),
+    ("CONTRACT_ONE_SIDED", "a contract has both sides or it has not"),
+    ("CONTRACT_IV_UNKNOWN", "a price gives a volatility or it gives none"),
+)
+"""Gates and filters that no setting moves, or none all the way, and why. ``contract`` is moved by
+its filters."""
+
+STRATEGIES: Final = ("trend", "mean_revert")
+"""Sections of a family's own limits: the name of the family in small letters."""
+
+WHY_NOT: Final = dict(NOT_OF_DEGREE)
+BY_SETTING: Final = {limit.setting: limit for limit in LIMITS}
+
+
+def limits_of(gate: str, family: str | None = None) -> tuple[Limit, ...]:
+    """The limits that a gate or filter has, in the order of the table.
+
+    Of a family's own limits only those of ``family``, where one is chosen.
+    """
+    others = [one for one in STRATEGIES if family is not None and one != family.lower()]
+    return tuple(
+        limit
+        for limit in LIMITS
+        if gate in limit.gates and limit.setting.partition(".")[0] not in others
+    )
+
+
+def value_in(config: Config, setting: str) -> int:
+    """The value of a setting of the table; a switch is 0 or 1."""
+    section, _, name = setting.partition(".")
+    return int(getattr(getattr(config, section), name))
+
+
+def steps_between(limit: Limit, config: Config) -> int:
+    """How many steps a limit may be moved from where it is; 0 where it is at its bound or past."""
+    old, bound = value_in(config, limit.setting), limit.bound
+    if limit.setting.endswith(HHMM):
+        # An entry after the square-off would be closed as it is opened: the checks forbid it.
+        bound = min(bound, config.session.square_off_hhmm)
+        old, bound = _minutes(old), _minutes(bound)
+    return max(old - bound if limit.toward == "DOWN" else bound - old, 0)
+
+
+def moved(limit: Limit, config: Config, steps: int) -> int:
+    """The value after so many steps towards more trades."""
+    old = value_in(config, limit.setting)
+    if limit.setting.endswith(HHMM):
+        minutes = _minutes(old) + steps
+        return minutes // 60 * 100 + minutes % 60
+    return old - steps if limit.toward == "DOWN" else old + steps
+
+
+def relative_milli(setting: str, old: int, new: int) -> int:
+    """The size of a move in per mille of the old value, rounded up; a switch counts whole.
+
+    A time of day is measured from the open of the market.
+    """
+    if setting.endswith(HHMM):
+        old, new = _minutes(old) - OPEN_MINUTES, _minutes(new) - OPEN_MINUTES
+    return -(-abs(new - old) * PER_MILLE // max(abs(old), 1))
+
+
+def _minutes(hhmm: int) -> int:
+    return hhmm // 100 * 60 + hhmm % 100
