@@ -17,6 +17,7 @@ import msgspec
 
 from engine.apply import Entry
 from engine.core import Core, CoreFault
+from engine.rulebook import hhmmss_of
 from engine.runner import nearest_checkpoint, own_code_digest
 from engine.state import EMPTY, State
 from events.envelope import Envelope, decode_envelope
@@ -83,7 +84,8 @@ def state_at_time(
     """
     moment = _travel(folder, Until(ts=ts), from_start, on_progress)
     if moment.state.seq == 0:
-        raise ReplayError("the session has no entry up to that time")
+        begins = hhmmss_of(_envelope_at(folder, 1).ts)
+        raise ReplayError(f"there was no state yet: the session begins at {begins} IST")
     return moment
 
 

@@ -13,6 +13,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "verify": ("verify", "SESSION"),
     "replay": ("replay", "SESSION"),
     "why": ("why", "SESSION"),
+    "at": ("at", "SESSION", "5"),
     "query": ("query", "SESSION", "select 1 one"),
     "export": ("export", "SESSION", "--to", "TARGET"),
     "journal info": ("journal", "info", "SESSION"),

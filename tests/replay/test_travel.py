@@ -137,7 +137,7 @@ def test_a_seq_that_is_not_there_is_refused(sound: Path, seq: int) -> None:
 
 def test_a_time_before_the_session_is_refused(sound: Path) -> None:
     """There was no state."""
-    with pytest.raises(ReplayError, match="no entry up to that time"):
+    with pytest.raises(ReplayError, match="the session begins at 09:00:00 IST"):
         state_at_time(sound, lines()[0].ts - 1)
 
 
