@@ -243,12 +243,16 @@ def _judged(
         return Judgement(
             pin, report, f"{what}: {where}; {count} decisions differ. Needs a waiver", change
         )
-    if last is not None:
-        name, waived = last
-        now = (change.comparison, change.first_divergence, change.decisions)
-        if now != (waived.comparison, waived.first_divergence, waived.decisions):
-            return Judgement(pin, report, f"{name} does not say what replay finds")
+    if last is not None and _what(last[1]) != _what(change):
+        return Judgement(pin, report, f"{last[0]} does not say what replay finds")
     return Judgement(pin, report, None)
+
+
+def _what(change: WaivedGolden) -> tuple[str, ...]:
+    """What a waiver tells, without the causes in brackets and the values: those are the words of
+    the replay of its day, and an honest waiver outlives them."""
+    place = " ".join(change.first_divergence.split()[:3])
+    return place, *(line.partition(" (")[0] for line in change.decisions)
 
 
 def change_of(pin: Pin, report: ReplayReport, digest: str) -> WaivedGolden:
@@ -276,9 +280,13 @@ def decision_lines(report: ReplayReport) -> Iterator[str]:
 def _told(one: Difference) -> str:
     before = f"{one.before} {one.before_reason} {one.before_lots}"
     after = f"{one.after} {one.after_reason} {one.after_lots}"
+    told = f"{ist_time(one.ts)} {one.underlying}: {before} -> {after}"
     cause = one.first_cause
-    why = "" if cause is None else f" ({cause.kind} {cause.stage or ''} {cause.gate or ''})"
-    return f"{ist_time(one.ts)} {one.underlying}: {before} -> {after}{why}"
+    if cause is None:
+        return told
+    words = (cause.kind, cause.stage, cause.gate, cause.contract_filter, cause.event)
+    since = "" if cause.ts == one.ts else f" since {ist_time(cause.ts)}"
+    return f"{told} ({' '.join(filter(None, words))}{since})"
 
 
 def judge_all(goldens: Path = GOLDENS, waivers: Path = WAIVERS) -> list[Judgement]:

@@ -100,11 +100,13 @@ def _is_locale(name: str) -> bool:
 
 
 def candidates() -> Iterator[str]:
-    """Programs that may be a Python: this one, names on the PATH, a version manager's folder."""
+    """Programs that may be a Python: this one, names anywhere on the PATH, a version manager's."""
     yield sys.executable
-    for minor in range(NEWEST_TRIED, OLDEST[1] - 1, -1):
-        yield f"python{OLDEST[0]}.{minor}"
-    yield "python3"
+    minors = range(NEWEST_TRIED, OLDEST[1] - 1, -1)
+    for folder in map(Path, os.get_exec_path()):
+        for name in (*(f"python{OLDEST[0]}.{minor}" for minor in minors), "python3"):
+            if (folder / name).is_file():
+                yield str(folder / name)
     manager = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     for folder in sorted(manager.glob("versions/3.*/bin")):
         yield str(folder / "python3")
@@ -117,7 +119,7 @@ print(json.dumps([sys.version_info[:3], os.path.realpath(sys.executable)]))
 
 
 def versions(programs: Iterable[str]) -> dict[str, str]:
-    """Version to program, newest release of each minor version, for what really runs."""
+    """Version to program, newest first, for what really runs and is new enough."""
     found: dict[tuple[int, int, int], str] = {}
     for program in programs:
         try:
@@ -134,10 +136,7 @@ def versions(programs: Iterable[str]) -> dict[str, str]:
         (major, minor, micro), _ = json.loads(done.stdout)
         if (major, minor) >= OLDEST:
             found.setdefault((major, minor, micro), program)
-    newest: dict[tuple[int, int], tuple[int, int, int]] = {}
-    for version in sorted(found):
-        newest[version[:2]] = version
-    return {".".join(map(str, v)): found[v] for v in sorted(newest.values(), reverse=True)}
+    return {".".join(map(str, version)): found[version] for version in sorted(found, reverse=True)}
 
 
 def pythons(own_only: bool = False) -> tuple[list[Python], list[str]]:
@@ -147,7 +146,7 @@ def pythons(own_only: bool = False) -> tuple[list[Python], list[str]]:
     if own_only:
         return ready, ["only the Python that runs this was asked for"]
     for version, program in versions(candidates()).items():
-        if version.rsplit(".", 1)[0] == own.version.rsplit(".", 1)[0]:
+        if version == own.version:
             continue
         made = environment(version, program)
         if isinstance(made, Python):
