@@ -16,6 +16,7 @@ import msgspec
 from events import gates as gate_catalogue
 from events import reasons
 from projections import tables
+from projections.tables import TICK_COLUMNS
 
 SQL_TYPES: Final[dict[tables.ColumnType, str]] = {
     "INT": "BIGINT",
@@ -60,26 +61,6 @@ DERIVED: Final[dict[str, str]] = {
     "sha256": "SHA-256 of the file, lower-case hex",
     "sealed": "true for the one sorted file of a closed session",
 }
-
-TICK_COLUMNS: Final[tuple[tuple[str, str, str], ...]] = (
-    ("seq", "BIGINT", "seq of the frame"),
-    ("idx", "INTEGER", "index of the packet in its frame, from 0"),
-    ("ts", "BIGINT", "session clock, ns since 1970-01-01 UTC"),
-    ("instrument", "INTEGER", "index of the instrument; null for a token that was not loaded"),
-    ("token", "BIGINT", "the broker's token"),
-    ("packet_bytes", "INTEGER", "length of the packet, which tells its mode"),
-    ("ltp_paise", "BIGINT", "last price, paise; null where nothing has traded"),
-    ("last_units", "BIGINT", "quantity of the last trade, units; null where the packet has none"),
-    ("volume_units", "BIGINT", "day volume, units; null where the packet has none"),
-    ("oi_units", "BIGINT", "open interest, units; null where the packet has none"),
-    ("bid_paise", "BIGINT", "best bid, paise; null where there is none"),
-    ("bid_units", "BIGINT", "quantity at the best bid, units; null where there is none"),
-    ("ask_paise", "BIGINT", "best ask, paise; null where there is none"),
-    ("ask_units", "BIGINT", "quantity at the best ask, units; null where there is none"),
-    ("exchange_ts", "BIGINT", "the exchange's stamp, ns UTC; null where the packet has none"),
-    ("last_trade_ts", "BIGINT", "time of the last trade, ns UTC; null where there is none"),
-)
-"""Columns of the tick files: name, SQL type, comment."""
 
 
 class View(msgspec.Struct, frozen=True):

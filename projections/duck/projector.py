@@ -40,8 +40,9 @@ from projections.duck.publish import (
     ticks_folder,
 )
 from projections.duck.store import Checkpoint, ProjectionError, Store, TickFile, digests
-from projections.duck.ticks import TickBuffer, TickFiles
+from projections.duck.ticks import TickFiles
 from projections.rows import RowBuffer
+from projections.ticks import TickBuffer
 
 _WORK_NAME: Final = "work.duckdb"
 _LOCK_NAME: Final = "projector.lock"

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from events.feed import FeedFrame
 from events.upcast import current_event
 from events.wire import kite
-from projections.duck.ticks import TickBuffer, TickFiles
+from projections.duck.ticks import TickFiles
+from projections.ticks import TickBuffer
 from tests.projections.builders import OPEN_NS, envelopes
 
 NS = 1_000_000_000
