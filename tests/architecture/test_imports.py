@@ -53,8 +53,14 @@ TABLE = (
     Row("engine", CORE, stdlib=PURE_LIBRARY),
     Row("engine.runner", (*CORE, "journal")),
     Row("projections", READERS),
+    Row("projections.ticks", READERS, ("msgspec", "polars", "pyarrow")),
     Row("projections.duck", READERS, ("msgspec", "duckdb", "pyarrow", "polars")),
     Row("replay", (*CORE, "journal", "projections.rows", "replay"), ("msgspec", "polars")),
+    Row(
+        "replay.notebook",  # docs/decisions/0008
+        (*CORE, "journal", "projections.rows", "projections.tables", "projections.ticks", "replay"),
+        ("msgspec", "polars"),
+    ),
     Row("adapters", ("events", *LEAVES, "adapters"), ("msgspec", "holidays")),
     Row(
         "adapters.markets",
@@ -164,6 +170,8 @@ FORBIDDEN = [
     ("projections/duck/a.py", "from engine.runner import run", "engine.runner.run"),
     ("replay/a.py", "from adapters.markets import port", "adapters.markets.port"),
     ("replay/a.py", "import projections.duck.query", "projections.duck.query"),
+    ("replay/a.py", "from projections import ticks", "projections.ticks"),
+    ("replay/notebook.py", "import duckdb", "duckdb"),
     ("adapters/markets/a.py", "from engine.state import State", "engine.state.State"),
     ("adapters/markets/a.py", "import journal.writer", "journal.writer"),
     ("tui/app.py", "from journal.writer import JournalWriter", "journal.writer.JournalWriter"),
