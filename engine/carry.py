@@ -40,6 +40,7 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
     state = _settled(state)
     assert state.opened is not None, "a session that never opened has nothing to carry"
     account = state.account
+    orders = tuple(_order(state, one) for one in state.orders)
     same_day = day == state.opened.day
     result = account.realised_paise - account.charges_paise
     return CarriedOver(
@@ -55,8 +56,13 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
         capital_paise=account.capital_paise if same_day else account.capital_paise + result,
         cooldowns=_cooldowns(state) if same_day else (),
         positions=tuple(_position(state, one) for one in state.positions),
-        unknown_orders=tuple(_order(state, one) for one in state.orders) if orders_unknown else (),
+        unknown_orders=(*_still_unknown(state), *(orders if orders_unknown else ())),
     )
+
+
+def _still_unknown(state: State) -> tuple[CarriedOrder, ...]:
+    """Nothing in a session says yet what became of an order that was carried as unknown."""
+    return state.carried.unknown_orders if state.carried is not None else ()
 
 
 def _settled(state: State) -> State:

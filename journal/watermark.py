@@ -133,3 +133,19 @@ def read_watermark(folder: Path, files: Files = OS_FILES) -> Watermark:
         return file.read()
     finally:
         file.close()
+
+
+def held_entries(folder: Path, files: Files = OS_FILES) -> bool:
+    """Whether the watermark of a folder speaks of a journal. One that was never written, for a
+    session that died while it was made, does not; one that is damaged does. Raises ``ReadFailed``.
+    """
+    try:
+        return read_watermark(folder, files).seq > 0
+    except WatermarkDamaged:
+        if WATERMARK_NAME not in files.names(folder):
+            return False
+    handle = files.open(folder / WATERMARK_NAME, "read")
+    try:
+        return any(files.read(handle, 0, _FILE_BYTES))
+    finally:
+        files.close(handle)

@@ -151,7 +151,7 @@ def _rebuilt(folder: Path, session_uid: str, last_seq: int, files: Files) -> Reb
 
 
 @contextmanager
-def _told_as_fault(folder: Path) -> Iterator[None]:
+def told_as_fault(folder: Path) -> Iterator[None]:
     """A session that cannot be taken up again, as ``EngineFault`` with its folder's name."""
     try:
         yield
@@ -183,7 +183,7 @@ def resume_market(
     another market or has a successor, and the journal's errors.
     """
     ours = Running(own_code_digest(), schema_digest(), rulebook_digest(rows), market.day)
-    with sealing(options) as sealed, _told_as_fault(folder):
+    with sealing(options) as sealed, told_as_fault(folder):
         # What can be refused is refused before a torn tail is cut.
         _check_opening(folder, market, files)
         try:

@@ -16,10 +16,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from engine.checkpoint import state_hash
 from engine.config import Config
 from engine.core import Core
+from engine.resume import Rebuilt
 from engine.runner import RunReport, fresh_account, iso_day, session_opened
+from engine.state import State
 from events.base import Event
 from events.envelope import Envelope, decode_envelope, payload_digest
 from events.feed import FeedFrame, TimerTick
@@ -45,6 +49,9 @@ from tests.journal.journals import build
 ENTRY_BLOCKS = WriterOptions(block_size_bytes=1, sync="at_close")
 """A block an entry: a group can end, on the disk, after any of its entries."""
 
+OTHER = "ab" * 32
+"""A digest that nothing has."""
+
 RESUMPTION = ("SessionResumed", "TailCut")
 
 
@@ -56,6 +63,11 @@ def ran(what: str) -> None:
 def same(opened: SessionOpened) -> SessionOpened:
     """Recorded by the very engine that reopens it."""
     return opened
+
+
+def other_code(opened: SessionOpened) -> SessionOpened:
+    """Recorded by an engine with other code."""
+    return replace(opened, code_digest=OTHER)
 
 
 def market() -> SmallMarket:
@@ -78,6 +90,15 @@ def whole() -> CoreRun:
 def account() -> CarriedOver:
     """What the session begins with."""
     return fresh_account(config(), market().day)
+
+
+@functools.cache
+def state_at(seq: int) -> State:
+    """The state after an entry of the uninterrupted run, by its entries alone."""
+    rebuilt = Rebuilt(Core(state_at(seq - 1))) if seq else Rebuilt()
+    for data in [data for group in datas_of(whole()) for data in group][:seq]:
+        rebuilt.take(data)
+    return rebuilt.core.state
 
 
 def group_of(seq: int) -> int:

@@ -24,7 +24,6 @@ from engine.runner import (
     run_market,
 )
 from engine.runner.reopen import resume_market
-from engine.state import State
 from events.envelope import encode_envelope
 from events.registry import BY_KIND, schema_digest
 from events.session import CarriedOver, SessionClosed, SessionOpened, SessionResumed, TailCut
@@ -46,8 +45,10 @@ from tests.engine.cut import (
     derive_unbroken,
     group_of,
     market,
+    other_code,
     ran,
     read,
+    state_at,
     whole,
 )
 from tests.engine.fabricated import SmallMarket, small_rows
@@ -230,20 +231,8 @@ def test_a_market_that_gives_something_else_is_refused() -> None:
 # --- what cannot go on ---------------------------------------------------------------------------
 
 
-def other_code(opened: SessionOpened) -> SessionOpened:
-    return replace(opened, code_digest=OTHER)
-
-
 def other_rules(opened: SessionOpened) -> SessionOpened:
     return replace(opened, rulebook_digest=OTHER)
-
-
-def state_at(seq: int) -> State:
-    """The state after an entry of the uninterrupted run, by its entries alone."""
-    rebuilt = Rebuilt()
-    for data in [data for group in datas_of(whole()) for data in group][:seq]:
-        rebuilt.take(data)
-    return rebuilt.core.state
 
 
 HOLDING = next(
