@@ -5,7 +5,8 @@ one mistake is not made twice. May import: the standard library and zstandard, n
 Always holds: it only reads; every problem has a code, a file, and where there is one an offset
 and a seq; lengths are checked before anything is allocated.
 Run: ``python verify.py FOLDER [--ledger FILE] [--head HASH]`` where FOLDER is a session or a desk;
-exit 0 intact, 1 problems, 2 could not look. Start reading at ``verify_session``.
+exit 0 intact, 1 problems, 2 could not look. Start reading at ``verify_session``, then
+``verify_desk``.
 """
 
 from __future__ import annotations
@@ -76,6 +77,18 @@ class VerifyReport:
     closed: bool
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DeskReport:
+    """What a desk's ledger says and what is wrong with it; ``hashes`` (hex) holds the one of each
+    record, so the last is the ledger's head. ``sessions`` are those that are there, by name."""
+
+    ok: bool
+    hashes: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    sessions: tuple[tuple[str, VerifyReport], ...]
 
 
 class Header(NamedTuple):
@@ -157,6 +170,7 @@ def verify_session(folder: Path, *, ledger: Path | None = None) -> VerifyReport:
     names = sorted(path.name for path in folder.iterdir())
     state.mark = _read_mark(state, names)
     numbers = _segment_numbers(state, names)
+    state.uid = _likely_uid(state, numbers)
     for index, (number, kinds) in enumerate(numbers):
         _verify_segment(state, number, kinds, last=index == len(numbers) - 1)
     if numbers:
@@ -194,6 +208,27 @@ def _segment_numbers(state: State, names: Sequence[str]) -> list[tuple[int, set[
             state.problem("SEGMENT_GAP", "this segment is missing", f"{expected:06d}")
             break
     return sorted(kinds.items())
+
+
+def _likely_uid(state: State, numbers: list[tuple[int, set[str]]]) -> bytes | None:
+    """Whose session this is, by most of what says so (the first blocks, the watermark, the folder's
+    name): so a file of another session is named, wherever it was put."""
+    says: list[bytes] = []
+    for number, kinds in numbers:
+        name = f"{number:06d}.{'axs' if 'axs' in kinds else 'axj'}"
+        try:
+            with _open(state.folder / name) as file:
+                header = _header_at(file, 0, number, name.endswith(".axs"))
+        except (OSError, Bad):
+            continue
+        if header is not None:
+            says.append(header.uid)
+    if state.mark is not None:
+        says.append(state.mark.uid)
+    match = SESSION.fullmatch(state.folder.resolve().name)
+    if match is not None:
+        says.append(bytes.fromhex(match[1]))
+    return max(dict.fromkeys(says), key=says.count, default=None)
 
 
 def _verify_segment(state: State, number: int, kinds: set[str], *, last: bool) -> None:
@@ -559,7 +594,7 @@ def _check_manifest(state: State, names: Sequence[str]) -> None:
 
 
 def read_ledger(path: Path) -> tuple[list[dict[str, object]], list[Problem], list[str]]:
-    """(records, problems, notes) of a ledger of sessions."""
+    """(records, problems, notes) of a ledger of sessions; each record with its ``hash`` (hex)."""
     records: list[dict[str, object]] = []
     notes: list[str] = []
     try:
@@ -588,7 +623,7 @@ def read_ledger(path: Path) -> tuple[list[dict[str, object]], list[Problem], lis
         if not good:
             message = f"record {number} does not continue the chain"
             return records, [Problem("LEDGER_CORRUPT", message, path.name, offset)], notes
-        records.append(record)
+        records.append({**record, "hash": previous.hex()})
         offset = end + 1
     return records, [], notes
 
@@ -634,16 +669,47 @@ def _check_name(state: State, ledger: Path, records: list[dict[str, object]]) ->
         state.problem("SESSION_RENAMED", f"the ledger knows it as {names[-1]}", folder.name)
 
 
-def verify_ledger(ledger: Path, sessions: Path) -> tuple[Problem, ...]:
-    """The ledger's own chain, and that every session it names is in ``sessions``."""
-    records, problems, _ = read_ledger(ledger)
-    for record in records:
-        name = str(record.get("session"))
+def missing_sessions(ledger: Path, sessions: Path) -> tuple[Problem, ...]:
+    """The closed sessions that a ledger names and that are not in ``sessions``."""
+    records, _, _ = read_ledger(ledger)
+    return tuple(_missing(records, ledger, sessions))
+
+
+def _missing(records: list[dict[str, object]], ledger: Path, sessions: Path) -> Iterator[Problem]:
+    last = {str(record.get("session")): record for record in records}
+    for name, record in last.items():
         here = SESSION.fullmatch(name) is not None and (sessions / name).is_dir()
         if record.get("state") == "closed" and not here:
             message = f"{name} is in the ledger and not here"
-            problems.append(Problem("SESSION_MISSING", message, ledger.name))
-    return tuple(problems)
+            yield Problem("SESSION_MISSING", message, ledger.name)
+
+
+def verify_ledger(ledger: Path, sessions: Path) -> tuple[Problem, ...]:
+    """The ledger's own chain, and that every session it names is in ``sessions``."""
+    records, problems, _ = read_ledger(ledger)
+    return (*problems, *_missing(records, ledger, sessions))
+
+
+def verify_desk(desk: Path) -> DeskReport:
+    """Check a desk: its ledger, that every session in it is there, and each session that is.
+    Raises ``OSError`` when the folder cannot be read."""
+    ledger, sessions = desk / "ledger.axl", desk / "sessions"
+    reports = tuple(
+        (path.name, verify_session(path, ledger=ledger))
+        for path in sorted(sessions.iterdir())
+        if SESSION.fullmatch(path.name) and path.is_dir()
+    )
+    problems: list[Problem] = []
+    notes: list[str] = []
+    hashes: list[str] = []
+    if ledger.exists():
+        records, problems, notes = read_ledger(ledger)
+        problems += _missing(records, ledger, sessions)
+        hashes = [str(record["hash"]) for record in records]
+    else:
+        notes.append("no ledger of sessions was found")
+    good = not problems and all(report.ok for _, report in reports)
+    return DeskReport(good, tuple(hashes), tuple(problems), tuple(notes), reports)
 
 
 # -- the program -------------------------------------------------------------------------------
@@ -653,33 +719,46 @@ def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def _run_session(folder: Path, ledger: Path, head: str | None) -> bool:
-    report = verify_session(folder, ledger=ledger)
-    good = report.ok
-    for problem in report.problems:
-        _say(f"PROBLEM {problem}")
-    for note in report.notes:
-        _say(f"note {note}")
-    if head is not None and head.lower() != report.head_hash:
-        good = False
-        _say(f"PROBLEM HEAD_DIFFERS expected {head.lower()}, found {report.head_hash}")
-    _say(
-        f"{'OK' if good else 'BAD'} {folder} session {report.session_uid} "
-        f"entries {report.entries} {'closed' if report.closed else 'open'} head {report.head_hash}"
-    )
-    return good
-
-
-def _run_desk(folder: Path, ledger: Path) -> bool:
-    problems = verify_ledger(ledger, folder / "sessions")
+def _tell(problems: Sequence[Problem], notes: Sequence[str]) -> None:
     for problem in problems:
         _say(f"PROBLEM {problem}")
-    results = [
-        _run_session(path, ledger, None)
-        for path in sorted((folder / "sessions").iterdir())
-        if SESSION.fullmatch(path.name)
-    ]
-    return not problems and all(results)
+    for note in notes:
+        _say(f"note {note}")
+
+
+def _tell_session(name: str, report: VerifyReport, *, good: bool) -> None:
+    _say(
+        f"{'OK' if good else 'BAD'} {name} session {report.session_uid} "
+        f"entries {report.entries} {'closed' if report.closed else 'open'} head {report.head_hash}"
+    )
+
+
+def _run_session(folder: Path, ledger: Path, head: str | None) -> bool:
+    report = verify_session(folder, ledger=ledger)
+    problems = list(report.problems)
+    if ledger.exists():
+        problems += missing_sessions(ledger, folder.resolve().parent)
+    if head is not None and head.lower() != report.head_hash:
+        message = f"expected {head.lower()}, found {report.head_hash}"
+        problems.append(Problem("HEAD_DIFFERS", message, folder.name))
+    _tell(problems, report.notes)
+    _tell_session(str(folder), report, good=not problems)
+    return not problems
+
+
+def _run_desk(folder: Path, head: str | None) -> bool:
+    report = verify_desk(folder)
+    problems = list(report.problems)
+    if head is not None and head.lower() not in report.hashes:
+        problems.append(Problem("HEAD_DIFFERS", "no record has this hash", "ledger.axl"))
+    _tell(problems, report.notes)
+    for name, session in report.sessions:
+        _tell(session.problems, session.notes)
+        _tell_session(name, session, good=session.ok)
+    good = report.ok and not problems
+    last = report.hashes[-1] if report.hashes else GENESIS.hex()
+    _say(f"{'OK' if good else 'BAD'} {folder} ledger records {len(report.hashes)} head {last}")
+    return good
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -687,13 +766,13 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Verify a journal session, or a whole desk.")
     parser.add_argument("folder", type=Path, help="a session's folder, or a desk's")
     parser.add_argument("--ledger", type=Path, help="default: the desk's, two folders up")
-    parser.add_argument("--head", help="the head hash you kept elsewhere (hex)")
+    parser.add_argument("--head", help="the head hash you kept elsewhere (hex); a desk's ledger's")
     options = parser.parse_args(arguments)
     folder: Path = options.folder
     ledger = options.ledger or folder.resolve().parent.parent / "ledger.axl"
     try:
         if (folder / "ledger.axl").is_file():
-            return 0 if _run_desk(folder, folder / "ledger.axl") else 1
+            return 0 if _run_desk(folder, options.head) else 1
         return 0 if _run_session(folder, ledger, options.head) else 1
     except OSError as error:
         sys.stderr.write(f"cannot look: {error}\n")

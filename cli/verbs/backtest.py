@@ -177,5 +177,6 @@ def _tell(day: dict[str, Any]) -> None:
     click.echo(day["session"])
     say(
         f"{day['ticks']:,} ticks, {day['decisions']:,} decisions, {day['trades']} trades, "
-        f"net {rupees(day['pnl_paise'])}; head {day['head_hash'][:16]}"
+        f"net {rupees(day['pnl_paise'])}"
     )
+    say(f"head {day['head_hash']} (keep it elsewhere: axiom verify --head)")

@@ -144,7 +144,8 @@ def _tell(document: dict[str, Any], took_s: float) -> None:
         f"replay: {replay['outcome']} (identical: {str(replay['identical']).lower()}), "
         f"{replay['derivations']:,} derivations compared"
     )
-    click.echo(f"session: {document['session']}  head {document['head_hash'][:16]}")
+    click.echo(f"session: {document['session']}")
+    click.echo(f"head: {document['head_hash']} (keep it elsewhere: axiom verify --head)")
     say(f"took {took_s:.0f} s; ask on: axiom why latest --underlying NIFTY --at 11:30")
 
 

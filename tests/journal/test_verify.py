@@ -41,6 +41,7 @@ from tests.journal.test_block import bomb
 
 SCRIPT = Path(verify.__file__)
 NAME = f"2025-08-29-paper-{UID}"
+OTHER = f"2025-09-01-paper-{'f' * 12}"
 SMALL = WriterOptions(segment_size_bytes=400)
 GROUPS = make_groups([1, 3, 2, 4] * 3, b"verify me " * 3)
 
@@ -141,6 +142,42 @@ def test_a_desk_is_verified_whole(tmp_path: Path) -> None:
     gone = run(str(tmp_path))
     assert gone.returncode == 1
     assert f"SESSION_MISSING ledger.axl: {NAME}" in gone.stdout
+
+
+def test_a_ledger_has_a_head_to_keep(tmp_path: Path) -> None:
+    """The program prints the ledger's head; later any head it once had passes and another fails;
+    beside a session it names the others that are gone."""
+    folder = sealed_desk(tmp_path)
+    head = run(str(tmp_path)).stdout.split()[-1]
+    build(folder.parent / OTHER, [GROUPS], uid="f" * 12)
+    close_session(folder.parent / OTHER, tmp_path / "ledger.axl")
+    assert run(str(tmp_path), "--head", head).returncode == 0
+    other = run(str(tmp_path), "--head", "0" * 64)
+    assert (other.returncode, "HEAD_DIFFERS" in other.stdout) == (1, True)
+    shutil.rmtree(folder.parent / OTHER)
+    beside = run(str(folder))
+    assert beside.returncode == 1
+    assert f"SESSION_MISSING ledger.axl: {OTHER}" in beside.stdout
+
+
+def test_one_file_in_an_empty_folder_is_enough(tmp_path: Path) -> None:
+    """Copied alone into an empty folder, run there in isolated mode, it verifies a session: the
+    standard library and the decompressor are all it has."""
+    folder = sealed_desk(tmp_path / "desk")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(SCRIPT, alone / "check.py")
+    done = subprocess.run(
+        (sys.executable, "-I", "-B", "check.py", str(folder)),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={},
+        cwd=alone,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert chain_of(flat(GROUPS)).hex() in done.stdout
+    assert [path.name for path in alone.iterdir()] == ["check.py"]
 
 
 def test_it_stands_alone() -> None:
