@@ -46,7 +46,7 @@ from journal.segment import (
     list_segments,
 )
 from journal.session_folder import desk_folder, parse_session_name, sessions_folder
-from journal.verify import verify_session
+from journal.verify import VerifyReport, verify_session
 from journal.walk import SessionEnd, Walk, session_end, walked_end
 from journal.watermark import (
     SLOT_OFFSETS,
@@ -61,6 +61,8 @@ _LINK: Final = frozenset({errno.ELOOP, errno.EMLINK})
 
 State = Literal["new", "grown", "unchanged"]
 OnBytes = Callable[[int], None]
+Verify = Callable[[Path], VerifyReport]
+"""The verifier shares no code with us, the port ``Files`` included: another disk brings its own."""
 
 
 class CopiedSession(msgspec.Struct, frozen=True):
@@ -105,7 +107,12 @@ def list_copies(sessions: Path, *, files: Files = OS_FILES) -> tuple[str, ...]:
 
 
 def back_up_session(
-    source: Path, sessions: Path, *, on_bytes: OnBytes | None = None, files: Files = OS_FILES
+    source: Path,
+    sessions: Path,
+    *,
+    on_bytes: OnBytes | None = None,
+    files: Files = OS_FILES,
+    verify: Verify = verify_session,
 ) -> CopiedSession:
     """Bring the copy of ``source`` in the folder ``sessions`` up to its acknowledged end.
 
@@ -115,7 +122,7 @@ def back_up_session(
     entries.
     """
     target = _target(source, sessions, files)
-    job = _Job(source, on_bytes, files)
+    job = _Job(source, on_bytes, files, verify)
     with _told(target):
         if target.name not in files.names(sessions):
             return _copy_new(job, target)
@@ -126,7 +133,12 @@ def back_up_session(
 
 
 def restore_session(
-    source: Path, sessions: Path, *, on_bytes: OnBytes | None = None, files: Files = OS_FILES
+    source: Path,
+    sessions: Path,
+    *,
+    on_bytes: OnBytes | None = None,
+    files: Files = OS_FILES,
+    verify: Verify = verify_session,
 ) -> CopiedSession:
     """Bring the session ``source`` of a backup back into the folder ``sessions`` of a desk.
 
@@ -136,7 +148,7 @@ def restore_session(
     target = _target(source, sessions, files)
     with _told(target):
         if target.name not in files.names(sessions):
-            return _copy_new(_Job(source, on_bytes, files), target)
+            return _copy_new(_Job(source, on_bytes, files, verify), target)
         if is_same_session(source, target, files=files):
             return CopiedSession(source.name, "unchanged", session_end(target, files=files), 0)
     raise BackupDiffers("another session of this name is there; it stays as it is", path=target)
@@ -214,9 +226,12 @@ def copy_ledger(
 class _Job:
     """One session to copy: where from, and what it has cost."""
 
-    def __init__(self, source: Path, on_bytes: OnBytes | None, files: Files) -> None:
+    def __init__(
+        self, source: Path, on_bytes: OnBytes | None, files: Files, verify: Verify
+    ) -> None:
         self.source = source
         self.files = files
+        self.verify = verify
         self.written_bytes = 0
         self._on_bytes = on_bytes
 
@@ -302,7 +317,7 @@ def _finish(job: _Job, folder: Path) -> None:
     manifest = read_manifest(job.source, files=job.files)
     if manifest is not None and manifest != read_manifest(folder, files=job.files):
         write_manifest(folder, manifest, files=job.files)
-    report = verify_session(folder)
+    report = job.verify(folder)
     if not report.ok:
         first = report.problems[0]
         raise JournalCorrupt(

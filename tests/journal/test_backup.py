@@ -32,7 +32,7 @@ from journal.errors import (
     LedgerCorrupt,
     UnsafePath,
 )
-from journal.files import How
+from journal.files import Files, How
 from journal.ledger import append_record, ledger_bytes, read_ledger
 from journal.log import SessionLog, WriterOptions
 from journal.manifest import describe_session, read_manifest, write_manifest
@@ -91,15 +91,16 @@ class Dying(FastFiles):
 class Engine:
     """A session that is being written, step by step and without threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: Files = FAST) -> None:
         self.folder = folder
+        self.files = files
         self.left = list(GROUPS)
-        FAST.make_folder(folder)
+        self.files.make_folder(folder)
         day, mode, uid = NAME[:10], "paper", UID
         about = describe_session(session=NAME, uid=uid, day=day, mode=mode, program="test 1")
-        write_manifest(folder, about, files=FAST)
-        mark = WatermarkFile.create(folder, bytes.fromhex(UID), FAST)
-        self.log = SessionLog(folder, bytes.fromhex(UID), mark, SMALL, FAST)
+        write_manifest(folder, about, files=self.files)
+        mark = WatermarkFile.create(folder, bytes.fromhex(UID), self.files)
+        self.log = SessionLog(folder, bytes.fromhex(UID), mark, SMALL, self.files)
 
     def append(self, count: int = 3) -> None:
         """So many groups, each batch acknowledged."""
@@ -113,7 +114,7 @@ class Engine:
 
     def seal(self) -> None:
         """Seal what is finished."""
-        seal_session(self.folder, files=FAST)
+        seal_session(self.folder, files=self.files)
 
     def die(self) -> None:
         """Half a block behind the watermark, then the next engine recovers and goes on."""
@@ -123,15 +124,15 @@ class Engine:
         self.log.close()
         path = max(self.folder.glob("*.axj"))
         path.write_bytes(path.read_bytes()[:-7])
-        end, _ = repair(inspect_session(self.folder, files=FAST), FAST)
-        mark = WatermarkFile.open(self.folder, FAST, writable=True)
-        self.log = SessionLog(self.folder, bytes.fromhex(UID), mark, SMALL, FAST, end)
+        end, _ = repair(inspect_session(self.folder, files=self.files), self.files)
+        mark = WatermarkFile.open(self.folder, self.files, writable=True)
+        self.log = SessionLog(self.folder, bytes.fromhex(UID), mark, SMALL, self.files, end)
         self.left = groups_after(end.head_seq)
 
     def close(self) -> None:
         """End the session: final block, seals, its line in the ledger."""
         self.log.close()
-        close_session(self.folder, self.folder.parent.parent / "ledger.axl", files=FAST)
+        close_session(self.folder, self.folder.parent.parent / "ledger.axl", files=self.files)
 
     def _take(self, count: int) -> list[Group]:
         taken, self.left = self.left[:count], self.left[count:]
