@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 import zstandard
 
-import journal
 from events.envelope import encode_envelope
-from journal.block import HEADER_BYTES, parse_header
+from journal.block import parse_header
 from journal.files import OS_FILES
 from journal.log import SessionLog, WriterOptions
 from journal.reader import JournalReader
@@ -97,23 +95,6 @@ def test_todays_writer_writes_the_same_bytes(tmp_path: Path) -> None:
             assert ours_header.raw_bytes == theirs_header.raw_bytes
         else:
             assert ours == theirs, name
-
-
-def test_the_words_of_the_format_are_true() -> None:
-    """The hex dump worked out in FORMAT.md is the live fixture's first block and its watermark."""
-    text = (Path(journal.__file__).parent / "FORMAT.md").read_text()
-    dumps = re.findall(r"```hex\n(.*?)```", text, re.DOTALL)
-    got = [
-        bytes.fromhex("".join(line.split("|")[0].partition(" ")[2] for line in dump.splitlines()))
-        for dump in dumps
-    ]
-    live = (FIXTURES / "live" / "000001.axj").read_bytes()
-    first = parse_header(live)
-    assert got[0] == live[: first.end_offset]
-    assert got[1] == (FIXTURES / "live" / "watermark").read_bytes()[:64]
-    assert len(got) == 2
-    assert HEAD_HASH in text
-    assert f"{HEADER_BYTES}" in text
 
 
 def test_a_changed_fixture_would_show(tmp_path: Path) -> None:
