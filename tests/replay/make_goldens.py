@@ -20,6 +20,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine.runner import Runner
+from engine.runner.reopen import resume_market
 from events.base import Event
 from events.envelope import payload_digest
 from events.feed import FeedFrame, FeedStatus
@@ -28,7 +29,8 @@ from journal.seal import seal_session
 from journal.session_folder import make_session_folder
 from journal.writer import JournalWriter
 from scripts.goldens import GOLDENS, load_pins, pin_of, write_pins
-from tests.engine.fabricated import SmallMarket, frame_of, relaxed, small_facts
+from tests.engine.cut import account, cut_session, group_of, market, whole
+from tests.engine.fabricated import SmallMarket, frame_of, relaxed, small_facts, small_rows
 
 Facts = Iterator[tuple[int, Event]]
 
@@ -74,17 +76,31 @@ def _lying() -> FeedFrame:
     return frame_of(bytes((0, 1, 1, 0)) + bytes(8))
 
 
-RECIPES: Final[dict[str, Callable[[], Facts]]] = {
-    "trades": _trades,
-    "pages": _pages,
-    "two_underlyings": _two_underlyings,
-    "troubled": _troubled,
+def _resumed(parent: Path) -> Path:
+    """Two underlyings whose engine died within an entry inside a group, and that went on."""
+    half = len(whole().entries) // 2
+    inside = next(seq for seq in range(half, 2 * half) if group_of(seq) == group_of(seq + 1))
+    folder = cut_session(parent, inside, torn_bytes=40)
+    resume_market(folder, market(), small_rows(), account())
+    return folder
+
+
+def _recorded(recipe: Callable[[], Facts]) -> Callable[[Path], Path]:
+    return lambda parent: record(recipe(), recipe.__name__.strip("_"), parent)
+
+
+RECIPES: Final[dict[str, Callable[[Path], Path]]] = {
+    "trades": _recorded(_trades),
+    "pages": _recorded(_pages),
+    "two_underlyings": _recorded(_two_underlyings),
+    "troubled": _recorded(_troubled),
+    "resumed": _resumed,
 }
+"""Name to what records it into a folder under the one given."""
 
 
-def record(name: str, parent: Path) -> Path:
-    """Run a golden's facts through the engine into ``parent``, sealed; gives the folder."""
-    facts = RECIPES[name]()
+def record(facts: Facts, name: str, parent: Path) -> Path:
+    """Run facts through the engine into a session under ``parent``; gives the folder."""
     first_ts, opened = next(facts)
     assert isinstance(opened, SessionOpened)
     opened = replace(opened, market=replace(opened.market, kind="golden", profile=name))
@@ -97,12 +113,12 @@ def record(name: str, parent: Path) -> Path:
         for ts, event in facts:
             runner.fact(ts, event)
         writer.close()
-    seal_session(folder)
     return folder
 
 
 def keep(name: str, folder: Path) -> None:
-    """Put a recorded session among the goldens: its segments alone."""
+    """Seal a recorded session and put it among the goldens: its segments alone."""
+    seal_session(folder)
     target = GOLDENS / name
     target.mkdir(parents=True)
     for segment in sorted(folder.glob("*.axs")):
@@ -112,9 +128,9 @@ def keep(name: str, folder: Path) -> None:
 def main() -> int:
     """Record what is missing, and pin every session that has no pin; gives the exit code."""
     with tempfile.TemporaryDirectory() as place:
-        for name in RECIPES:
+        for name, recipe in RECIPES.items():
             if not (GOLDENS / name).exists():
-                keep(name, record(name, Path(place) / name))
+                keep(name, recipe(Path(place) / name))
     pins = load_pins()
     known = {pin.name for pin in pins}
     fresh = [path for path in sorted(GOLDENS.iterdir()) if path.is_dir() and path.name not in known]
