@@ -61,8 +61,9 @@ def document(answer: Answer) -> dict[str, Any]:
 def sentence(answer: Answer) -> str:
     """One sentence: what would have traded under which limits, or what no limit moves."""
     if answer.moves is None or answer.trade is None:
-        stand = "; ".join(_standing(one) for one in answer.obstacles)
-        return f"No limit within its bounds would have made it a trade: {stand}."
+        first, *others = answer.obstacles
+        also = f"; {', '.join(one.gate for one in others)} stood in the way too" if others else ""
+        return f"No limit within its bounds would have made it a trade: {_standing(first)}{also}."
     trade = answer.trade
     lots = f"{trade.lots} lot" + ("s" if trade.lots != 1 else "")
     moves = " and ".join(_moved(one) for one in answer.moves)

@@ -28,7 +28,6 @@ from engine import config as settings
 from engine.apply import Entry, underlying_index
 from engine.core import Core
 from engine.gates import contract, strategy
-from engine.policy import POLICY
 from engine.state import State
 from engine.view import View, take_view
 from events.decision import (
@@ -51,6 +50,7 @@ from replay.limits import (
     Limit,
     limits_of,
     moved,
+    overruled,
     relative_milli,
     steps_between,
     value_in,
@@ -195,7 +195,7 @@ class Question:
         self.underlying = underlying
         self.config = before.config
         self.runs = 0
-        self._before = before
+        self.before = before
         self._fact = fact
         self._core = Core(before)
         self._cycles: dict[Moves, Cycle] = {}
@@ -212,7 +212,7 @@ class Question:
         if self.runs > RUNS_MAX:
             raise ReplayError(f"no answer within {RUNS_MAX} runs of the cycle")
         core, fact = self._core, self._fact
-        core.state = self._before
+        core.state = self.before
         if moves:
             changed = tuple(Setting(key, self._typed(key, value)) for key, value in moves)
             core.step(fact.seq, core.state.now, ConfigChanged(changed, WHO, "what if"))
@@ -237,7 +237,7 @@ class Question:
         return take_view(state, place, self._core.look.slot_of)
 
     def symbol(self, instrument: int) -> str:
-        return self._before.instruments[instrument].tradingsymbol
+        return self.before.instruments[instrument].tradingsymbol
 
 
 class Search:
@@ -248,6 +248,7 @@ class Search:
         self._obstacles: dict[str, Obstacle] = {}
         self._seen: set[Moves] = set()
         self._heap: list[tuple[int, int, Moves]] = []
+        self._overruled = overruled(question.before)
 
     def answer(self) -> Answer:
         """The first cycle that trades, in the order of (limits, size of the moves)."""
@@ -363,7 +364,7 @@ class Search:
         By halving: what a limit lets pass, a looser one does.
         """
         config = self._question.config
-        least, most = 0, steps_between(limit, config)
+        least, most = 0, self._steps(limit)
         if most == 0 or not holds(limit, moved(limit, config, most)):
             return None
         while most - least > 1:
@@ -373,6 +374,11 @@ class Search:
             else:
                 least = middle
         return moved(limit, config, most)
+
+    def _steps(self, limit: Limit) -> int:
+        """How far a limit may be moved: nowhere where a policy row stands in its place."""
+        fixed = limit.setting in self._overruled
+        return 0 if fixed else steps_between(limit, self._question.config)
 
     def _of_contracts(self, stage: str, row: GateRow, moves: Moves) -> Iterator[tuple[Way, ...]]:
         """For each contract that was looked at, what would let it pass."""
@@ -414,22 +420,27 @@ class Search:
     def _stands(self, stage: str, row: GateRow, limits: Iterable[Limit]) -> None:
         """Note a gate that no move passes, and the limits that are not enough."""
         config = self._question.config
-        policy = next((one.name for one in POLICY if one.name in row.marks), None)
+        given = list(limits)
+        policy = next((name for name in map(self._policy, given) if name is not None), None)
         bounds = [
             f"{limit.setting} at {moved(limit, config, steps)}"
-            for limit in limits
-            if (steps := steps_between(limit, config)) > 0
+            for limit in given
+            if (steps := self._steps(limit)) > 0
         ]
-        if policy is not None:
-            why = f"its limit is the policy row {policy}, which no setting moves"
-        elif bounds:
+        if bounds:
             why = f"it refuses also with {' and '.join(bounds)}"
+        elif policy is not None:
+            why = f"its limit is the policy row {policy}, which no setting moves"
         else:
             why = WHY_NOT.get(row.gate, "its limit is at its bound")
         asked = BY_GATE[row.gate]
         # Whatever a yes or no asks beside its limit, no limit gives.
-        of_degree = policy is None and bool(bounds) and asked.sense != "IS_TRUE"
+        of_degree = bool(bounds) and asked.sense != "IS_TRUE"
         self._obstacles[row.gate] = Obstacle(row.gate, stage, row.reason or "", of_degree, why)
+
+    def _policy(self, limit: Limit) -> str | None:
+        """The policy row in the place of a limit, if there is one."""
+        return self._overruled.get(limit.setting)
 
 
 class Screening:

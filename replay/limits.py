@@ -14,6 +14,8 @@ from typing import Final, Literal
 import msgspec
 
 from engine.config import Config
+from engine.policy import POLICY, applies
+from engine.state import State
 
 Toward = Literal["UP", "DOWN", "ON"]
 
@@ -108,6 +110,14 @@ its filters."""
 STRATEGIES: Final = ("trend", "mean_revert")
 """Sections of a family's own limits: the name of the family in small letters."""
 
+POLICY_SETTINGS: Final[tuple[tuple[str, str], ...]] = (
+    ("link_age", "feed.link_age_ms_max"),
+    ("page_age", "feed.page_age_ms_max"),
+    ("spot_age", "quote.spot_age_ms_max"),
+    ("contract_age", "quote.contract_age_ms_max"),
+)
+"""The setting that a policy row takes the place of, by the name the policy calls it."""
+
 WHY_NOT: Final = dict(NOT_OF_DEGREE)
 BY_SETTING: Final = {limit.setting: limit for limit in LIMITS}
 
@@ -123,6 +133,12 @@ def limits_of(gate: str, family: str | None = None) -> tuple[Limit, ...]:
         for limit in LIMITS
         if gate in limit.gates and limit.setting.partition(".")[0] not in others
     )
+
+
+def overruled(state: State) -> dict[str, str]:
+    """The settings that a policy row takes the place of in this session, with the row's name."""
+    settings = dict(POLICY_SETTINGS)
+    return {settings[row.gate]: row.name for row in POLICY if applies(state, row.when)}
 
 
 def value_in(config: Config, setting: str) -> int:

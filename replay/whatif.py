@@ -22,6 +22,7 @@ from engine import config as settings
 from engine.config import Config
 from engine.runner import UID_CHARS, Runner, iso_day, own_code_digest
 from events.base import Event
+from events.decision import ContractsScreened
 from events.envelope import payload_digest
 from events.registry import FACT_KINDS, schema_digest
 from events.session import CarriedOver, ConfigChanged, SessionOpened
@@ -31,39 +32,65 @@ from journal.session_folder import make_session_folder
 from journal.writer import JournalWriter
 from replay.decisions import DecisionDiff, DecisionDiffer
 from replay.divergence import changed_settings
-from replay.session import PROGRESS_SEQS, ReplayError, facts_of_session
+from replay.session import PROGRESS_SEQS, ReplayError, facts_of_session, told_as_replay_error
 
-Policy = Literal["KEEP", "REPLACE", "DROP"]
+Policy = Literal["KEEP", "DROP", "REPLACE", "MAP"]
 
 FACT_POLICY: Final[tuple[tuple[str, Policy, str], ...]] = (
     ("SessionOpened", "REPLACE", "it holds the configuration and the code that now runs"),
-    ("CarriedOver", "REPLACE", "capital moves as its setting does; everything else is kept"),
+    ("CarriedOver", "MAP", "capital moves as its setting does; everything else is kept"),
     ("SessionResumed", "DROP", "this run did not die there; the connection comes back as it did"),
     ("ArtifactLoaded", "KEEP", "the rules of that day do not change"),
     ("InstrumentsLoaded", "KEEP", "nor do its instruments"),
-    ("ConfigChanged", "REPLACE", "what the other configuration sets holds for the whole session"),
+    ("ConfigChanged", "MAP", "what the other configuration sets holds for the whole session"),
     ("OperatorCommand", "KEEP", "a halt was a halt"),
-    ("TailCut", "KEEP", "it speaks of the journal, not of the market"),
+    ("TailCut", "DROP", "nothing of this journal was cut"),
     ("SessionClosed", "KEEP", "the end of the day"),
     ("FeedFrame", "KEEP", "the market as it was"),
     ("FeedStatus", "KEEP", "and the connection to it"),
     ("TimerTick", "KEEP", "cycles at the same moments"),
 )
-"""What becomes of each kind of fact, and why."""
+"""What becomes of each kind of fact, and why: it stays, goes, is made anew, or is changed. Orders
+and fills are no facts here: the paper broker, which is part of the core, makes them anew."""
 
 _POLICY: Final = {kind: policy for kind, policy, _ in FACT_POLICY}
 assert sorted(_POLICY) == sorted(FACT_KINDS), "every kind of fact has its row"
 
+NOT_RECORDED: Final = "NOT_RECORDED"
+"""What is said of a contract of which the recording holds no quote: nobody knows."""
+
+UNKNOWN: Final = "UNKNOWN"
+
+
+class Unrecorded(msgspec.Struct, frozen=True):
+    """An instrument of the session without a single quote in it.
+
+    ``verdict`` is UNKNOWN and ``reason`` NOT_RECORDED: under no configuration can it be judged, and
+    the core, which sees no price, never takes it. ``looked_at`` says whether the other
+    configuration would have (an option inside its window, on the side of its signal).
+    """
+
+    tradingsymbol: str
+    underlying: str
+    verdict: str
+    reason: str
+    looked_at: bool
+
 
 class WhatIf(msgspec.Struct, frozen=True):
-    """Both derived runs and how their decisions differ. ``not_recorded`` counts instruments of the
-    session that never had a quote, and so could not be judged under any configuration."""
+    """Both derived runs and how their decisions differ, with the instruments that the recording
+    does not know."""
 
     session: Path
     baseline: Path
     diff: DecisionDiff
-    not_recorded: int
+    unrecorded: tuple[Unrecorded, ...]
     changed: tuple[str, ...]
+
+    @property
+    def not_recorded(self) -> int:
+        """How many instruments the recording does not know."""
+        return len(self.unrecorded)
 
 
 def whatif(
@@ -78,9 +105,20 @@ def whatif(
 
     ``derived`` is the folder for the two new sessions, made (0700) once ``change`` has given a
     configuration; ``program`` names the program for their manifests; ``on_progress`` is told a
-    recorded seq now and then. Raises ``ReplayError`` where the session holds no facts, and the
-    journal's errors where it is damaged.
+    recorded seq now and then. Raises ``ReplayError`` where the session holds no facts, or facts or
+    settings that this release cannot use, and the journal's errors where it is damaged.
     """
+    with told_as_replay_error():
+        return _whatif(folder, derived, change, program, on_progress)
+
+
+def _whatif(
+    folder: Path,
+    derived: Path,
+    change: Callable[[Config], Config],
+    program: str,
+    on_progress: Callable[[int], None] | None,
+) -> WhatIf:
     opened = next((e for _, _, e in facts_of_session(folder) if isinstance(e, SessionOpened)), None)
     if opened is None:
         raise ReplayError(f"{folder} holds no session: nothing to run again")
@@ -100,7 +138,7 @@ def whatif(
         varied.folder,
         baseline.folder,
         differ.result(),
-        varied.unquoted,
+        varied.unrecorded,
         changed_settings(settings.flatten(recorded), settings.flatten(other)),
     )
 
@@ -115,7 +153,8 @@ def mapped_facts(
         if until_seq is not None and seq > until_seq:
             return
         if isinstance(event, SessionOpened):
-            recorded = settings.from_settings(event.settings)
+            with told_as_replay_error():
+                recorded = settings.from_settings(event.settings)
             mapping = _Mapping(recorded, change(recorded))
         if mapping is None:
             raise ReplayError(f"{folder} holds no session: nothing to run again")
@@ -131,18 +170,29 @@ class _Run:
         self.folder = folder
         self._runner = runner
         self._mapping = mapping
+        self._looked_at: set[int] = set()
 
     def fact(self, ts: int, event: Event) -> list[Event]:
         """Take a recorded fact as the policy lets it through; gives what it led to."""
         mapped = self._mapping.fact(event)
         if mapped is None:
             return []
-        return [one.entry.event for one in self._runner.group(ts, mapped)]
+        events = [one.entry.event for one in self._runner.group(ts, mapped)]
+        for one in events:
+            if isinstance(one, ContractsScreened):
+                self._looked_at.update(one.contracts)
+        return events
 
     @property
-    def unquoted(self) -> int:
-        """Instruments that never had a quote."""
-        return self._runner.core.state.quotes.count(None)
+    def unrecorded(self) -> tuple[Unrecorded, ...]:
+        """Instruments that never had a quote, in their order."""
+        state = self._runner.core.state
+        return tuple(
+            Unrecorded(row.tradingsymbol, row.underlying, UNKNOWN, NOT_RECORDED, i in looked)
+            for looked in (self._looked_at,)
+            for i, (row, quote) in enumerate(zip(state.instruments, state.quotes, strict=True))
+            if quote is None
+        )
 
 
 @contextmanager
@@ -174,16 +224,15 @@ class _Mapping(msgspec.Struct, frozen=True):
 
     def fact(self, event: Event) -> Event | None:
         """The fact as the policy lets it through; None where it is dropped."""
-        if _POLICY[type(event).__name__] == "KEEP":
+        kind = type(event).__name__
+        if _POLICY[kind] == "KEEP":
             return event
-        if isinstance(event, SessionOpened):
-            return self.opened(event)
-        if isinstance(event, CarriedOver):
-            moved = self.other.account.capital_paise - self.recorded.account.capital_paise
-            return replace(event, capital_paise=event.capital_paise + moved)
-        return self._changed(event) if isinstance(event, ConfigChanged) else None
+        change = CHANGES.get(kind)
+        return change(self, event) if change is not None else None
 
-    def opened(self, event: SessionOpened) -> SessionOpened:
+    def opened(self, event: Event) -> SessionOpened:
+        """The identity under the configuration and the code that now run."""
+        assert isinstance(event, SessionOpened)
         flat = settings.flatten(self.other)
         return replace(
             event,
@@ -193,8 +242,26 @@ class _Mapping(msgspec.Struct, frozen=True):
             schema_digest=schema_digest(),
         )
 
-    def _changed(self, event: ConfigChanged) -> ConfigChanged | None:
+    def carried(self, event: Event) -> CarriedOver:
+        """The account with as much more capital as its setting has."""
+        assert isinstance(event, CarriedOver)
+        moved = self.other.account.capital_paise - self.recorded.account.capital_paise
+        return replace(event, capital_paise=event.capital_paise + moved)
+
+    def changed(self, event: Event) -> ConfigChanged | None:
+        """The change without what the other configuration sets; None where nothing is left."""
+        assert isinstance(event, ConfigChanged)
         before, after = settings.flatten(self.recorded), settings.flatten(self.other)
         held = {a.key for a, b in zip(before, after, strict=True) if a.value != b.value}
         left = tuple(one for one in event.settings if one.key not in held)
         return replace(event, settings=left) if left else None
+
+
+CHANGES: Final[dict[str, Callable[[_Mapping, Event], Event | None]]] = {
+    "SessionOpened": _Mapping.opened,
+    "CarriedOver": _Mapping.carried,
+    "ConfigChanged": _Mapping.changed,
+}
+"""How a kind is made anew or changed: one row for each REPLACE and MAP."""
+
+assert set(CHANGES) == {k for k, policy in _POLICY.items() if policy in ("REPLACE", "MAP")}

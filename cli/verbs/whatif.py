@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli import __version__
-from cli.differences import tell_differences
+from cli.differences import SHOWN, tell_differences
 from cli.errors import UserError, told_as_user_error
 from cli.load import load_config
 from cli.options import Common, common_options
-from cli.output import say
+from cli.output import clean, say, show
 from cli.paths import desk_folder, make_private
 
 if TYPE_CHECKING:
     from engine.config import Config
-    from replay.whatif import WhatIf
+    from replay.whatif import Unrecorded, WhatIf
 
 DERIVED = "derived"
 
@@ -74,6 +74,7 @@ def _document(found: WhatIf) -> dict[str, Any]:
         "baseline": found.baseline.name,
         **diff,
         "not_recorded": found.not_recorded,
+        "not_recorded_instruments": [msgspec.to_builtins(one) for one in found.unrecorded],
         "changed": list(found.changed),
         "folder": str(found.session),
         "baseline_folder": str(found.baseline),
@@ -82,6 +83,17 @@ def _document(found: WhatIf) -> dict[str, Any]:
 
 def _tell(found: WhatIf) -> None:
     for line in found.changed:
-        click.echo(line)
+        show(clean(line))
     tell_differences(found.diff)
-    click.echo(f"instruments without a recorded quote: {found.not_recorded}")
+    _tell_unrecorded(found.unrecorded)
+
+
+def _tell_unrecorded(unrecorded: tuple[Unrecorded, ...]) -> None:
+    """Instruments of which nobody can say anything, those that would have been looked at first."""
+    show(f"instruments without a recorded quote (UNKNOWN NOT_RECORDED): {len(unrecorded)}")
+    first = sorted(unrecorded, key=lambda one: not one.looked_at)
+    for one in first[:SHOWN]:
+        looked = ", looked at by the other configuration" if one.looked_at else ""
+        show(f"  {clean(one.tradingsymbol)} of {clean(one.underlying)}{looked}")
+    if len(first) > SHOWN:
+        show(f"  and {len(first) - SHOWN} more: use --json")

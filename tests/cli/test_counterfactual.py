@@ -115,7 +115,11 @@ def test_the_words_of_what_stands() -> None:
     answer = Answer("NIFTY", "GOV_HALTED", None, False, None, stand, 3)
     assert sentence(answer) == (
         "No limit within its bounds would have made it a trade: halted is not a matter of degree "
-        "(GOV_HALTED): a halt is lifted by a person; near_spread (QUOTE_SPREAD_WIDE): it refuses "
-        "also with X at 2000."
+        "(GOV_HALTED): a halt is lifted by a person; near_spread stood in the way too."
     )
     assert document(answer)["least_change"] is None
+    assert len(document(answer)["obstacles"]) == 2
+    bound = Answer("NIFTY", "QUOTE_SPREAD_WIDE", None, False, None, stand[1:], 3)
+    assert sentence(bound).endswith(
+        "a trade: near_spread (QUOTE_SPREAD_WIDE): it refuses also with X at 2000."
+    )

@@ -249,6 +249,7 @@ def test_the_limit_of_a_policy_row_is_named_as_such() -> None:
     link = next(one for one in found.obstacles if one.gate == "link_age")
     assert not link.of_degree
     assert "policy row PAGES_LINK_AGE" in link.why
+    assert not any("contract_age" in one.why for one in found.obstacles)
 
 
 def test_a_bound_that_is_not_enough_is_named() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.config import DEFAULTS, from_settings, merge, setting_specs
+from engine.core import Core
+from engine.policy import POLICY
 from engine.strategies import FAMILIES
 from events.gates import CONTRACT_FILTERS, GATES
 from events.session import Setting
@@ -12,14 +14,17 @@ from replay.limits import (
     BY_SETTING,
     LIMITS,
     NOT_OF_DEGREE,
+    POLICY_SETTINGS,
     STRATEGIES,
     Limit,
     limits_of,
     moved,
+    overruled,
     relative_milli,
     steps_between,
     value_in,
 )
+from tests.engine.fabricated import SmallMarket, small_facts
 
 SPECS = {spec.key: spec for spec in setting_specs()}
 KNOWN = {*(spec.gate for spec in GATES), *CONTRACT_FILTERS}
@@ -90,3 +95,17 @@ def test_a_family_has_its_own_limits_only() -> None:
     }
     assert len(limits_of("signal_strength")) == 2
     assert [one.setting for one in limits_of("bars", "TREND")] == ["warmup.bars_min"]
+
+
+def test_every_policy_row_takes_the_place_of_a_limit() -> None:
+    """In a market of pages those settings move nothing, and in another they do."""
+    settings = dict(POLICY_SETTINGS)
+    assert {row.gate for row in POLICY} == set(settings)
+    assert set(settings.values()) <= set(BY_SETTING)
+    config = DEFAULTS
+    for pages, expected in ((True, {settings[row.gate]: row.name for row in POLICY}), (False, {})):
+        market = SmallMarket(minutes=1, pages=pages)
+        (_, opened), *_ = small_facts(market, config)
+        core = Core()
+        core.step(1, market.anchor_ns, opened)
+        assert overruled(core.state) == expected
