@@ -18,6 +18,9 @@ from journal.errors import BadSessionName, WriteFailed, write_failure
 from journal.files import OS_FILES, Files
 from journal.ledger import LEDGER_NAME
 
+SESSIONS_NAME: Final = "sessions"
+"""The folder of a desk whose sessions its ledger names; derived ones are in another."""
+
 _PART: Final = re.compile(r"[a-z0-9-]{1,64}")
 _SESSION: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})-([a-z]{1,16})-([0-9a-f]{12})(?:-([1-9][0-9]{0,5}))?"
@@ -63,7 +66,7 @@ def accounts_folder(home: Path, account: str) -> Path:
 
 def sessions_folder(home: Path, desk: str) -> Path:
     """Where a desk's sessions are."""
-    return desk_folder(home, desk) / "sessions"
+    return desk_folder(home, desk) / SESSIONS_NAME
 
 
 def ledger_path(home: Path, desk: str) -> Path:

@@ -71,16 +71,16 @@ def _look(session: str, head: str | None, common: Common) -> dict[str, Any]:
 
 def _session(folder: Path, head: str | None) -> dict[str, Any]:
     """The answer for one session, and what its desk's ledger misses beside it."""
-    from journal.session_folder import ledger_of
+    from journal.session_folder import SESSIONS_NAME, ledger_of
     from journal.verify import missing_sessions, verify_session
 
-    ledger = ledger_of(folder)
+    ledger, beside = ledger_of(folder), folder.resolve().parent
     report = verify_session(folder, ledger=ledger)
     if _holds_nothing(folder, report):
         raise UserError(f"{folder} holds no journal: give a session's folder or id")
     problems = [_problem(problem) for problem in report.problems]
-    if ledger.exists():
-        problems += [_problem(one) for one in missing_sessions(ledger, folder.resolve().parent)]
+    if ledger.exists() and beside.name == SESSIONS_NAME:
+        problems += [_problem(one) for one in missing_sessions(ledger, beside)]
     if head is not None and head != report.head_hash:
         problems.append(_differs(f"the head hash is {report.head_hash}, not {head}"))
     return _answer(folder.name, report, problems)
