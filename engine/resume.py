@@ -27,6 +27,10 @@ from events.feed import FeedFrame, TimerTick
 from events.session import SessionClosed, SessionOpened
 from events.upcast import current_event
 
+TORN: Final = "TORN"
+OTHER_CODE: Final = "OTHER_CODE"
+"""Why a tail was cut: see ``TailCut``."""
+
 CODE: Final = "code"
 SCHEMA: Final = "schema"
 RULEBOOK: Final = "rulebook"

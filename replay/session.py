@@ -27,6 +27,7 @@ from engine.apply import Entry
 from engine.checkpoint import state_hash
 from engine.config import ConfigError
 from engine.core import Core, CoreFault, Derived
+from engine.resume import OTHER_CODE
 from engine.runner import own_code_digest
 from events.base import Event
 from events.envelope import Envelope, EnvelopeError, decode_envelope, encode_payload
@@ -37,7 +38,7 @@ from events.registry import (
     UnknownKindError,
     VersionTooNewError,
 )
-from events.session import SessionOpened, SessionResumed
+from events.session import SessionOpened, SessionResumed, TailCut
 from events.upcast import current_event
 from journal.block import Entry as Recorded
 from journal.reader import JournalReader
@@ -125,7 +126,7 @@ class _Comparison:
         """One recorded entry."""
         envelope = decode_envelope(entry.data)
         if envelope.is_fact:
-            self._group_ends(cut=self._group_open and envelope.kind == "TailCut")
+            self._group_ends(cut=self._group_open and _leaves_open(envelope))
             self._fact(envelope)
         else:
             self._derivation(envelope, entry.data)
@@ -200,6 +201,13 @@ class _Comparison:
             self.decisions.take(self.core.state.now, self._theirs, ours)
             self._theirs = []
         self._group = []
+
+
+def _leaves_open(envelope: Envelope) -> bool:
+    """Whether a fact says that the group before it was left as it was cut: the engine that cut it
+    finishes it, so only another may say so."""
+    event = current_event(envelope)
+    return isinstance(event, TailCut) and event.reason == OTHER_CODE
 
 
 def _never() -> bool:

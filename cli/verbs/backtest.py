@@ -29,7 +29,8 @@ DAYS_MAX = 400
 
 @click.command(
     "backtest",
-    epilog="Example: axiom backtest synthetic --seed 7 --from 2026-11-19 --to 2026-11-20",
+    epilog="Example: axiom backtest synthetic --seed 7 --from 2026-11-19 --to 2026-11-20; after a"
+    " crash: axiom backtest synthetic --resume SESSION",
 )
 @click.argument("market")
 @click.option(

@@ -36,8 +36,19 @@ def command(common: Common) -> None:
     elif rows:
         columns = rows[0].__struct_fields__
         show(table(columns, [[getattr(row, name) for name in columns] for row in rows]))
+        _say_how_to_go_on(rows)
     else:
         say(f"desk '{common.desk}' has no session in {common.home} yet: try 'axiom demo'")
+
+
+def _say_how_to_go_on(rows: list[SessionRow]) -> None:
+    """A crashed backtest waits for a person: no start closes it."""
+    from cli.output import say
+    from cli.recorded import CRASHED
+
+    left = [row.session for row in rows if row.state == CRASHED and row.mode == "BACKTEST"]
+    if left:
+        say(f"to go on with a crashed day: axiom backtest MARKET --resume {left[-1]}")
 
 
 def _rows(common: Common) -> list[SessionRow]:

@@ -20,8 +20,11 @@ from engine.carry import carry_over
 from engine.checkpoint import state_hash
 from engine.config import ConfigError
 from engine.core import Core, CoreFault
+from engine.decide import CRASHED
 from engine.ports import Market
 from engine.resume import (
+    OTHER_CODE,
+    TORN,
     Rebuilt,
     ResumeError,
     Running,
@@ -59,9 +62,6 @@ from journal.reader import JournalReader
 from journal.recovery import RecoveredTail
 from journal.writer import DEFAULT_OPTIONS, JournalWriter
 
-TORN: Final = "TORN"
-OTHER_CODE: Final = "OTHER_CODE"
-CRASHED: Final = "CRASHED"
 OPENING_ENTRIES: Final = 8
 """The opening facts and what they lead to, unless positions were carried over."""
 

@@ -39,7 +39,11 @@ def test_every_verb_says_what_is_known_of_a_crashed_session(
     why and query from what was acknowledged."""
     rows = axiom("sessions", "--home", home, "--json").document
     states = {row["session"]: row["state"] for row in rows}
-    assert states[crashed.name] in ("crashed", "open")
+    assert states[crashed.name] == "open"  # its writer left no lock behind, as after a reboot
+    (crashed / "writer.lock").write_text("4242\n")
+    listed = axiom("sessions", "--home", home)
+    assert "crashed" in listed.out
+    assert f"--resume {crashed.name}" in listed.err
     assert axiom("verify", crashed.name, "--home", home, "--json").document["ok"] is True
     replayed = axiom("replay", crashed.name, "--home", home, "--json").document
     assert replayed["outcome"] == "identical"

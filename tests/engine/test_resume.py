@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.apply import Entry
@@ -150,6 +154,60 @@ def test_a_session_may_die_again_and_again(tmp_path: Path) -> None:
     assert state_hash(report.state) == state_hash(core.state)
     assert [one.envelope.kind for one in entries].count("SessionResumed") >= 4
     assert replay_session(folder).outcome == "identical"
+
+
+class Death(NamedTuple):
+    """After which part (in thousandths) of what is there, and how many bytes of the next entry."""
+
+    part: int
+    torn_bytes: int
+
+
+def check_deaths(parent: Path, deaths: list[Death]) -> None:
+    """A session that dies as often as said, each time anywhere in what it has by then."""
+    first, *rest = deaths
+    folder = cut_session(parent, *placed(first, ENTRIES))
+    for death in rest:
+        resume(folder)
+        cut_again(folder, *placed(death, len(read(folder))))
+    check_session(folder, resume(folder))
+
+
+def placed(death: Death, entries: int) -> tuple[int, int]:
+    seq = 1 + (entries - 1) * death.part // 1_000
+    return seq, (death.torn_bytes if seq < entries else 0)
+
+
+DEATHS = st.lists(
+    st.builds(Death, st.integers(0, 1_000), st.sampled_from((0, 0, 1, 40, 131))),
+    min_size=1, max_size=4,
+)  # fmt: skip
+
+
+def test_j01_any_deaths_anywhere(tmp_path: Path) -> None:
+    """Property: however often it dies, wherever, with whatever of an entry left behind, the day is
+    the one that never died."""
+
+    @given(DEATHS)
+    @settings(max_examples=8, deadline=None)
+    def anywhere(deaths: list[Death]) -> None:
+        with tempfile.TemporaryDirectory(dir=tmp_path) as parent:
+            check_deaths(Path(parent), deaths)
+
+    anywhere()
+
+
+@pytest.mark.slow
+def test_j01_many_deaths_anywhere(tmp_path: Path) -> None:
+    """The same for as many as the profile asks."""
+
+    @given(DEATHS)
+    @settings(max_examples=60, deadline=None)
+    def anywhere(deaths: list[Death]) -> None:
+        with tempfile.TemporaryDirectory(dir=tmp_path) as parent:
+            check_deaths(Path(parent), deaths)
+
+    anywhere()
 
 
 # --- the pure part -------------------------------------------------------------------------------

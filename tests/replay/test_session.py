@@ -258,14 +258,19 @@ def test_canary_a_cut_group_that_says_something_else_has_diverged(tmp_path: Path
 
 
 def test_a_cut_group_is_closed_by_a_tail_cut_and_by_nothing_else(tmp_path: Path) -> None:
-    """In the middle of a session an unfinished group needs its ``TailCut``, else it diverged."""
+    """In the middle of a session an unfinished group needs a ``TailCut`` of another engine, else
+    it diverged: the engine that was cut would have finished it."""
     given = lines()
     groups = list(groups_of(given))
     place = next(i for i, group in enumerate(groups) if i > 40 and len(group) > 3)
     open_group = groups[place][:3]
     seq = decode_envelope(open_group[-1]).seq + 1
     ts = decode_envelope(open_group[-1]).ts
-    for event, outcome in ((TailCut(seq - 1, 9, "TORN"), "identical"), (TimerTick(ts, 0), None)):
+    for event, outcome in (
+        (TailCut(seq - 1, 9, "OTHER_CODE"), "identical"),
+        (TailCut(seq - 1, 9, "TORN"), None),
+        (TimerTick(ts, 0), None),
+    ):
         line = Line.of(event, ts, True)
         follows = encode_envelope(seq, line.kind, line.version, ts, seq, event)
         entries = [*_entries(groups[:place]), *_entries([open_group], whole=False)]

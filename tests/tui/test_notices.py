@@ -54,6 +54,24 @@ def test_bad_news_looks_bad_without_colour() -> None:
     assert gap == "✗"
 
 
+def test_a_death_of_the_engine_is_a_warning() -> None:
+    """What was resumed, what was cut, what other code could not finish, and a crashed close: each a
+    line with a mark, that says what it is."""
+    story = Story().setting_up()
+    story.fact(session.TailCut(9, 100, "TORN"))
+    story.fact(session.SessionResumed(10, "0" * 64, 100))
+    story.fact(session.TailCut(12, 0, "OTHER_CODE"))
+    story.fact(session.SessionClosed("CRASHED"))
+    lines = told(story)[:4] if "CRASHED" in told(story)[0][2] else told(story)[-4:]
+    assert {shape for shape, _, _ in lines} == {"▲"}
+    texts = " | ".join(text for _, _, text in lines)
+    for said in (
+        "TAIL CUT 100 bytes after #9", "RESUMED after #10", "GROUP LEFT OPEN at #12",
+        "SESSION CLOSED CRASHED",
+    ):  # fmt: skip
+        assert said in texts
+
+
 def test_newest_first_and_repeats_counted() -> None:
     """The table begins with the last event; equal neighbours are one row with a count."""
     story = Story().setting_up()

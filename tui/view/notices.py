@@ -107,10 +107,14 @@ def _resumed(view: LiveView, event: session.SessionResumed) -> Told:
 
 
 def _tail(view: LiveView, event: session.TailCut) -> Told:
+    if event.reason == "OTHER_CODE":
+        return WARN, "warn", f"GROUP LEFT OPEN at #{event.after_seq}: its own code alone ends it"
     return WARN, "warn", f"TAIL CUT {event.cut_bytes} bytes after #{event.after_seq}"
 
 
 def _closed(view: LiveView, event: session.SessionClosed) -> Told:
+    if event.reason == "CRASHED":
+        return WARN, "warn", "SESSION CLOSED CRASHED: its engine had died, a successor goes on"
     return INFO, "text", f"SESSION CLOSED {event.reason}"
 
 
