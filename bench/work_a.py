@@ -10,6 +10,7 @@ Run from the checkout: ``python -m bench.work_a [--ticks N] [--reps R] [--json F
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import sys
 import tempfile
@@ -84,13 +85,14 @@ def run_plain(day: Day, folder: Path) -> Done:
     return cost_of(lambda: found.append(work_a_plain.run(ticks, minutes))), found[0]
 
 
-def axiom(per_frame: int) -> Callable[[Day, Path], Done]:
+def axiom(per_frame: int, *, keep_states: bool = False) -> Callable[[Day, Path], Done]:
     """Axiom on frames of a size; the frames' bytes are in memory before."""
 
     def run(day: Day, folder: Path) -> Done:
         market = work_a_axiom.market_of(day, per_frame)
         folders: list[Path] = []
-        cost = cost_of(lambda: folders.append(work_a_axiom.run(folder, market)))
+        run_axiom = functools.partial(work_a_axiom.run, keep_states=keep_states)
+        cost = cost_of(lambda: folders.append(run_axiom(folder, market)))
         return cost, work_a_axiom.answers(folders[0])
 
     return run
@@ -131,6 +133,9 @@ HANDLER: Final = "nautilus, handler"
 PEERS: Final[dict[str, Peer]] = {
     PLAIN: Peer("slots objects, ticks in memory, no journal", run_plain),
     AXIOM: Peer("frame bytes to a durable journal", axiom(200)),
+    "axiom, states kept": Peer(
+        "the same with a checkpoint of the state each minute", axiom(200, keep_states=True)
+    ),
     "axiom, frames of 20": Peer("the same ticks in smaller frames", axiom(20)),
     REPLAY: Peer("from the sealed journal: verified, derived again, compared", replay),
     NAUTILUS: Peer("ticks in memory, quotes from its cache", nautilus(False)),

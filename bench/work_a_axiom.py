@@ -86,9 +86,9 @@ def market_of(day: Day, per_frame: int) -> WorkAMarket:
     return WorkAMarket(tuple(frames_of(day.bursts, per_frame)), day.minutes, day.seed)
 
 
-def run(parent: Path, market: WorkAMarket) -> Path:
+def run(parent: Path, market: WorkAMarket, *, keep_states: bool = False) -> Path:
     """The whole work into a new session under ``parent``; its folder, durable and final."""
-    return run_market(parent, market, CONFIG, load_rows()).folder
+    return run_market(parent, market, CONFIG, load_rows(), keep_states=keep_states).folder
 
 
 def seal(folder: Path) -> None:

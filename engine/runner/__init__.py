@@ -260,13 +260,15 @@ def run_market(
     anchor_ns: int | None = None,
     options: WriterOptions = DEFAULT_OPTIONS,
     files: Files = OS_FILES,
+    keep_states: bool = True,
 ) -> RunReport:
     """Run the engine over a whole day of a market into a new session under ``parent``.
 
     ``program`` names the program and its version for the manifest. ``on_open`` is told the folder
     once the journal exists, ``on_progress`` the session time now and then. ``anchor_ns`` begins
-    later than the market's day, with the facts after it. Segments are sealed by another process as
-    they roll; at return the journal is final, its last segment not yet sealed.
+    later than the market's day, with the facts after it. Without ``keep_states`` there are no
+    checkpoints, which are a cache. Segments are sealed by another process as they roll; at return
+    the journal is final, its last segment not yet sealed.
     """
     opened = session_opened(market, config, rows, anchor_ns=anchor_ns)
     uid = payload_digest(opened)[:UID_CHARS]
@@ -277,7 +279,7 @@ def run_market(
     with (
         sealing(options) as sealed,
         JournalWriter.create(folder, uid, options=sealed, files=files) as writer,
-        checkpointer_of(writer, checkpoint_key(uid), files) as checkpointer,
+        checkpointer_of(writer, checkpoint_key(uid), files, keep_states) as checkpointer,
     ):
         runner = Runner(writer, checkpointer=checkpointer)
         account = carried or fresh_account(config, market.day)

@@ -66,11 +66,12 @@ def _minute_after(now: int) -> int:
 
 @contextmanager
 def checkpointer_of(
-    writer: JournalWriter, key: CheckpointKey, files: Files
+    writer: JournalWriter, key: CheckpointKey, files: Files, keep: bool = True
 ) -> Iterator[Checkpointer | None]:
-    """The checkpointer of the session of ``writer``; none on a disk that is not the real one, where
-    a thread that writes when it likes would make every run another."""
-    if files is not OS_FILES:
+    """The checkpointer of the session of ``writer``; none where states are not to be kept, and none
+    on a disk that is not the real one, where a thread that writes when it likes would make every
+    run another."""
+    if not keep or files is not OS_FILES:
         yield None
         return
     with Checkpointer(writer.folder, key, writer.head_seq, files) as checkpointer:

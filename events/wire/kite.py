@@ -291,6 +291,9 @@ HOT_FULL: Final = struct.Struct(">2xIiI4xI24x4xI8xIIi52xIi52x")
 """token, last price, last quantity, day volume, OI, exchange time in epoch seconds,
 best bid quantity, best bid price, best ask quantity, best ask price (price 0 is: no level)."""
 
+HOT_TRADE: Final = struct.Struct(">2xIi8xI40xI120x")
+"""token, last price, day volume, exchange time: what a bar needs of a full packet."""
+
 HOT_BY_SIZE: Final = MappingProxyType(
     {hot.size - 2: hot for hot in (HOT_LTP, HOT_INDEX_QUOTE, HOT_INDEX_FULL, HOT_QUOTE, HOT_FULL)}
 )
@@ -303,6 +306,16 @@ def unpack_run(data: bytes, run: Run) -> Iterator[tuple[Any, ...]]:
     dispatches on ``run.size`` cannot mistake a lack for a zero.
     """
     return HOT_BY_SIZE[run.size].iter_unpack(memoryview(data)[run.start : run.stop])
+
+
+def unpack_trades(data: bytes, run: Run) -> Iterator[tuple[int, int, int, int]]:
+    """``HOT_TRADE``'s fields of each packet of a run of full packets, in order."""
+    fields: Iterator[Any] = HOT_TRADE.iter_unpack(memoryview(data)[run.start : run.stop])
+    return fields
+
+
+unpack_full_at: Final = HOT_FULL.unpack_from
+"""(frame bytes, byte offset of a full packet's length word): ``HOT_FULL``'s fields there."""
 
 
 def unpack_full_run(data: bytes, run: Run) -> Iterator[tuple[int, ...]]:

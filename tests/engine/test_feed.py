@@ -73,6 +73,25 @@ def test_a_full_packet_becomes_the_quote() -> None:
     assert core.state.feed.ticks == 1
 
 
+def test_an_instrument_that_comes_twice_in_a_frame_is_quoted_by_its_last_packet() -> None:
+    """The bar has all three ticks, the quote is the third packet's, its depth too; a stranger
+    between them is counted, and the newest stamp stands whichever packet brought it."""
+    core = _opened()
+    sent = [
+        full_packet(TOKENS[FUTURE], 15_000, 65, 700, 9_002),
+        full_packet(STRANGER, 1, 65, 700, 9_000),
+        full_packet(TOKENS[FUTURE], 15_300, 65, 765, 9_001),
+        full_packet(TOKENS[FUTURE], 14_900, 130, 895, 9_001),
+    ]
+    _step(core, MARKET.open_ns, frame_fact(sent))
+    alone = _opened()
+    _step(alone, MARKET.open_ns, frame_fact(sent[-1:]))
+    assert core.state.quotes[FUTURE] == alone.state.quotes[FUTURE]
+    acc = core.state.accs[core.look.slot_of[FUTURE]]
+    assert acc[: TICKS + 1] == (15_000, 15_300, 14_900, 14_900, 3)
+    assert (core.state.feed.newest_stamp_s, core.state.feed.unknown_tokens) == (9_002, 1)
+
+
 def test_a_price_alone_makes_no_old_book_new() -> None:
     """After a full packet an ltp packet moves the price; book, its time and its frame stay, so that
     no quantity can be taken twice and no age looks young. A quote packet brings its volume too."""
