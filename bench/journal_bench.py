@@ -2,11 +2,13 @@
 
 Lives here: one measurement, printed as JSON. May import: the rooms. Always holds: every figure is
 CPU time of this process (threads included) unless its name says wall; what is read back is
-checked against what was written. Run: ``python bench/journal_bench.py [ENVELOPES] [FOLDER]``.
+checked against what was written.
+Run from the checkout: ``python -m bench.journal_bench [--envelopes N] [--folder DIR]``.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -15,8 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from events.envelope import encode_envelope
 from journal.log import WriterOptions
@@ -27,6 +27,11 @@ from journal.writer import JournalWriter
 
 UID = "0123456789ab"
 GROUP_SIZE = 4
+SIZES = (150, 4000, 40_000)
+"""Bytes of an envelope."""
+
+WAITS = 1000
+"""Groups that are acknowledged one by one."""
 
 
 class Blob(msgspec.Struct, frozen=True, array_like=True):
@@ -117,19 +122,26 @@ def acknowledge_one_by_one(folder: Path, count: int) -> dict[str, float]:
     return {"wait_ms_p50": waits[len(waits) // 2], "wait_ms_p99": waits[len(waits) * 99 // 100]}
 
 
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-    parent = Path(sys.argv[2]) if len(sys.argv) > 2 else None
-    with tempfile.TemporaryDirectory(dir=parent) as name:
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.journal_bench", description=(__doc__ or "").split("\n", 1)[0]
+    )
+    parser.add_argument("--envelopes", type=int, default=200_000, help="of the smallest size")
+    parser.add_argument("--folder", type=Path, help="where journals are written (a real disk)")
+    options = parser.parse_args(arguments)
+    count = options.envelopes
+    if count < 2000:
+        parser.error("--envelopes must be at least 2000")
+    with tempfile.TemporaryDirectory(prefix="axiom-bench-", dir=options.folder) as name:
         root = Path(name)
         report: dict[str, object] = {}
-        for size in (150, 4000, 40_000):
+        for size in SIZES:
             figures = measure(root / str(size), count * 150 // size, size)
             report[f"envelopes_of_{size}_bytes"] = {key: round(v, 3) for key, v in figures}
-        waits = acknowledge_one_by_one(root / "waits", 1000)
+        waits = acknowledge_one_by_one(root / "waits", WAITS * GROUP_SIZE)
         report["acknowledged_one_by_one"] = {key: round(v, 3) for key, v in waits.items()}
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -9,7 +9,9 @@ finds. Run: ``python -m bench.synthetic_bench [--seed N] [PROFILE ...]`` (defaul
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from collections.abc import Sequence
 
 import msgspec
 
@@ -55,16 +57,19 @@ def measure(profile: str, seed: int) -> Result:
     return Result(profile, count, heartbeats, packets, data_bytes, cpu_ns / 1e9)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.synthetic_bench",
+        description=__doc__.split("\n", 1)[0] if __doc__ else None,
+    )
     parser.add_argument("profiles", nargs="*", default=["small", "default"], metavar="PROFILE")
     parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
-    for profile in arguments.profiles:
+    options = parser.parse_args(arguments)
+    for profile in options.profiles:
         if profile not in PROFILE_NAMES:
             parser.error(f"no profile {profile!r}: choose from {', '.join(PROFILE_NAMES)}")
-        print(measure(profile, arguments.seed).line(), flush=True)
+        print(measure(profile, options.seed).line(), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
