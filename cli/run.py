@@ -69,6 +69,7 @@ def run_day(
     on_open: Callable[[Path], None] | None = None,
 ) -> RunReport:
     """Run one day into the desk's sessions; the journal is final at return, not yet sealed."""
+    from engine.core import CoreFault
     from engine.ports import MarketError
     from engine.runner import EngineFault, run_market
     from journal.errors import JournalError
@@ -76,7 +77,7 @@ def run_day(
     parent = make_private(sessions_folder(common.home, common.desk))
     rows = rulebook.rows_for(market.day)
     with (
-        told_as_user_error(MarketError, EngineFault, JournalError),
+        told_as_user_error(MarketError, EngineFault, CoreFault, JournalError),
         progress(f"{market.day}", market.open_ns, market.close_ns) as move,
     ):
         return run_market(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine import runner
+from engine.decide import DECIDE, Outcome
 from engine.runner import reopen
 from journal.reader import read_entries
 from journal.verify import verify_session
@@ -74,6 +76,35 @@ def test_a_crashed_day_goes_on_to_its_end(
         assert len(found) == 1
     again = resume(axiom, home, built, crashed.name)
     assert "ran to its end" in again.refusal
+
+
+def test_a_rule_that_fails_stops_the_day_and_the_day_goes_on_when_it_is_mended(
+    axiom: Call, home: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line with ENGINE_FAULT and the entry; nothing of the failing group is in the journal, and
+    the day goes on from before it."""
+    rule, calls = DECIDE["TimerTick"], []
+
+    def failing(*given: Any) -> Outcome:
+        calls.append(1)
+        if len(calls) == 20:
+            raise ZeroDivisionError("no spread")
+        return rule(*given)
+
+    words = ("backtest", f"session:{built.name}", "--home", home)
+    with monkeypatch.context() as patch:
+        patch.setitem(DECIDE, "TimerTick", failing)
+        refusal = axiom(*words).refusal
+    assert "ENGINE_FAULT" in refusal and "TimerTick" in refusal and "no spread" in refusal
+    left = next(p for p in (home / "desks/main/sessions").iterdir() if p.name != built.name)
+    kinds = [one.envelope.kind for one in read(left)]
+    assert kinds.count("TimerTick") == 19
+    answer = resume(axiom, home, built, left.name, "--json").document
+    assert answer["session"] == left.name
+    assert axiom("replay", left.name, "--home", home, "--json").document["identical"] is True
+    whole = axiom(*words, "--json").document
+    for key in ("ticks", "decisions", "derivations", "trades", "pnl_paise"):
+        assert answer[key] == whole[key]
 
 
 def test_after_a_change_of_code_a_successor_goes_on(

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from engine.apply import Entry
 from engine.carry import carry_over
 from engine.checkpoint import state_hash
+from engine.config import merge
 from engine.core import Core, encode_fact
 from engine.ports import MarketFrame
 from engine.resume import Rebuilt, ResumeError, Running, can_derive, check_market, facts_left
@@ -30,7 +31,14 @@ from engine.runner import (
 from engine.runner.reopen import resume_market
 from events.envelope import encode_envelope
 from events.registry import BY_KIND, schema_digest
-from events.session import CarriedOver, SessionClosed, SessionOpened, SessionResumed, TailCut
+from events.session import (
+    CarriedOver,
+    OperatorCommand,
+    SessionClosed,
+    SessionOpened,
+    SessionResumed,
+    TailCut,
+)
 from journal.block import HEADER_BYTES, WORD_BYTES
 from journal.close import close_session
 from journal.errors import JournalClosed, JournalCorrupt, JournalLocked
@@ -38,6 +46,7 @@ from journal.reader import read_entries
 from journal.verify import verify_session
 from journal.writer import JournalWriter
 from replay.session import replay_session
+from replay.whatif import whatif
 from tests.engine.cut import (
     ENTRY_BLOCKS,
     account,
@@ -350,6 +359,43 @@ def state_after_group(seq: int) -> int:
 def left_bytes(added: Sequence[object]) -> int:
     """What the TailCut among the added facts says was cut."""
     return sum(one.cut_bytes for one in added if isinstance(one, TailCut))
+
+
+def test_a_halt_holds_over_a_death(tmp_path: Path) -> None:
+    """What an operator halted before the engine died is halted in the session that goes on, and in
+    a successor."""
+    index = group_of(150)
+    kept = datas_of(whole())[:index]
+    seq, ts = whole().groups[index].fact.seq, whole().groups[index - 1].fact.ts
+    command = encode_fact(seq, ts, OperatorCommand("HALT", "trader", "news"))
+    for change in (None, other_code):
+        folder = cut_session(tmp_path / f"{change}", 90, 0, change or (lambda opened: opened))
+        first = read(folder)[0].data
+        shutil.rmtree(folder)
+        groups = [(first,), *kept[1:], (command,)]
+        build(folder, [groups], options=ENTRY_BLOCKS, uid=folder.name[-12:])
+        report = resume(folder)
+        assert (report.folder == folder) == (change is None)
+        assert report.state.account.halts == ("GOV_HALTED",)
+        assert replay_session(report.folder).outcome == "identical"
+
+
+def test_what_if_of_a_resumed_day_is_that_of_the_whole_day(tmp_path: Path) -> None:
+    """Another configuration over a session that died twice changes what it changes over the one
+    that never died."""
+    folder = cut_session(tmp_path / "cut", 70, torn_bytes=50)
+    resume(folder)
+    cut_again(folder, 120)
+    resume(folder)
+    never = run_market(tmp_path / "whole", market(), config(), small_rows()).folder
+    tighter = [
+        whatif(one, tmp_path / f"derived-{one.parent.name}",
+               lambda was: merge(was, {"risk": {"trades_day_max": 1}})).diff
+        for one in (folder, never)
+    ]  # fmt: skip
+    mine, theirs = ((len(d.gained), len(d.lost), len(d.reason_changed)) for d in tighter)
+    assert mine == theirs
+    assert mine[1] > 0, "the other configuration changed nothing: nothing was shown"
 
 
 def test_a_successor_that_dies_goes_on_too(tmp_path: Path) -> None:
