@@ -19,6 +19,7 @@ from cli import __version__
 from cli.errors import UserError, told_as_user_error
 from cli.load import load_rulebook
 from cli.options import Common
+from cli.output import say
 from cli.paths import desk_folder, make_private, sessions_folder
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from engine.rulebook import Rulebook
     from engine.runner import RunReport
     from events.session import CarriedOver, SessionOpened
+    from journal.checkpointer import Counts
 
 LEDGER: Final = "ledger.axl"
 
@@ -80,9 +82,11 @@ def run_day(
         told_as_user_error(MarketError, EngineFault, CoreFault, JournalError),
         progress(f"{market.day}", market.open_ns, market.close_ns) as move,
     ):
-        return run_market(
+        report = run_market(
             parent, market, config, rows, carried, f"axiom {__version__}", on_open, move
         )
+    say_dropped(report.checkpoints)
+    return report
 
 
 def resume_day(
@@ -112,8 +116,16 @@ def resume_day(
                 folder, market, rows, None, f"axiom {__version__}",
                 lambda at: close_day(common, folder) if at != folder else None, move,
             )  # fmt: skip
+    say_dropped(report.checkpoints)
     close_day(common, report.folder)
     return report
+
+
+def say_dropped(kept: Counts) -> None:
+    """Say how many checkpoints are missing, and why; nothing where all are there."""
+    if kept.dropped:
+        why = kept.failure or "their writer was behind"
+        say(f"{kept.dropped} checkpoints were not kept ({why}): 'axiom at' takes longer there")
 
 
 def close_day(common: Common, folder: Path) -> None:

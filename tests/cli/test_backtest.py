@@ -10,6 +10,7 @@ import pytest
 from engine import runner
 from engine.decide import DECIDE, Outcome
 from engine.runner import reopen
+from journal.checkpoints import CheckpointFile
 from journal.reader import read_entries
 from journal.verify import verify_session
 from tests.cli.conftest import Answer, Call
@@ -52,6 +53,31 @@ def test_every_verb_says_what_is_known_of_a_crashed_session(
     sql = "select count(*) n from v1.decisions"
     assert axiom("query", crashed.name, sql, "--home", home, "--json").code == 0
     assert axiom("why", crashed.name, "--home", home, "--json").code == 0
+    state = axiom("at", crashed.name, "16:00", "--home", home, "--json").document
+    assert state["seq"] == acknowledged_of(crashed)
+
+
+def acknowledged_of(folder: Path) -> int:
+    """The last entry that a session acknowledged."""
+    return max(entry.seq for entry in read_entries(folder))
+
+
+def test_a_disk_without_room_for_checkpoints_costs_only_them(
+    axiom: Call, home: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The day runs to its end, and how many states were not kept is said, and why."""
+
+    def no_room(*_: object) -> CheckpointFile:
+        raise OSError("no room")
+
+    words = ("backtest", f"session:{built.name}", "--home", home, "--json")
+    with_them = axiom(*words)
+    assert "checkpoints" not in with_them.err
+    monkeypatch.setattr(CheckpointFile, "open", no_room)
+    answer = axiom(*words)
+    assert answer.code == 0
+    assert "checkpoints were not kept (no room)" in answer.err
+    assert answer.document["digest"] == with_them.document["digest"]
 
 
 def test_a_crashed_day_goes_on_to_its_end(
