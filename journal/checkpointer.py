@@ -21,8 +21,9 @@ import msgspec
 from journal.checkpoints import RAW_BYTES_MAX, RECORDS_MAX, CheckpointFile, CheckpointKey
 from journal.files import OS_FILES, Files
 
-WAITING_MAX: Final = 4
-"""States that may wait for the thread; each is a few megabytes of memory at the most."""
+WAITING_MAX: Final = 32
+"""States that may wait for the thread: half an hour of a session, or a moment of a backtest. Each
+is under a megabyte of memory."""
 
 
 class Counts(msgspec.Struct, frozen=True):

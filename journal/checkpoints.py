@@ -114,7 +114,8 @@ def newest_checkpoint(
     """The newest checkpoint at or before ``seq``, or with a session time of at most ``ts``.
 
     ``decode`` makes the state after an entry of its bytes and raises ``ValueError`` where they are
-    none. Raises nothing of its own: what is in doubt is in ``discarded``.
+    none. Raises nothing of its own: what is in doubt is in ``discarded``. One that is ahead of the
+    journal (they are not synced together) is passed over without a word.
     """
     try:
         with _opened(folder, files) as handle:
@@ -153,8 +154,11 @@ def _newest(
                 handle, offset, record, base, files
             )  # fmt: skip
             state = decode(record.seq, raw)
-            if chain_at(folder, record.seq, files) != record.chain:
-                raise Doubtful("the journal has no such entry, or another chain there")
+            chain = chain_at(folder, record.seq, files)
+            if chain is None:
+                continue  # ahead of what is acknowledged: of use later, or never
+            if chain != record.chain:
+                raise Doubtful("the journal has another chain there")
         except (ValueError, OSError, JournalError) as error:
             discarded.append(f"seq {record.seq}: {error}")
             continue
