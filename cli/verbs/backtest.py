@@ -112,7 +112,7 @@ def _resume(name: str, session: str, common: Common) -> None:
     report = resume_day(common, folder, lambda opened: _market_of(name, opened, common))
     day = {**figures(report), "resumed": folder.name}
     if report.folder != folder:
-        say(f"{folder.name} is of another engine: closed as crashed, its successor goes on")
+        say(f"{folder.name} is closed (of another engine, or by hand): a successor goes on")
     if common.json:
         from cli.output import write_json
 

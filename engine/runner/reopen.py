@@ -229,9 +229,9 @@ def _check_opening(folder: Path, market: Market, files: Files) -> None:
 
 
 def _left_without_successor(folder: Path, files: Files) -> tuple[State, bytes]:
-    """The last state and head hash of a session that was closed as crashed, and that none goes on
-    from. Raises ``JournalClosed`` for one that ended in any other way, ``ResumeError`` where there
-    is a successor."""
+    """The last state and head hash of a session that was closed as crashed, or by a person without
+    an engine, and that none goes on from. Raises ``JournalClosed`` for one that ended in any other
+    way, ``ResumeError`` where there is a successor."""
     # A death right after the final block may have left the watermark, and readers, behind it.
     close_session(folder, None, files=files)
     with JournalReader(folder, files=files) as reader:
@@ -239,7 +239,7 @@ def _left_without_successor(folder: Path, files: Files) -> tuple[State, bytes]:
         for entry in reader:
             rebuilt.take(entry.data)
         head = reader.position.chain
-    if rebuilt.ended != CRASHED:
+    if rebuilt.ended not in (CRASHED, None):
         raise JournalClosed("it ran to its end; run the market anew", path=folder)
     for name in files.names(folder.parent):
         begun = _carried_by(folder.parent / name, files)

@@ -170,6 +170,17 @@ def test_a_death_between_the_closing_and_the_successor_loses_neither(
     assert verify_session(crashed).ok
 
 
+def test_a_crashed_day_that_a_person_closed_has_a_successor(
+    axiom: Call, home: Path, built: Path, crashed: Path
+) -> None:
+    """Nothing can follow a final block, so the day goes on in a session of its own."""
+    assert axiom("journal", "seal", crashed.name, "--close", "--home", home).code == 0
+    answer = resume(axiom, home, built, crashed.name, "--json").document
+    assert answer["resumed"] == crashed.name != answer["session"]
+    assert axiom("replay", answer["session"], "--home", home, "--json").document["identical"]
+    assert answer["session"] in resume(axiom, home, built, crashed.name).refusal
+
+
 def test_what_cannot_be_resumed_is_refused_in_one_line(
     axiom: Call, home: Path, built: Path, crashed: Path, tmp_path: Path
 ) -> None:
