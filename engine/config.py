@@ -16,6 +16,14 @@ from msgspec import Meta
 
 from events.session import Setting
 
+DAY_S: Final = 86_400
+DAY_MS: Final = 86_400_000
+CAPITAL_PAISE_MAX: Final = 100_000_000_000_000
+"""A lakh crore rupees: ten thousandths of it still fit an integer of the journal."""
+
+UNITS_MAX: Final = 1_000_000_000_000
+PREMIUM_PAISE_MAX: Final = 1_000_000_000
+
 
 class ConfigError(ValueError):
     """A setting that is unknown, of the wrong type or out of bounds; one line, names the key."""
@@ -26,9 +34,9 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
 
 
 class AccountConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
-    capital_paise: Annotated[int, Meta(ge=0, description="capital of the virtual account")] = (
-        10_000_000
-    )
+    capital_paise: Annotated[
+        int, Meta(ge=0, le=CAPITAL_PAISE_MAX, description="capital of the virtual account")
+    ] = 10_000_000
 
 
 class SessionConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -41,80 +49,97 @@ class SessionConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
 
 
 class FeedConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
-    link_age_ms_max: Annotated[int, Meta(ge=1, description="longest silence of a connection")] = (
-        6_000
-    )
+    link_age_ms_max: Annotated[
+        int, Meta(ge=1, le=DAY_MS, description="longest silence of a connection")
+    ] = 6_000
     page_age_ms_max: Annotated[
-        int, Meta(ge=1, description="oldest allowed newest exchange stamp")
+        int, Meta(ge=1, le=DAY_MS, description="oldest allowed newest exchange stamp")
     ] = 6_000
     future_ms_max: Annotated[
-        int, Meta(ge=0, description="furthest a stamp may lie ahead of the session clock")
+        int,
+        Meta(ge=0, le=DAY_MS, description="furthest a stamp may lie ahead of the session clock"),
     ] = 2_000
     refused_per_minute_max: Annotated[
-        int, Meta(ge=0, description="malformed frames tolerated in a minute")
+        int, Meta(ge=0, le=100_000, description="malformed frames tolerated in a minute")
     ] = 3
 
 
 class WarmupConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
-    bars_min: Annotated[int, Meta(ge=1, description="closed declared bars before entries")] = 15
-    bars_after_gap_min: Annotated[int, Meta(ge=0, description="closed bars after a feed gap")] = 2
+    bars_min: Annotated[
+        int, Meta(ge=1, le=1_000, description="closed declared bars before entries")
+    ] = 15
+    bars_after_gap_min: Annotated[
+        int, Meta(ge=0, le=1_000, description="closed bars after a feed gap")
+    ] = 2
 
 
 class QuoteConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
-    spot_age_ms_max: Annotated[int, Meta(ge=1, description="oldest print of the underlying")] = (
-        6_000
-    )
+    spot_age_ms_max: Annotated[
+        int, Meta(ge=1, le=DAY_MS, description="oldest print of the underlying")
+    ] = 6_000
     witness_gap_bps_max: Annotated[
-        int, Meta(ge=0, description="print against carry-adjusted witness")
+        int, Meta(ge=0, le=10_000, description="print against carry-adjusted witness")
     ] = 60
     near_strikes: Annotated[
         int, Meta(ge=1, le=10, description="strikes each side that count as near the money")
     ] = 3
     near_quotes_min: Annotated[
-        int, Meta(ge=1, description="fresh two-sided contracts near the money")
+        int, Meta(ge=1, le=40, description="fresh two-sided contracts near the money")
     ] = 8
     contract_age_ms_max: Annotated[
-        int, Meta(ge=1, description="oldest quote of a contract; a quiet one sends nothing")
+        int,
+        Meta(ge=1, le=DAY_MS, description="oldest quote of a contract; a quiet one sends nothing"),
     ] = 60_000
     near_spread_bps_max: Annotated[
-        int, Meta(ge=1, description="median spread near the money, of the mid")
+        int, Meta(ge=1, le=20_000, description="median spread near the money, of the mid")
     ] = 80
 
 
 class RegimeConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     prob_milli_min: Annotated[int, Meta(ge=0, le=1000, description="leading probability")] = 450
-    entropy_milli_max: Annotated[int, Meta(ge=0, description="entropy in milli-nats")] = 1_300
-    settle_bars: Annotated[int, Meta(ge=1, description="bars a new leader must lead")] = 3
+    entropy_milli_max: Annotated[
+        int, Meta(ge=0, le=10_000, description="entropy in milli-nats")
+    ] = 1_300
+    settle_bars: Annotated[int, Meta(ge=1, le=1_000, description="bars a new leader must lead")] = 3
 
 
 class RiskConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     daily_loss_bps_max: Annotated[
         int, Meta(ge=1, le=10_000, description="loss of the day, of capital")
     ] = 500
-    trades_day_max: Annotated[int, Meta(ge=0, description="trades of a day and account")] = 6
-    loss_streak_max: Annotated[int, Meta(ge=1, description="losing trades in a row")] = 3
+    trades_day_max: Annotated[
+        int, Meta(ge=0, le=10_000, description="trades of a day and account")
+    ] = 6
+    loss_streak_max: Annotated[int, Meta(ge=1, le=10_000, description="losing trades in a row")] = 3
     open_risk_bps_max: Annotated[
         int, Meta(ge=1, le=10_000, description="risk of all open positions, of capital")
     ] = 400
     trade_risk_bps_max: Annotated[
         int, Meta(ge=1, le=10_000, description="risk of one trade, of capital")
     ] = 250
-    positions_underlying_max: Annotated[int, Meta(ge=1, description="positions an underlying")] = 1
-    lots_max: Annotated[int, Meta(ge=1, description="lots of one entry")] = 5
-    cooldown_s: Annotated[int, Meta(ge=0, description="pause of an underlying after a trade")] = 600
+    positions_underlying_max: Annotated[
+        int, Meta(ge=1, le=1_000, description="positions an underlying")
+    ] = 1
+    lots_max: Annotated[int, Meta(ge=1, le=100_000, description="lots of one entry")] = 5
+    cooldown_s: Annotated[
+        int, Meta(ge=0, le=DAY_S, description="pause of an underlying after a trade")
+    ] = 600
 
 
 class TrendConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     enabled: Annotated[bool, Meta(description="the trend family may trade")] = True
     signal_milli_min: Annotated[int, Meta(ge=0, le=1000, description="least signal strength")] = 500
-    adx_milli_min: Annotated[int, Meta(ge=0, description="least ADX, in thousandths")] = 22_000
+    adx_milli_min: Annotated[
+        int, Meta(ge=0, le=100_000, description="least ADX, in thousandths")
+    ] = 22_000
 
 
 class MeanRevertConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     enabled: Annotated[bool, Meta(description="the mean-reversion family may trade")] = True
     signal_milli_min: Annotated[int, Meta(ge=0, le=1000, description="least signal strength")] = 500
     stretch_milli_min: Annotated[
-        int, Meta(ge=0, description="distance from VWAP/TWAP in thousandths of an ATR")
+        int,
+        Meta(ge=0, le=1_000_000, description="distance from VWAP/TWAP in thousandths of an ATR"),
     ] = 1_500
 
 
@@ -122,15 +147,25 @@ class ContractConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False)
     window_strikes: Annotated[
         int, Meta(ge=1, le=40, description="strikes each side of the money looked at")
     ] = 10
-    spread_bps_max: Annotated[int, Meta(ge=1, description="widest spread, of the mid")] = 100
-    volume_units_min: Annotated[int, Meta(ge=0, description="least volume of the day")] = 1_000
-    oi_units_min: Annotated[int, Meta(ge=0, description="least open interest")] = 10_000
+    spread_bps_max: Annotated[
+        int, Meta(ge=1, le=20_000, description="widest spread, of the mid")
+    ] = 100
+    volume_units_min: Annotated[
+        int, Meta(ge=0, le=UNITS_MAX, description="least volume of the day")
+    ] = 1_000
+    oi_units_min: Annotated[int, Meta(ge=0, le=UNITS_MAX, description="least open interest")] = (
+        10_000
+    )
     delta_milli_min: Annotated[int, Meta(ge=0, le=1000, description="least absolute delta")] = 350
     delta_milli_max: Annotated[int, Meta(ge=0, le=1000, description="most absolute delta")] = 650
-    premium_paise_min: Annotated[int, Meta(ge=5, description="lowest premium")] = 2_000
-    premium_paise_max: Annotated[int, Meta(ge=5, description="highest premium")] = 60_000
+    premium_paise_min: Annotated[
+        int, Meta(ge=5, le=PREMIUM_PAISE_MAX, description="lowest premium")
+    ] = 2_000
+    premium_paise_max: Annotated[
+        int, Meta(ge=5, le=PREMIUM_PAISE_MAX, description="highest premium")
+    ] = 60_000
     reward_milli_min: Annotated[
-        int, Meta(ge=0, description="reward over risk after charges, in thousandths")
+        int, Meta(ge=0, le=1_000_000, description="reward over risk after charges, in thousandths")
     ] = 1_000
     expiry_day_allowed: Annotated[bool, Meta(description="trade the expiry that ends today")] = (
         False
@@ -141,18 +176,26 @@ class PlanConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     stop_bps: Annotated[int, Meta(ge=1, le=9_000, description="stop below entry, of premium")] = (
         2_000
     )
-    target_bps: Annotated[int, Meta(ge=1, description="target above entry, of premium")] = 3_000
+    target_bps: Annotated[
+        int, Meta(ge=1, le=100_000, description="target above entry, of premium")
+    ] = 3_000
     trail_bps: Annotated[
-        int, Meta(ge=0, description="trail below the best bid, of premium; 0 is off")
+        int, Meta(ge=0, le=10_000, description="trail below the best bid, of premium; 0 is off")
     ] = 2_000
-    hold_s_max: Annotated[int, Meta(ge=1, description="longest time in a position")] = 5_400
+    hold_s_max: Annotated[int, Meta(ge=1, le=DAY_S, description="longest time in a position")] = (
+        5_400
+    )
 
 
 class PaperConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
-    latency_ms: Annotated[int, Meta(ge=0, description="from approval to the broker's book")] = 250
-    entry_valid_ms: Annotated[int, Meta(ge=0, description="an entry lapses after this")] = 10_000
+    latency_ms: Annotated[
+        int, Meta(ge=0, le=DAY_MS, description="from approval to the broker's book")
+    ] = 250
+    entry_valid_ms: Annotated[
+        int, Meta(ge=0, le=DAY_MS, description="an entry lapses after this")
+    ] = 10_000
     entry_collar_bps: Annotated[
-        int, Meta(ge=0, description="entry limit above the ask it was decided at")
+        int, Meta(ge=0, le=10_000, description="entry limit above the ask it was decided at")
     ] = 100
     depth_share_bps: Annotated[
         int, Meta(ge=1, le=10_000, description="share of a shown quantity that we may take")
@@ -163,9 +206,11 @@ class InstrumentGateConfig(Section, frozen=True, forbid_unknown_fields=True, gc=
     enabled: Annotated[bool, Meta(description="journal a gate table of instruments a minute")] = (
         False
     )
-    bars_min: Annotated[int, Meta(ge=0, description="closed bars")] = 15
-    age_ms_max: Annotated[int, Meta(ge=0, description="oldest quote")] = 3_000
-    spread_bps_max: Annotated[int, Meta(ge=0, description="widest spread, of the mid")] = 8
+    bars_min: Annotated[int, Meta(ge=0, le=1_000, description="closed bars")] = 15
+    age_ms_max: Annotated[int, Meta(ge=0, le=DAY_MS, description="oldest quote")] = 3_000
+    spread_bps_max: Annotated[
+        int, Meta(ge=0, le=20_000, description="widest spread, of the mid")
+    ] = 8
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

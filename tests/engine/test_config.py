@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import (
@@ -20,6 +20,7 @@ from engine.config import (
     setting_specs,
 )
 from events.session import Setting
+from tests.engine.fabricated import SmallMarket, relaxed, run_core, small_facts
 
 SPECS = setting_specs()
 NUMBERS = [one for one in SPECS if one.type == "int"]
@@ -41,7 +42,8 @@ def test_every_setting_is_documented_and_has_its_default_in_bounds() -> None:
         if isinstance(one.default, int) and not isinstance(one.default, bool):
             assert one.least is not None, f"{one.key} has no lower bound"
             assert one.least <= one.default, one.key
-            assert one.most is None or one.default <= one.most, one.key
+            assert one.most is not None, f"{one.key} has no upper bound"
+            assert one.default <= one.most, one.key
 
 
 def test_no_setting_is_a_fraction() -> None:
@@ -104,6 +106,28 @@ def _values(spec: Any) -> st.SearchStrategy[int | bool]:
 
 
 CHANGES = st.fixed_dictionaries({}, optional={one.key: _values(one) for one in SPECS})
+
+
+EXTREMES = st.fixed_dictionaries(
+    {}, optional={one.key: st.sampled_from((one.least, one.most)) for one in NUMBERS}
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(EXTREMES)
+def test_no_setting_within_its_bounds_breaks_the_engine(changes: dict[str, int]) -> None:
+    """Every combination of bounds that is a configuration runs, trades or not, and each event of it
+    can be written: bounds are what the engine bears, not what somebody guessed."""
+    tree: dict[str, dict[str, int]] = {}
+    for key, value in changes.items():
+        section, _, field = key.partition(".")
+        tree.setdefault(section, {})[field] = value
+    try:
+        config = merge(relaxed(), tree)
+    except ConfigError:
+        return  # two settings that contradict each other: refused as a whole, tested above
+    market = SmallMarket(minutes=6, every_ms=10_000, cadence_ms=20_000)
+    assert run_core(small_facts(market, config)).core.state.closed
 
 
 @given(CHANGES)
