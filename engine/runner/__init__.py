@@ -25,7 +25,7 @@ from engine import config as settings
 from engine.carry import carry_over
 from engine.checkpoint import StateError, restored_state
 from engine.config import Config
-from engine.core import Derived, encode_fact
+from engine.core import CoreFault, Derived, encode_fact
 from engine.ports import Market
 from engine.resume import Rebuilt, facts_left
 from engine.runner.checkpoints import MinuteStates, checkpointer_of
@@ -111,11 +111,19 @@ class Runner:
         self.group(ts, event)
 
     def group(self, ts: int, event: Event) -> list[Derived]:
-        """As ``fact``; gives the derivations."""
+        """As ``fact``; gives the derivations.
+
+        A fact on which the core fails is journaled alone before ``CoreFault`` passes: it came, and
+        whoever looks into the fault needs it.
+        """
         seq = self._writer.head_seq + 1
         group = [encode_fact(seq, ts, event)]
         urgent = BY_STRUCT[type(event)].urgent
-        derived = self.core.step(seq, ts, event)
+        try:
+            derived = self.core.step(seq, ts, event)
+        except CoreFault:
+            self._writer.wait_durable(self._writer.append(group), DURABLE_DEADLINE_S)
+            raise
         for one in derived:
             group.append(one.data)
             self._digest.update(one.data)

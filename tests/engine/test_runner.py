@@ -14,7 +14,9 @@ from msgspec.structs import replace
 
 from engine import runner as runner_module
 from engine.checkpoint import StateError
-from engine.core import Core
+from engine.core import Core, CoreFault
+from engine.decide import DECIDE, Item, Outcome
+from engine.lookup import Lookup
 from engine.runner import (
     EngineFault,
     Runner,
@@ -262,6 +264,25 @@ def test_a_state_without_canonical_bytes_stops_the_engine(
     monkeypatch.setattr(checkpoints_module, "checked_bytes", refuse)
     with pytest.raises(EngineFault, match="no canonical bytes: not in canonical form"):
         run_small(tmp_path)
+
+
+def test_the_fact_that_broke_the_engine_is_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ENGINE_FAULT: the fact on which the core failed came, so it is journaled, alone and durable;
+    nothing follows it."""
+
+    def broken(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setitem(DECIDE, "TimerTick", broken)
+    with pytest.raises(CoreFault, match=r"ENGINE_FAULT: .*\(TimerTick\)"):
+        run_small(tmp_path)
+    (folder,) = tmp_path.iterdir()
+    kinds = [decode_envelope(one.data).kind for one in read_entries(folder)]
+    assert kinds.count("TimerTick") == 1
+    assert kinds[-1] == "TimerTick"
+    assert verify_session(folder).ok
 
 
 def test_a_fresh_account_carries_its_capital_alone() -> None:
