@@ -62,8 +62,8 @@ def mark_positions(state: State) -> State:
     positions: list[Position] = []
     for one in state.positions:
         quote = state.quotes[one.contract]
-        if quote is not None and quote.bid_paise > one.best_bid_paise:
-            one, raised = replace(one, best_bid_paise=quote.bid_paise), True
+        if quote is not None and quote.sell_paise > one.best_bid_paise:
+            one, raised = replace(one, best_bid_paise=quote.sell_paise), True
         positions.append(one)
     return replace(state, positions=tuple(positions)) if raised else state
 
@@ -169,7 +169,7 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
             stop_paise=order.stop_paise,
             target_paise=order.target_paise,
             trail_paise=order.trail_paise,
-            best_bid_paise=quote.bid_paise if quote is not None else 0,
+            best_bid_paise=quote.sell_paise if quote is not None else 0,
             realised_paise=0,
             charges_paise=event.charges_paise,
             risk_paise=_share(order.risk_paise, order.filled_units, order.quantity_units),
@@ -269,7 +269,7 @@ def unrealised_paise(state: State) -> int:
     total = 0
     for one in state.positions:
         quote = state.quotes[one.contract]
-        bid = quote.bid_paise if quote is not None else 0
+        bid = quote.sell_paise if quote is not None else 0
         total += bid * one.quantity_units - one.value_paise
     return total
 

@@ -18,7 +18,7 @@ from engine.bars import MINUTE_NS, Bar
 from engine.books import open_risk_paise, order_of
 from engine.cycle import decide_cycle
 from engine.exits import decide_exits
-from engine.feed import checked_walk
+from engine.feed import LIVE, checked_walk
 from engine.lookup import Lookup
 from engine.paper import decide_fills, decide_lapses, order_event
 from engine.policy import limit_ms
@@ -84,13 +84,18 @@ def _frame(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     return Outcome(tuple(events), tuple(steps))
 
 
-def _feed_back(state: State, event: FeedFrame) -> list[Event]:
-    """The first frame of all, or the first after a gap."""
-    if state.feed.status == "LIVE":
+def _feed_back(state: State, event: FeedFrame) -> list[FeedHealthChanged]:
+    """The first frame of all, or the first after a gap; a gap that ended between two ticks is said
+    with its end."""
+    feed = state.feed
+    if feed.status == LIVE and not feed.gap_ms:
         return []
-    reason = "FEED_STARTED" if state.feed.status == "UNSEEN" else "FEED_RESUMED"
+    reason = "FEED_STARTED" if feed.status == "UNSEEN" else "FEED_RESUMED"
     limit, _ = limit_ms(state, "link_age", state.config.feed.link_age_ms_max)
-    return [FeedHealthChanged(event.connection, "LIVE", reason, 0, limit)]
+    events = [FeedHealthChanged(event.connection, LIVE, reason, 0, limit)]
+    if feed.status == LIVE:
+        events.insert(0, FeedHealthChanged(event.connection, "GAP", "FEED_GAP", feed.gap_ms, limit))
+    return events
 
 
 def _frame_fault(state: State, event: FeedFrame) -> list[Event]:
@@ -113,7 +118,7 @@ def _tick(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 
 
 def _feed_gap(state: State) -> list[Event]:
-    if state.feed.status != "LIVE":
+    if state.feed.status != LIVE:
         return []
     limit, _ = limit_ms(state, "link_age", state.config.feed.link_age_ms_max)
     age = age_ms(state, state.feed.last_frame_ns)

@@ -3,7 +3,8 @@ trade.
 
 Lives here: when a position must go. May import: events, engine. Always holds: no entry gate is
 asked; the first rule in declared order that fires is the reason; a position whose exit is out is
-not signalled again. Stops are judged on the bid, for a bid is what a long can be sold at.
+not signalled again. Stops are judged on the bid, for a bid is what a long can be sold at; a crossed
+book may stop a position and never fulfils a target, for only its bid is in doubt.
 Start reading at ``decide_exits``.
 """
 
@@ -52,7 +53,8 @@ def _stop(state: State, position: Position, bid: int) -> Fired | None:
 
 
 def _target(state: State, position: Position, bid: int) -> Fired | None:
-    if bid >= position.target_paise > 0:
+    quote = state.quotes[position.contract]
+    if quote is not None and quote.sell_paise >= position.target_paise > 0:
         return "EXIT_TARGET", position.target_paise, bid
     return None
 

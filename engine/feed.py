@@ -39,6 +39,10 @@ from events.wire.kite import (
     walk,
 )
 
+MS: Final = 1_000_000
+LIVE: Final = "LIVE"
+"""The status of a connection whose frames arrive."""
+
 FIVE_NS: Final = 5 * MINUTE_NS
 SECOND_NS: Final = 1_000_000_000
 REFUSED_WINDOW_NS: Final = 60 * SECOND_NS
@@ -58,6 +62,7 @@ def checked_walk(event: FeedFrame) -> Walk:
 
 def apply_feed_frame(state: State, event: FeedFrame, ts: int, seq: int, look: Lookup) -> State:
     """Quotes, bars and feed counters after one frame."""
+    state = _after_silence(state, ts)
     try:
         packets = checked_walk(event)
     except FrameError:
@@ -73,6 +78,21 @@ def apply_feed_frame(state: State, event: FeedFrame, ts: int, seq: int, look: Lo
         unknown += missed
     feed = _seen(state.feed, event, ts, packets.packets, unknown, newest)
     return replace(state, quotes=tuple(quotes), accs=tuple(accs), feed=feed)
+
+
+def _after_silence(state: State, ts: int) -> State:
+    """A gap that no tick has noticed is marked before its first frame is folded: what was traded
+    in it belongs to no bar.
+
+    On a grid a tick falls into every gap; a market of pages has one only where the silence lasts.
+    """
+    feed = state.feed
+    limit_ms = state.opened.cycle_rule.max_gap_ms if state.opened is not None else 0
+    silent_ms = (ts - feed.last_frame_ns) // MS if feed.last_frame_ns else 0
+    gap_ms = silent_ms if 0 < limit_ms < silent_ms else 0
+    if gap_ms != feed.gap_ms:
+        state = replace(state, feed=replace(feed, gap_ms=gap_ms))
+    return mark_feed_gap(state) if gap_ms and feed.status == LIVE else state
 
 
 def _fold_full(
@@ -205,6 +225,7 @@ def _seen(
         feed.ticks + ticks,
         feed.refused,
         feed.unknown_tokens + unknown,
+        feed.gap_ms,
     )
 
 
@@ -234,10 +255,16 @@ def mark_feed_gap(state: State) -> State:
 
 def roll_bars(state: State, ts: int, seq: int) -> State:
     """Close every minute that ended at or before ``ts``; called before anything else of fact
-    ``seq``, which then has these bars to say."""
+    ``seq``, which then has these bars to say.
+
+    What came before the session's open is no bar: a price of the pre-open is not one of continuous
+    trading, and no warm-up.
+    """
     if ts < state.bar_end_ns:
         return state
     start = state.bar_end_ns - MINUTE_NS
+    window = state.rules.cash if state.rules is not None else None
+    early = window is not None and start < window.open_ns
     end = ts - ts % MINUTE_NS + MINUTE_NS
     five_ended = ts - ts % FIVE_NS > start - start % FIVE_NS
     bar_ns = state.opened.market.bar_ms * 1_000_000 if state.opened else MINUTE_NS
@@ -247,6 +274,7 @@ def roll_bars(state: State, ts: int, seq: int) -> State:
         acc = list(frozen)
         minute = close_bar(acc, start, MINUTE_NS)
         accs.append(tuple(acc))
+        minute = None if early else minute
         slots.append(_rolled(slot, minute, five_ended, start - start % FIVE_NS, bar_ns))
     return replace(state, slots=tuple(slots), accs=tuple(accs), bar_end_ns=end, rolled_seq=seq)
 

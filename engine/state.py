@@ -50,6 +50,13 @@ class Quote(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     def two_sided(self) -> bool:
         return 0 < self.bid_paise <= self.ask_paise
 
+    @property
+    def sell_paise(self) -> int:
+        """The bid that a long counts on; 0 where there is none, or the book is crossed and its bid
+        a mistake of somebody's."""
+        crossed = 0 < self.ask_paise < self.bid_paise
+        return 0 if crossed else self.bid_paise
+
     def is_fresh(self, oldest_ns: int) -> bool:
         """Whether it was seen at ``oldest_ns`` or later: an age that is just the limit is fresh."""
         return self.seen_ns >= oldest_ns
@@ -140,7 +147,11 @@ class UnderlyingState(Record, frozen=True, array_like=True, gc=False, forbid_unk
 
 
 class FeedState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The connection as the core sees it. ``page_*`` speak of a market that gives whole pages."""
+    """The connection as the core sees it. ``page_*`` speak of a market that gives whole pages.
+
+    ``gap_ms`` is the silence that the last frame ended where that was longer than the largest gap
+    that the market declares, else 0.
+    """
 
     connected: bool
     verified: bool
@@ -154,6 +165,7 @@ class FeedState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_f
     ticks: int
     refused: int
     unknown_tokens: int
+    gap_ms: int
 
 
 class Order(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -256,7 +268,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     closed: bool
 
 
-EMPTY_FEED: Final = FeedState(False, False, "UNSEEN", 0, 0, 0, 0, (), 0, 0, 0, 0)
+EMPTY_FEED: Final = FeedState(False, False, "UNSEEN", 0, 0, 0, 0, (), 0, 0, 0, 0, 0)
 EMPTY_ACCOUNT: Final = AccountState(0, 0, 0, 0, 0, ())
 EMPTY_UNDERLYING: Final = UnderlyingState(None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
 EMPTY: Final = State(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from engine.books import mark_positions
 from engine.core import Core
 from engine.exits import (
     RULES,
@@ -90,6 +91,29 @@ def test_price_rules_at_their_levels(bid: int, best: int, reason: str | None) ->
     """Stop and target fire on the bid at their level, the trail at its distance from the best bid,
     once that stood a trail above the entry; no bid is no price."""
     assert _reason(_state(bid, best_bid_paise=best)) == reason
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "reason"),
+    [
+        (2**31 - 1, ENTRY, None),
+        (TARGET, TARGET - 5, None),
+        (TARGET, TARGET, "EXIT_TARGET"),
+        (TARGET, 0, "EXIT_TARGET"),
+        (STOP, STOP - 5, "EXIT_STOP"),
+    ],
+)
+def test_a_crossed_book_fulfils_no_target_and_may_stop(
+    bid: int, ask: int, reason: str | None
+) -> None:
+    """A bid above its ask is somebody's mistake: no gain is taken on it, a loss still is cut; a
+    locked book and one without an ask are books."""
+    state = _state()
+    quote = replace(quote_of(state, CONTRACT), bid_paise=bid, ask_paise=ask)
+    crossed = with_quote(state, CONTRACT, quote)
+    assert _reason(crossed) == reason
+    believed = bid if reason == "EXIT_TARGET" else ENTRY
+    assert mark_positions(crossed).positions[0].best_bid_paise == believed
 
 
 def test_a_price_signal_says_its_level_and_the_bid() -> None:

@@ -14,7 +14,7 @@ from engine.core import Core
 from engine.feed import REFUSED_KEPT, REFUSED_WINDOW_NS, apply_feed_frame
 from engine.state import Quote, State
 from events.feed import FeedFrame, FeedStatus, TimerTick
-from events.market import BarClosed, FrameRejected
+from events.market import BarClosed, FeedHealthChanged, FrameRejected
 from events.wire.kite import (
     HEARTBEAT,
     FrameFault,
@@ -259,6 +259,49 @@ def test_five_minutes_close_with_their_last_minute() -> None:
     assert (five.start_ts, five.ticks) == (MARKET.open_ns, 5)
     assert (five.open_paise, five.close_paise) == (2_400_000, 2_400_004)
     assert five.ema_fast_paise is None
+
+
+def test_what_came_before_the_open_is_no_bar() -> None:
+    """A price of the pre-open closes no bar, warms nothing up and is in no bar after the open; the
+    volume counts from it."""
+    core = _opened()
+    early = full_packet(TOKENS[FUTURE], 2_300_000, 65, 1_000, 1)
+    _step(core, MARKET.open_ns - 5 * SECOND_NS, frame_fact([_index(2_300_000), early]))
+    assert _bars(core, MARKET.open_ns) == []
+    assert [slot.bars_done for slot in core.state.slots] == [0] * len(core.state.slots)
+    first = full_packet(TOKENS[FUTURE], 2_410_000, 65, 1_007, 1)
+    _step(core, MARKET.open_ns + SECOND_NS, frame_fact([_index(2_400_000), first]))
+    index, future = _bars(core, MARKET.open_ns + MINUTE_NS)
+    assert (index.open_paise, index.low_paise, index.bars_done) == (2_400_000, 2_400_000, 1)
+    assert (future.low_paise, future.volume_units) == (2_410_000, 7)
+
+
+def test_a_gap_that_no_tick_saw_is_said_when_it_ends() -> None:
+    """A market of pages declares its largest gap: a longer silence is FEED_GAP with its age, though
+    the next page came before any tick; one that is just as long is none. Bars since it count anew,
+    and what was traded in it is in no bar."""
+    core = _opened(pages=True)
+    ts, limit = MARKET.open_ns, 130 * SECOND_NS
+
+    def page(at: int, volume: int) -> list[Any]:
+        packets = [_index(2_400_000), full_packet(TOKENS[FUTURE], 2_410_000, 65, volume, 1)]
+        return _step(core, at, frame_fact(packets, snapshot_end=True))
+
+    page(ts, 1_000)
+    quiet = page(ts + limit, 1_010)
+    assert not [one for one in quiet if isinstance(one, FeedHealthChanged)]
+    core.step(core.state.seq + 1, ts + limit, TimerTick(ts + limit, 0))
+    assert core.state.markets[0].bars_since_gap == 1
+    said = page(ts + 2 * limit + 1_000_000, 6_010)
+    health = [one for one in said if isinstance(one, FeedHealthChanged)]
+    assert [(one.status, one.reason, one.link_age_ms) for one in health] == [
+        ("GAP", "FEED_GAP", 130_001), ("LIVE", "FEED_RESUMED", 0),
+    ]  # fmt: skip
+    assert core.state.feed.status == "LIVE"
+    assert core.state.markets[0].bars_since_gap == 0
+    page(ts + 2 * limit + 2_000_000, 6_017)
+    bars = [one for one in _bars(core, ts + 5 * MINUTE_NS) if one.instrument == FUTURE]
+    assert bars[0].volume_units == 0, "the volume traded in the gap is in no bar"
 
 
 def test_minutes_without_a_tick_make_no_bar() -> None:
