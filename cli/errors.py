@@ -1,7 +1,7 @@
 """How a verb ends: its exit code, and the one line a person reads when it could not run.
 
-Lives here: exit codes, ``UserError``, ``told_as_user_error``. May import: nothing. Always holds: a
-message is one line that says what to do next. Start reading at ``UserError``.
+Lives here: exit codes, ``UserError`` and its kinds, ``told_as_user_error``. May import: nothing.
+Always holds: a message is one line that says what to do next. Start reading at ``UserError``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ EXIT_BAD: Final = 1
 EXIT_COULD_NOT_RUN: Final = 2
 """Could not run; one line on standard error says what to do."""
 
-EXIT_INTERRUPTED: Final = 130
-"""Stopped from the keyboard (128 + SIGINT, the shell's convention)."""
-
 
 class UserError(Exception):
     """Something the person at the keyboard can put right: bad input, a missing file, no session.
@@ -33,6 +30,10 @@ class UserError(Exception):
     def __init__(self, message: str, *, exit_code: int = EXIT_COULD_NOT_RUN) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class Interrupted(UserError):  # noqa: N818 - named for what happened
+    """Stopped from the keyboard, with what was left and how to go on from it."""
 
 
 def one_line(text: str) -> str:

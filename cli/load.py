@@ -93,6 +93,8 @@ def open_market(
             f"{name!r} is not a market: synthetic, synthetic:PROFILE, chain:FILE.parquet"
             " or session:SESSION"
         )
+    if name == "synthetic:":
+        raise UserError(f"{name!r} names no profile: write synthetic, or synthetic:PROFILE")
     if kind != "synthetic" and (day is not None or not rest):
         what = "names its own day: leave --from and --to out" if rest else f"write {kind}:NAME"
         raise UserError(f"{name!r}: {what}")

@@ -8,12 +8,17 @@ answers only, and nobody sees a traceback unless AXIOM_DEBUG is 1. Start reading
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final, TextIO
 
 import click
 
@@ -21,7 +26,7 @@ from cli import __version__
 from cli.errors import (
     EXIT_COULD_NOT_RUN,
     EXIT_GOOD,
-    EXIT_INTERRUPTED,
+    Interrupted,
     UserError,
     one_line,
 )
@@ -30,6 +35,17 @@ from cli.table import GROUPS, VERBS, Verb
 
 PROGRAM: Final = "axiom"
 COMPLETION_VARIABLE: Final = "_AXIOM_COMPLETE"
+INTERRUPTED: Final = "interrupted; nothing more was done: give the command again"
+
+_TO_DO: Final = {
+    errno.ENOSPC: "free some space, or choose another disk with --home or --to",
+    errno.EDQUOT: "free some space, or choose another disk with --home or --to",
+    errno.EROFS: "choose a place that can be written with --home or --to",
+    errno.EACCES: "look at its permissions and at those of the folders above it",
+    errno.EPERM: "look at its permissions and at those of the folders above it",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
+"""What a person can do about what the operating system refused."""
 
 HELP: Final = """\
 A trading engine for Indian index options whose journal replays bit for bit.
@@ -99,6 +115,11 @@ def build_group(verbs: Iterable[Verb] = VERBS) -> LazyGroup:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program on ``arguments`` (default: the command line) and return its exit code."""
+    if arguments is None:
+        _begin_again_in_utf8()
+    closed = _closed_streams()
+    if closed is not None:
+        return _fail(closed)
     intruder = find_intruder()
     if intruder is not None:
         return _fail(intruder)
@@ -109,26 +130,92 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(group, words or ["--help"])
 
 
+def _closed_streams() -> str | None:
+    """Give standard input and error a place where the shell closed them; refuse a closed output.
+
+    The first file opened would take the number of a closed stream, and be written into.
+    """
+    if sys.stdin is None:
+        sys.stdin = _null_device("r")
+    refused = sys.stdout is None
+    if refused:
+        sys.stdout = _null_device("w")
+    if sys.stderr is None:
+        sys.stderr = _null_device("w")
+    return "standard output is closed: send it to a file or to /dev/null" if refused else None
+
+
+def _null_device(mode: str) -> TextIO:
+    """Nothing to read, nowhere to write; open as long as the process is."""
+    return open(os.devnull, mode, encoding="utf-8")  # type: ignore[return-value]
+
+
+def _begin_again_in_utf8() -> None:
+    """Where the locale's encoding is not UTF-8, run the same command in Python's UTF-8 mode.
+
+    The libraries that read Parquet and databases take paths as UTF-8 whatever the locale says.
+    What a terminal cannot show is replaced, as before.
+    """
+    if sys.getfilesystemencoding().lower() == "utf-8" or sys.flags.utf8_mode:
+        return
+    encoding = sys.stdout.encoding if sys.stdout is not None else "ascii"
+    os.environ.setdefault("PYTHONIOENCODING", f"{encoding}:replace")
+    os.environ["PYTHONUTF8"] = "1"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 def run(group: click.Group, arguments: Sequence[str]) -> int:
     """Run one command; every way it can end becomes an exit code, with at most one line said."""
-    try:
-        code = _invoke(group, arguments)
-        sys.stdout.flush()
-    except UserError as error:
-        return _fail(str(error), error.exit_code)
-    except click.ClickException as error:
-        return _fail(_describe(error))
-    except (click.Abort, EOFError, KeyboardInterrupt) as error:
-        if isinstance(error, EOFError) or isinstance(error.__context__, EOFError):
-            return _fail("a question was asked and nobody is there to answer: give it as a flag")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        return _reader_left()
-    except OSError as error:
-        return _fail(_describe_os(error))
-    except Exception as error:  # noqa: BLE001 - the process boundary: nothing may pass it as a traceback
-        return _fail(_internal(error))
+    with _remembered_interrupts() as interrupts:
+        try:
+            code = _invoke(group, arguments)
+            sys.stdout.flush()
+        except Exception as error:  # noqa: BLE001 - the process boundary: nothing may pass it as a traceback
+            # A library may turn an interrupt into an error of its own, as DuckDB does.
+            stopped = bool(interrupts) and not isinstance(error, Interrupted)
+            return _fail(INTERRUPTED) if stopped else _ended(error)
+        except KeyboardInterrupt:
+            return _fail(INTERRUPTED)
     return code
+
+
+@contextmanager
+def _remembered_interrupts() -> Iterator[list[int]]:
+    """SIGINT raises ``KeyboardInterrupt`` as always, and is also in the list that is given.
+
+    Somebody who ignores it (a shell's background job) or hears it himself is left alone.
+    """
+    heard: list[int] = []
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        signal.default_int_handler(number, frame)
+
+    ours = threading.current_thread() is threading.main_thread() and (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, hear)
+    try:
+        yield heard
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _ended(error: Exception) -> int:
+    """The exit code of a command that ended with an error, and its line."""
+    if isinstance(error, UserError):
+        return _fail(str(error), error.exit_code)
+    if isinstance(error, click.ClickException):
+        return _fail(_describe(error))
+    if isinstance(error, EOFError) or isinstance(error.__context__, EOFError):
+        return _fail("a question was asked and nobody is there to answer: give it as a flag")
+    if isinstance(error, click.Abort):
+        return _fail(INTERRUPTED)
+    if isinstance(error, BrokenPipeError):
+        return _reader_left()
+    return _fail(_describe_os(error) if isinstance(error, OSError) else _internal(error))
 
 
 def _invoke(group: click.Group, arguments: Sequence[str]) -> int:
@@ -173,9 +260,11 @@ def _describe(error: click.ClickException) -> str:
 
 
 def _describe_os(error: OSError) -> str:
-    """What the operating system refused, and on which file."""
+    """What the operating system refused, on which file, and what to do where that is known."""
     reason = error.strerror or str(error) or type(error).__name__
-    return f"{error.filename}: {reason}" if error.filename is not None else reason
+    what = f"{error.filename}: {reason}" if error.filename is not None else reason
+    todo = _TO_DO.get(error.errno or 0)
+    return f"{what}; {todo}" if todo is not None else what
 
 
 def _internal(error: Exception) -> str:

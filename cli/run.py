@@ -7,8 +7,11 @@ Start reading at ``run_day``.
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli import __version__
-from cli.errors import UserError, told_as_user_error
+from cli.errors import Interrupted, UserError, told_as_user_error
 from cli.load import load_rulebook
 from cli.options import Common
 from cli.output import say
-from cli.paths import desk_folder, make_private, sessions_folder
+from cli.paths import DEFAULT_DESK, desk_folder, make_private, resolve_home, sessions_folder
 
 if TYPE_CHECKING:
     from engine.config import Config
@@ -31,6 +34,12 @@ if TYPE_CHECKING:
     from journal.checkpointer import Counts
 
 LEDGER: Final = "ledger.axl"
+SEED_MAX: Final = (1 << 63) - 1
+STOP_WAIT_S: Final = 5.0
+ENGINE_STOPPED: Final = (
+    "a setting far out of proportion does this ('axiom config show' lists them); where none is,"
+    " report it with the session"
+)
 
 
 @contextmanager
@@ -61,6 +70,79 @@ def session_progress(label: str, folder: Path) -> Iterator[Callable[[int], None]
         yield move
 
 
+def writable_sessions(common: Common) -> Path:
+    """The folder of the desk's sessions, made if need be. ``UserError`` where none can be begun."""
+    parent = make_private(sessions_folder(common.home, common.desk))
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise UserError(f"{parent} cannot be written: choose another home with --home")
+    return parent
+
+
+@contextmanager
+def told_as_engine_fault() -> Iterator[None]:
+    """The core's own stop as one coded line that says what to do, exit code 2."""
+    from engine.core import CoreFault
+
+    try:
+        yield
+    except CoreFault as error:
+        raise UserError(f"{error}; {ENGINE_STOPPED}") from error
+
+
+@contextmanager
+def told_when_interrupted(common: Common, market: str) -> Iterator[Callable[[Path], None]]:
+    """Say of an interrupted run what is left of it and how to go on.
+
+    What is given is told each folder when its session is begun; ``market`` is the market's name on
+    the command line.
+    """
+    begun: list[Path] = []
+    try:
+        yield begun.append
+    except KeyboardInterrupt as error:
+        if not begun:
+            raise
+        raise Interrupted(f"interrupted; {_left(begun[-1], common, market)}") from error
+
+
+def _left(folder: Path, common: Common, market: str) -> str:
+    """The state of a session that a run was stopped in, and the command that goes on."""
+    from cli.recorded import CLOSED, CRASHED, OPEN, state_and_end
+    from journal.errors import JournalError
+
+    try:
+        state = state_and_end(folder)[0]
+    except JournalError:
+        return f"look at {folder.name} with 'axiom verify {folder.name}{_place(common)}'"
+    if state in (OPEN, CRASHED):
+        words = f"backtest {shlex.quote(market)} --resume {folder.name}"
+        return f"the session stays open: 'axiom {words}{_place(common)}' goes on with its day"
+    if state == CLOSED:
+        words = f"journal seal {folder.name}"
+        return f"the session ran to its end: 'axiom {words}{_place(common)}' seals it"
+    return f"{folder.name} ran to its end and is sealed: ask it with 'axiom why{_place(common)}'"
+
+
+def _place(common: Common) -> str:
+    """The flags with which a command finds the same desk."""
+    words = [] if common.home == resolve_home(None) else ["--home", str(common.home)]
+    words += [] if common.desk == DEFAULT_DESK else ["--desk", common.desk]
+    return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+def stop_children(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End the processes that still run, and wait until they have."""
+    running = [child for child in children if child.poll() is None]
+    for child in running:
+        child.terminate()
+    for child in running:
+        try:
+            child.wait(STOP_WAIT_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
 def run_day(
     common: Common,
     market: Market,
@@ -71,15 +153,15 @@ def run_day(
     on_open: Callable[[Path], None] | None = None,
 ) -> RunReport:
     """Run one day into the desk's sessions; the journal is final at return, not yet sealed."""
-    from engine.core import CoreFault
     from engine.ports import MarketError
     from engine.runner import EngineFault, run_market
     from journal.errors import JournalError
 
-    parent = make_private(sessions_folder(common.home, common.desk))
+    parent = writable_sessions(common)
     rows = rulebook.rows_for(market.day)
     with (
-        told_as_user_error(MarketError, EngineFault, CoreFault, JournalError),
+        told_as_user_error(MarketError, EngineFault, JournalError),
+        told_as_engine_fault(),
         progress(f"{market.day}", market.open_ns, market.close_ns) as move,
     ):
         report = run_market(
@@ -108,7 +190,7 @@ def resume_day(
     opened = first_fact(folder)
     if opened.mode != BACKTEST:
         raise UserError(f"{folder.name} is a session of mode {opened.mode}, not a backtest")
-    with told_as_user_error(MarketError, EngineFault, JournalError):
+    with told_as_user_error(MarketError, EngineFault, JournalError), told_as_engine_fault():
         market = market_of(opened)
         rows = load_rulebook(common).rows_for(market.day)
         with progress(f"{market.day}", market.open_ns, market.close_ns) as move:

@@ -39,7 +39,7 @@ COLUMNS_MIN: Final = 80
 ROWS_MIN: Final = 24
 NO_COMMANDS: Final = "Nothing to command: this is a recorded session and has no engine."
 HALT_ELSEWHERE: Final = "This screen only reads. Halt from another terminal: axiom halt REASON"
-_PRIORITY: Final = ("tab", "shift+tab", "ctrl+k")
+_PRIORITY: Final = ("tab", "shift+tab", "ctrl+k", "ctrl+c")
 """Keys that Textual's own screen would take otherwise."""
 
 

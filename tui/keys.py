@@ -61,6 +61,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key(("ctrl+k",), "ctrl+k", "halt", None, "how to halt the engine from here", EVERYWHERE),
     Key(("question_mark",), "?", "show('help')", "help", "this list", EVERYWHERE),
     Key(("q",), "q", "leave", "quit", "leave; the engine goes on", EVERYWHERE),
+    Key(("ctrl+c",), "ctrl+c", "leave", None, "leave, as q does", EVERYWHERE),
 )
 
 

@@ -16,7 +16,7 @@ from cli.errors import UserError
 from cli.load import load_config, load_rulebook, open_market, parse_day
 from cli.options import Common, common_options
 from cli.output import say
-from cli.run import close_day, figures, run_day, rupees
+from cli.run import SEED_MAX, close_day, figures, run_day, rupees, told_when_interrupted
 
 if TYPE_CHECKING:
     from engine.ports import Market
@@ -34,7 +34,11 @@ DAYS_MAX = 400
 )
 @click.argument("market")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Of synthetic markets."
+    "--seed",
+    type=click.IntRange(0, SEED_MAX),
+    default=7,
+    show_default=True,
+    help="Of synthetic markets.",
 )
 @click.option("--from", "first", metavar="DAY", help="First trading day (synthetic markets).")
 @click.option("--to", "last", metavar="DAY", help="Last trading day, included.")
@@ -72,17 +76,20 @@ def command(
         _refuse_with_resume(context, common)
         _resume(market, crashed, common)
         return None
+    if not _is_synthetic(market) and _is_given(context, "seed"):
+        raise UserError(f"{market!r} has no seed, its day is recorded: leave --seed out")
     rulebook = load_rulebook(common)
     config = load_config(common.config)
     days: list[dict[str, Any]] = []
     report: RunReport | None = None
-    for source in _markets(market, common, rulebook, seed, first, last, cadence_ms):
-        carried = carried_from(report, source.day) if report is not None else None
-        report = run_day(common, source, config, rulebook, carried=carried)
-        close_day(common, report.folder)
-        days.append(figures(report))
-        if not common.json:
-            _tell(days[-1])
+    with told_when_interrupted(common, market) as on_open:
+        for source in _markets(market, common, rulebook, seed, first, last, cadence_ms):
+            carried = carried_from(report, source.day) if report is not None else None
+            report = run_day(common, source, config, rulebook, carried=carried, on_open=on_open)
+            close_day(common, report.folder)
+            days.append(figures(report))
+            if not common.json:
+                _tell(days[-1])
     if common.json:
         from cli.output import write_json
 
@@ -90,14 +97,19 @@ def command(
     return None
 
 
+def _is_synthetic(market: str) -> bool:
+    return market.partition(":")[0] == "synthetic"
+
+
+def _is_given(context: click.Context, option: str) -> bool:
+    """Whether an option stands on the command line; its default is not given."""
+    return context.get_parameter_source(option) is not ParameterSource.DEFAULT
+
+
 def _refuse_with_resume(context: click.Context, common: Common) -> None:
     """What the session settles cannot be given again."""
     options = {"seed": "--seed", "first": "--from", "last": "--to", "cadence_ms": "--cadence-ms"}
-    given = [
-        option
-        for name, option in options.items()
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
-    ]
+    given = [option for name, option in options.items() if _is_given(context, name)]
     if common.config is not None:
         given.append("--config")
     if given:
@@ -109,7 +121,9 @@ def _resume(name: str, session: str, common: Common) -> None:
     from cli.run import resume_day
 
     folder = common.session(session)
-    report = resume_day(common, folder, lambda opened: _market_of(name, opened, common))
+    with told_when_interrupted(common, name) as on_open:
+        on_open(folder)
+        report = resume_day(common, folder, lambda opened: _market_of(name, opened, common))
     day = {**figures(report), "resumed": folder.name}
     if report.folder != folder:
         say(f"{folder.name} is closed (of another engine, or by hand): a successor goes on")
@@ -125,7 +139,7 @@ def _market_of(name: str, opened: SessionOpened, common: Common) -> Market:
     """The market of a session, by its name on the command line and what the session says of it."""
     rulebook = load_rulebook(common)
     seed = opened.market.seed or 0
-    if not name.startswith("synthetic"):
+    if not _is_synthetic(name):
         return open_market(name, common, rulebook, seed=seed)
     cadence_ms = opened.cycle_rule.cadence_ms
     return open_market(name, common, rulebook, seed=seed, day=opened.day, cadence_ms=cadence_ms)
@@ -141,7 +155,7 @@ def _markets(
     cadence_ms: int | None,
 ) -> Iterator[Market]:
     """The days asked for, each as a market."""
-    if cadence_ms is not None and not name.startswith("synthetic"):
+    if cadence_ms is not None and not _is_synthetic(name):
         raise UserError(f"{name!r} has a cadence of its own: leave --cadence-ms out")
     if first is None and last is None:
         yield open_market(name, common, rulebook, seed=seed, cadence_ms=cadence_ms)

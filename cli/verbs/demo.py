@@ -20,11 +20,21 @@ from cli.errors import EXIT_BAD, EXIT_GOOD, UserError
 from cli.load import load_config, load_rulebook, open_market
 from cli.options import Common, common_options
 from cli.output import say
-from cli.run import close_day, figures, run_day, rupees
+from cli.run import (
+    SEED_MAX,
+    close_day,
+    figures,
+    run_day,
+    rupees,
+    stop_children,
+    told_when_interrupted,
+    writable_sessions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MARKET: Final = "synthetic"
 DEFAULT_SEED: Final = 1
 CADENCE_MS: Final = 5_000
 FOLLOWER_WAIT_S: Final = 600
@@ -35,7 +45,7 @@ FUNNEL_SQL: Final = (
 
 
 @click.command("demo", epilog="Example: axiom demo --headless --json")
-@click.option("--seed", type=click.IntRange(min=0), default=DEFAULT_SEED, show_default=True)
+@click.option("--seed", type=click.IntRange(0, SEED_MAX), default=DEFAULT_SEED, show_default=True)
 @click.option("--headless", is_flag=True, help="No terminal UI at the end.")
 @common_options
 def command(seed: int, headless: bool, common: Common) -> int:
@@ -46,26 +56,28 @@ def command(seed: int, headless: bool, common: Common) -> int:
     """
     rulebook = load_rulebook(common)
     config = load_config(common.config)
-    market = open_market("synthetic", common, rulebook, seed=seed, cadence_ms=CADENCE_MS)
+    market = open_market(MARKET, common, rulebook, seed=seed, cadence_ms=CADENCE_MS)
+    writable_sessions(common)
     say(
         f"A simulated trading day ({market.day}, seed {seed}): three indices, futures, option "
         "chains; decisions every 5 seconds."
     )
     started = time.monotonic()
     followers: list[subprocess.Popen[bytes]] = []
-    try:
-        report = run_day(
-            common, market, config, rulebook,
-            on_open=lambda folder: followers.extend(_follow(folder)),
-        )  # fmt: skip
-        verdict = _verdict(followers[0])
-        _wait(followers[1], "the projection")
-    finally:
-        for child in followers:
-            if child.poll() is None:
-                child.terminate()
-    close_day(common, report.folder)
-    funnel = _funnel(report.folder)
+    with told_when_interrupted(common, MARKET) as begun:
+
+        def on_open(folder: Path) -> None:
+            begun(folder)
+            followers.extend(_follow(folder))
+
+        try:
+            report = run_day(common, market, config, rulebook, on_open=on_open)
+            verdict = _verdict(followers[0])
+            _wait(followers[1], "the projection")
+        finally:
+            stop_children(followers)
+        close_day(common, report.folder)
+        funnel = _funnel(report.folder)
     took = time.monotonic() - started
     document = {**figures(report), "funnel": funnel, "replay": verdict}
     if common.json:

@@ -58,7 +58,7 @@ def command(
     """
     from cli.load import load_config, read_toml
     from cli.paths import desk_folder
-    from engine.core import CoreFault
+    from cli.run import told_as_engine_fault
     from journal.errors import JournalError
     from replay.session import ReplayError
     from replay.sweep import SweepError, grid_of, plan_sweep
@@ -68,7 +68,7 @@ def command(
 
     path = Path(grid).expanduser()
     place = desk_folder(common.home, common.desk) / "derived" / FOLDER
-    with told_as_user_error(SweepError, ReplayError, JournalError, CoreFault):
+    with told_as_user_error(SweepError, ReplayError, JournalError), told_as_engine_fault():
         values = grid_of(read_toml(path))
         plan = plan_sweep(_sources(common, (*first, *more)), values, place, change)
         count = workers or os.cpu_count() or 1

@@ -34,7 +34,7 @@ def command(session: str, common: Common) -> None:
     The baseline is the recorded configuration through the same paper broker. Each difference
     names the gate that judged otherwise, or the earlier difference that it follows from.
     """
-    from cli.run import session_progress
+    from cli.run import session_progress, told_as_engine_fault
     from journal.errors import JournalError
     from replay.session import ReplayError
     from replay.whatif import whatif
@@ -52,6 +52,7 @@ def command(session: str, common: Common) -> None:
 
     with (
         told_as_user_error(ReplayError, JournalError),
+        told_as_engine_fault(),
         session_progress("whatif", folder) as move,
     ):
         found = whatif(folder, derived, other, program=f"axiom {__version__}", on_progress=move)

@@ -19,6 +19,7 @@ ENDINGS = {
     "disk": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "journal/000001.axj"),
     "pipe": BrokenPipeError(),
     "stop": KeyboardInterrupt(),
+    "abort": click.Abort(),
     "wrong": "a word",
     "exit": SystemExit(1),
 }

@@ -1,15 +1,19 @@
-"""``axiom backtest``: going on with a day whose engine died, and what the other verbs say of it."""
+"""``axiom backtest``: what is refused, going on with a day whose engine died, and what the other
+verbs say of it."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine import runner
+from engine.core import Core, CoreFault, Derived
 from engine.decide import DECIDE, Outcome
 from engine.runner import reopen
+from events.base import Event
 from journal.checkpoints import CheckpointFile
 from journal.reader import read_entries
 from journal.verify import verify_session
@@ -203,3 +207,49 @@ def test_what_cannot_be_resumed_is_refused_in_one_line(
     assert "is no session of desk" in resume(axiom, tmp_path, built, str(crashed)).refusal
     after = snapshot(crashed)
     assert after == before
+
+
+@pytest.mark.parametrize("verb", [("backtest", "synthetic"), ("demo", "--headless")])
+@pytest.mark.parametrize("seed", [-1, 1 << 63, 1 << 64])
+def test_a_seed_beyond_64_bits_is_refused(
+    axiom: Call, tmp_path: Path, verb: tuple[str, str], seed: int
+) -> None:
+    """It could not be journaled: one line with the range, and no home is made."""
+    line = axiom(*verb, "--seed", str(seed), "--home", tmp_path / "none").refusal
+    assert "9223372036854775807" in line
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_flag_that_would_be_ignored_is_refused(axiom: Call, built: Path) -> None:
+    """A recorded day has no seed, and an empty profile is none."""
+    for market in (f"session:{built.name}", "chain:day.parquet"):
+        assert "leave --seed out" in axiom("backtest", market, "--seed", "3").refusal
+    assert "names no profile" in axiom("backtest", "synthetic:").refusal
+
+
+def test_a_fault_of_the_engine_is_a_coded_line(
+    axiom: Call, built: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ENGINE_FAULT with its entry and what to do; the session stays, as an open one."""
+    step = Core.step
+
+    def fails(self: Core, seq: int, ts: int, event: Event) -> list[Derived]:
+        if seq > AT:
+            raise CoreFault(f"ENGINE_FAULT: the engine failed on entry {seq} (FeedFrame): planted")
+        return step(self, seq, ts, event)
+
+    monkeypatch.setattr(Core, "step", fails)
+    line = axiom("backtest", f"session:{built.name}").refusal
+    assert "ENGINE_FAULT" in line
+    assert "axiom config show" in line
+
+
+def test_a_home_that_cannot_be_written_is_refused_before_anything_is_said(
+    axiom: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demo's first line comes when its session can be begun."""
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    assert "--home" in axiom("demo", "--headless", "--home", tmp_path / "home").refusal
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.undo()
+    assert axiom("demo", "--headless", "--home", tmp_path / "file").refusal

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli import __version__
-from cli.main import build_group, load, main, run
+from cli.main import INTERRUPTED, build_group, load, main, run
 from cli.table import GROUPS, VERBS, Verb
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +37,8 @@ def call(*words: str) -> int:
         ("user", 2, "axiom: there is no such session: see 'axiom sessions'\n"),
         ("refused", 1, "axiom: refused\n"),
         ("disk", 2, "axiom: journal/000001.axj: No space left on device\n"),
-        ("stop", 130, ""),
+        ("stop", 2, f"axiom: {INTERRUPTED}\n"),
+        ("abort", 2, f"axiom: {INTERRUPTED}\n"),
     ],
 )
 def test_each_ending_has_its_exit_code_and_one_line(

@@ -127,7 +127,7 @@ def test_every_key_answers_on_every_pane() -> None:
     """Any key on any pane leaves a whole screen, in both modes of looking."""
 
     async def use(screen: Screen) -> None:
-        names = [name for key in KEYS for name in key.keys if name != "q"]
+        names = [name for key in KEYS for name in key.keys if key.action != "leave"]
         for start in ("1", "b", "question_mark"):
             await screen.press(start)
             place = screen.app._place
@@ -229,11 +229,12 @@ def test_halting_is_answered_and_nothing_here_can_command(live: bool, answer: st
     on_screen(view, use, live=live, state="FOLLOWING" if live else "ENDED")
 
 
-def test_leaving_ends_with_zero() -> None:
-    """q closes the screen and nothing else."""
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+def test_leaving_ends_with_zero(key: str) -> None:
+    """Either key closes the screen and nothing else."""
 
     async def use(screen: Screen) -> None:
-        await screen.pilot.press("q")
+        await screen.pilot.press(key)
         await screen.pilot.pause()
         assert screen.app.return_value == 0
 
