@@ -18,9 +18,15 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class JournalError(Exception):
-    """The journal refuses to go on. ``code`` is stable, ``offset`` bytes, ``seq`` an entry."""
+    """The journal refuses to go on. ``code`` is stable, ``offset`` bytes, ``seq`` an entry.
+
+    ``damage``: it was looked at, and is not what was written; else it could not be looked at.
+    ``to_do`` is what a person can do about it, where the kind alone says that.
+    """
 
     code: ClassVar[str] = "JOURNAL_ERROR"
+    damage: ClassVar[bool] = False
+    to_do: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -43,13 +49,15 @@ class JournalError(Exception):
             if value is not None
         ]
         place = f" ({', '.join(where)})" if where else ""
-        return f"{self.code}: {self.message}{place}"
+        to_do = f"; {self.to_do}" if self.to_do is not None else ""
+        return f"{self.code}: {self.message}{place}{to_do}"
 
 
 class JournalCorrupt(JournalError):
     """Acknowledged bytes are damaged, missing or changed. Nothing was modified."""
 
     code = "JOURNAL_CORRUPT"
+    damage = True
 
 
 class ChainBroken(JournalCorrupt):
@@ -74,6 +82,7 @@ class TailTooLong(JournalError):
     """The torn tail is longer than recovery may cut on its own. Nothing was modified."""
 
     code = "JOURNAL_TAIL_TOO_LONG"
+    damage = True
 
 
 class VersionTooNew(JournalError):
@@ -86,6 +95,7 @@ class JournalMissing(JournalError):
     """No journal in this folder."""
 
     code = "JOURNAL_MISSING"
+    to_do = "name a session by its id or its folder: 'axiom sessions' lists them"
 
 
 class JournalExists(JournalError):
@@ -146,6 +156,7 @@ class JournalFull(WriteFailed):
     """No space is left for the journal. Fatal for this writer."""
 
     code = "JOURNAL_FULL"
+    to_do = "free some space on that disk"
 
 
 def write_failure(
@@ -181,6 +192,7 @@ class LedgerCorrupt(JournalError):
     """The ledger of sessions is not the chain it should be."""
 
     code = "LEDGER_CORRUPT"
+    damage = True
 
 
 class BadSessionName(JournalError):
@@ -193,6 +205,7 @@ class BackupDiffers(JournalError):
     """A session and its copy are not one the beginning of the other. Nothing was modified."""
 
     code = "BACKUP_DIFFERS"
+    damage = True
 
 
 class UnsafePath(JournalError):

@@ -48,8 +48,8 @@ def record_hash(previous: bytes, body: bytes) -> bytes:
 
 
 def parse_ledger(data: bytes, path: Path) -> tuple[tuple[LedgerRecord, ...], bytes, int]:
-    """(records, last hash, bytes of whole lines). A last line without its newline was never
-    acknowledged and is left out. Raises ``LedgerCorrupt``."""
+    """(records, last hash, bytes of whole lines) of ``settled`` bytes. A last line without its
+    newline was torn, so never acknowledged, and is left out. Raises ``LedgerCorrupt``."""
     whole = data.rfind(b"\n") + 1
     records: list[LedgerRecord] = []
     previous, offset = LEDGER_GENESIS, 0
@@ -75,6 +75,42 @@ def parse_ledger(data: bytes, path: Path) -> tuple[tuple[LedgerRecord, ...], byt
     return tuple(records), previous, whole
 
 
+def settled(data: bytes, path: Path) -> bytes:
+    """A ledger's bytes with the newline of a last record that is whole but for it.
+
+    The line is written and synced before its newline: a death between the two leaves the line
+    alone, or with the zero of a newline that never reached the disk. Its hash says that it is
+    whole, so it counts. Raises ``LedgerCorrupt`` where any other byte stands in the newline's
+    place: no write leaves that. Anything else behind the last newline is a line that was torn.
+    """
+    start = data.rfind(b"\n") + 1
+    if start == len(data):
+        return data
+    last = data[data.rfind(b"\n", 0, max(start - 1, 0)) + 1 : start]
+    before = last[:_HASH_DIGITS] if last else LEDGER_GENESIS.hex().encode("ascii")
+    if _continues(before, data[start:]):
+        return data + b"\n"
+    if not _continues(before, data[start:-1]):
+        return data
+    if data[-1]:
+        raise LedgerCorrupt(
+            "the last record is whole and not followed by its newline",
+            path=path,
+            offset=len(data) - 1,
+        )
+    return data[:-1] + b"\n"
+
+
+def _continues(before: bytes, line: bytes) -> bool:
+    """Is ``line`` a whole record behind the one whose hash (hex) is ``before``?"""
+    digest, space, body = line.partition(b" ")
+    try:
+        expected = record_hash(bytes.fromhex(before.decode("ascii")), body)
+    except ValueError:
+        return False  # the record before is damaged, which the walk over the lines tells
+    return bool(space) and digest == expected.hex().encode("ascii")
+
+
 def read_ledger(path: Path, *, files: Files = OS_FILES) -> tuple[LedgerRecord, ...]:
     """The records, oldest first; none when there is no ledger. Raises ``LedgerCorrupt``."""
     try:
@@ -84,7 +120,7 @@ def read_ledger(path: Path, *, files: Files = OS_FILES) -> tuple[LedgerRecord, .
     except OSError as error:
         raise LedgerCorrupt(f"does not open: {error.strerror}", path=path) from error
     try:
-        return parse_ledger(_read_whole(handle, path, files), path)[0]
+        return parse_ledger(settled(_read_whole(handle, path, files), path), path)[0]
     finally:
         files.close(handle)
 
@@ -111,7 +147,7 @@ def append_record(
         raise write_failure("the ledger does not open", error, path) from error
     try:
         files.lock(handle, wait=True)
-        records, previous, whole = parse_ledger(_read_whole(handle, path, files), path)
+        records, previous, whole = parse_ledger(_settle(handle, path, files), path)
         record = LedgerRecord(
             len(records) + 1, session, uid, head_seq, head_hash.hex(), state, cut_bytes
         )
@@ -128,6 +164,16 @@ def append_record(
         raise write_failure("the ledger", error, path) from error
     finally:
         files.close(handle)
+
+
+def _settle(handle: int, path: Path, files: Files) -> bytes:
+    """The bytes as ``settled``, on the disk too. Call with the lock."""
+    held = _read_whole(handle, path, files)
+    data = settled(held, path)
+    if data != held:
+        files.write(handle, len(data) - 1, b"\n")
+        files.sync(handle)
+    return data
 
 
 def _write_line(handle: int, offset: int, line: bytes, files: Files) -> int:
@@ -162,7 +208,7 @@ def ledger_bytes(path: Path, *, files: Files = OS_FILES) -> bytes:
     except OSError as error:
         raise LedgerCorrupt(f"does not open: {error.strerror}", path=path) from error
     try:
-        data = _read_whole(handle, path, files)
+        data = settled(_read_whole(handle, path, files), path)
     finally:
         files.close(handle)
     return data[: parse_ledger(data, path)[2]]
@@ -185,7 +231,7 @@ def extend_ledger(
         handle = files.open(path, "lock")
         try:
             files.lock(handle, wait=True)
-            held = _read_whole(handle, path, files)
+            held = _settle(handle, path, files)
             records, _, whole = parse_ledger(held, path)
             if not data.startswith(held[:whole]):
                 longer = held.startswith(data)

@@ -26,7 +26,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import zstandard
+try:
+    import zstandard
+except ModuleNotFoundError:
+    if __name__ != "__main__":
+        raise
+    sys.stderr.write(
+        "cannot look: this Python lacks the package zstandard: run pip install zstandard\n"
+    )
+    sys.exit(2)
 
 MAGIC = b"\x89AXJ\r\n\x1a\n"
 VERSION = 1
@@ -572,6 +580,7 @@ def _is_closed_file(data: bytes, slots: list[Mark]) -> bool:
 def _check_manifest(state: State, names: Sequence[str]) -> None:
     """The manifest derives nothing, but a changed byte in it should show too."""
     if "manifest.json" not in names:
+        state.notes.append("no manifest: the program and machine that wrote it are not known")
         return
     try:
         data = _read_small(state.folder / "manifest.json")
@@ -606,9 +615,12 @@ def read_ledger(path: Path) -> tuple[list[dict[str, object]], list[Problem], lis
     if len(data) > LEDGER_BYTES_MAX:
         message = f"larger than {LEDGER_BYTES_MAX} bytes, which no ledger is"
         return records, [Problem("LEDGER_CORRUPT", message, path.name, LEDGER_BYTES_MAX)], notes
+    try:
+        data = _last_line(data, notes)
+    except Bad as bad:
+        at = len(data) - 1
+        return records, [Problem(bad.code, str(bad), path.name, at)], notes
     whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        notes.append(f"the ledger's last {len(data) - whole} bytes were never acknowledged")
     previous, offset = GENESIS, 0
     while offset < whole:
         end, number = data.index(b"\n", offset), len(records) + 1
@@ -626,6 +638,31 @@ def read_ledger(path: Path) -> tuple[list[dict[str, object]], list[Problem], lis
         records.append({**record, "hash": previous.hex()})
         offset = end + 1
     return records, [], notes
+
+
+def _last_line(data: bytes, notes: list[str]) -> bytes:
+    """A line is synced before its newline is written. So a last line without one is torn, unless
+    its hash says that it is whole: then it counts, and a byte other than zero in the newline's
+    place is no write's doing."""
+    lines = data.split(b"\n")
+    tail = lines[-1]
+    if not tail:
+        return data
+    previous = lines[-2][:64] if len(lines) > 1 else GENESIS.hex().encode()
+    for line, end in ((tail, b""), (tail[:-1], tail[-1:])):
+        digest, _, body = line.partition(b" ")
+        try:
+            expected = hashlib.sha256(bytes.fromhex(previous.decode()) + body).hexdigest()
+        except ValueError:
+            break
+        if digest != expected.encode():
+            continue
+        if end not in (b"", b"\0"):
+            raise Bad("LEDGER_CORRUPT", "the last record is whole, the byte behind it is changed")
+        notes.append("the newline of the ledger's last record was never written")
+        return data[: len(data) - len(end)] + b"\n"
+    notes.append(f"the ledger's last {len(tail)} bytes were never acknowledged")
+    return data
 
 
 def _check_ledger(state: State, ledger: Path | None) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.errors import UserError, told_as_user_error
-from cli.options import Common, common_options
+from cli.options import Common, recorded_options
 
 if TYPE_CHECKING:
     from events.base import Event
@@ -48,7 +48,7 @@ def command() -> None:
 
 @command.command(name="info")
 @click.argument("session")
-@common_options
+@recorded_options
 def info(session: str, common: Common) -> None:
     """Segments, entries by kind, and sizes of a SESSION.
 
@@ -134,7 +134,7 @@ def _segment(segment: SegmentFiles) -> dict[str, Any]:
 @click.option("--from", "begin", metavar="SEQ", type=click.IntRange(min=1), help="From this seq.")
 @click.option("--to", "end", metavar="SEQ", type=click.IntRange(min=1), help="To this seq.")
 @click.option("--kind", metavar="K", help="Only entries of this kind, such as DecisionMade.")
-@common_options
+@recorded_options
 def cat(session: str, begin: int | None, end: int | None, kind: str | None, common: Common) -> None:
     """Show a SESSION's entries, one a line; with --json one array of whole entries.
 
@@ -163,7 +163,7 @@ def cat(session: str, begin: int | None, end: int | None, kind: str | None, comm
     "-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many."
 )
 @click.option("--follow", is_flag=True, help="Go on with what is appended until it is closed.")
-@common_options
+@recorded_options
 def tail(session: str, count: int, follow: bool, common: Common) -> None:
     """Show a SESSION's last entries, and with --follow those that an engine appends.
 
@@ -299,37 +299,55 @@ def _short_bytes(value: Any) -> Any:
     is_flag=True,
     help="Also end a session whose engine died: cut its torn tail, write its final block.",
 )
-@common_options
+@recorded_options
 def seal(session: str, finish: bool, common: Common) -> None:
     """Seal a SESSION's finished segments, and enter a closed session in its desk's ledger.
 
     Of a session that is not closed every segment but the last is sealed, also beside a running
-    engine. Sealing again changes nothing.
+    engine. Sealing again changes nothing. A journal that an engine would refuse to go on with is
+    refused by the same name, exit code 1, and stays as it is.
 
     \b
     Example:
         axiom journal seal latest
     """
     from cli.output import show, write_json
-    from cli.recorded import CLOSED, CRASHED, OPEN, SEALED, state_and_end
+    from cli.recorded import CLOSED, CRASHED, OPEN, RUNNING, SEALED, state_and_end
     from journal.errors import JournalError
+    from journal.recovery import check_verdict, inspect_session
     from journal.seal import seal_session
 
     folder = common.session(session)
     with told_as_user_error(JournalError):
         before = _sealed_files(folder)
         state, _ = state_and_end(folder)
+        if state != RUNNING:
+            check_verdict(inspect_session(folder))
         if state in (CLOSED, SEALED) or (finish and state in (OPEN, CRASHED)):
             _close(folder, common)
         else:
             seal_session(folder)
         state, end = state_and_end(folder)
         made = [name for name in _sealed_files(folder) if name not in before]
+    why_none = None if made else _WHY_NONE[state]
     if common.json:
         write_json({"session": folder.name, "state": state, "sealed": made, "entries": end.seq,
-                    "head_hash": end.chain.hex()})  # fmt: skip
+                    "head_hash": end.chain.hex(), "why_none": why_none})  # fmt: skip
     else:
-        show(f"{folder.name} is {state}: {len(made)} segments sealed now, {end.seq} entries")
+        sealed = f"{len(made)} segments sealed now" if made else f"nothing sealed: {why_none}"
+        show(f"{folder.name} is {state}: {sealed}; {end.seq} entries")
+
+
+_WHY_NONE: Final = {
+    "running": "its engine still writes the only segment that is not sealed",
+    "open": "its last segment is not finished; --close ends the session as it is,"
+    " 'axiom backtest MARKET --resume' goes on with it",
+    "crashed": "its last segment is not finished; --close cuts its torn tail and ends it,"
+    " 'axiom backtest MARKET --resume' goes on with it",
+    "closed": "every segment was sealed before",
+    "sealed": "every segment was sealed before",
+}
+"""Why a session in a state has nothing to seal, and what else there is."""
 
 
 def _close(folder: Path, common: Common) -> None:

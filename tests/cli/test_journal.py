@@ -142,11 +142,11 @@ def test_half_a_journal_is_not_half_an_answer(axiom: Call, session: Path) -> Non
     segment = session / "000001.axs"
     segment.write_bytes(segment.read_bytes()[:-100])
     answer = axiom("journal", "cat", "latest", "--json")
-    assert answer.code == 2
+    assert answer.code == 1
     with pytest.raises(json.JSONDecodeError):
         json.loads(answer.out or "[")
     assert "JOURNAL_CORRUPT" in answer.err
-    assert axiom("journal", "info", "latest").refusal
+    assert axiom("journal", "info", "latest").damage
 
 
 # --- seal --------------------------------------------------------------------------------------
@@ -171,6 +171,7 @@ def test_sealing_a_closed_session(axiom: Call, home: Path, session: Path) -> Non
         "sealed": ["000001.axs"],
         "entries": end.seq,
         "head_hash": end.chain.hex(),
+        "why_none": None,
     }
     assert [r.session for r in read_ledger(ledger_path(home, "main"))] == [
         session.name,
@@ -178,7 +179,8 @@ def test_sealing_a_closed_session(axiom: Call, home: Path, session: Path) -> Non
     ]
     assert axiom("verify", folder.name).code == 0
     before = contents(home)
-    assert axiom("journal", "seal", folder.name, "--json").document["sealed"] == []
+    again = axiom("journal", "seal", folder.name, "--json").document
+    assert (again["sealed"], again["why_none"]) == ([], "every segment was sealed before")
     assert contents(home) == before
 
 
@@ -217,6 +219,11 @@ def test_a_dead_session_is_ended_only_when_asked(axiom: Call, home: Path, sessio
     end = state_and_end(dead)[1]
     document = axiom("journal", "seal", dead.name, "--json").document
     assert (document["state"], document["sealed"]) == ("crashed", [])
+    assert "--close" in document["why_none"]
+    assert (
+        "nothing sealed: its last segment is not finished"
+        in axiom("journal", "seal", dead.name).out
+    )
     assert {k: v for k, v in contents(dead).items() if k in before} == before
     document = axiom("journal", "seal", dead.name, "--close", "--json").document
     assert (document["state"], document["entries"]) == ("sealed", end.seq)
@@ -230,5 +237,29 @@ def test_a_damaged_session_is_not_sealed(axiom: Call, session: Path) -> None:
     data = bytearray(segment.read_bytes())
     data[len(data) // 2] ^= 1
     segment.write_bytes(data)
-    assert "JOURNAL_CORRUPT" in axiom("journal", "seal", folder.name).refusal
+    assert "JOURNAL_CORRUPT" in axiom("journal", "seal", folder.name).damage
     assert segment.read_bytes() == data
+
+
+@pytest.mark.parametrize("state", ["crashed", "closed"])
+def test_a_cut_journal_is_not_blessed(axiom: Call, session: Path, state: str) -> None:
+    """Cut before its acknowledged end it is refused as recovery refuses it, whatever could still be
+    sealed of it; every byte stays."""
+    folder = session.parent / f"2026-11-20-sim-{UID}"
+    writer = begin(folder)
+    if state == "closed":
+        writer.close()
+        cut = folder
+    else:
+        cut = folder.with_name(f"{folder.name}-2")
+        shutil.copytree(folder, cut)
+        writer.close()
+    segment = cut / "000001.axj"
+    segment.write_bytes(segment.read_bytes()[: segment.stat().st_size // 2])
+    assert state_and_end(cut)[0] == state
+    before = contents(cut)
+    for words in ((), ("--close",)):
+        assert "JOURNAL_CORRUPT" in axiom("journal", "seal", cut.name, *words).damage
+        assert {k: v for k, v in contents(cut).items() if not k.endswith("lock")} == {
+            k: v for k, v in before.items() if not k.endswith("lock")
+        }

@@ -509,7 +509,7 @@ def test_a_ledger_copy_dies_at_every_step(tmp_path: Path) -> None:
         copy_ledger(whole.splitlines(keepends=True)[0], two, sessions)
         with pytest.raises(JournalError):
             copy_ledger(whole, two, sessions, files=Dying(step))
-        assert len(read_ledger(two)) in (1, 2)
+        assert len(read_ledger(two)) in (1, 2, 3)
         assert copy_ledger(whole, two, sessions).records == 3
         assert two.read_bytes() == whole
 

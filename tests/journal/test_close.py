@@ -31,6 +31,9 @@ GROUPS = make_groups([2, 1, 3] * 3)
 SMALL = WriterOptions(segment_size_bytes=300)
 
 
+NO_MANIFEST = "no manifest: the program and machine that wrote it are not known"
+
+
 def test_an_orderly_session_is_sealed_and_recorded(tmp_path: Path) -> None:
     """After closing the folder is sealed, the ledger has its head, and verify agrees; again
     changes nothing."""
@@ -41,7 +44,7 @@ def test_an_orderly_session_is_sealed_and_recorded(tmp_path: Path) -> None:
     (record,) = read_ledger(ledger)
     assert (record.session, record.uid, record.head_hash) == (NAME, UID, head[1].hex())
     report = verify_session(folder, ledger=ledger)
-    assert (report.ok, report.closed, report.notes) == (True, True, ())
+    assert (report.ok, report.closed, report.notes) == (True, True, (NO_MANIFEST,))
     files = {path: path.read_bytes() for path in folder.iterdir()}
     assert close_session(folder, ledger) == closed
     assert len(read_ledger(ledger)) == 1
@@ -96,7 +99,7 @@ def test_dying_at_every_step_of_closing(tmp_path: Path) -> None:
         assert closed.head_seq == 19
         assert len(read_ledger(ledger)) == 1
         report = verify_session(folder, ledger=ledger)
-        assert (report.ok, report.closed, report.notes) == (True, True, ()), steps
+        assert (report.ok, report.closed, report.notes) == (True, True, (NO_MANIFEST,)), steps
         files = {path.name: path.read_bytes() for path in folder.glob("*.axs")}
         assert files == (sealed or files)
         sealed = files
@@ -144,4 +147,4 @@ def test_a_copied_folder_needs_no_ledger(tmp_path: Path) -> None:
     for ledger in (None, tmp_path / "ledger.axl"):
         report = verify_session(tmp_path / NAME, ledger=ledger)
         assert report.ok
-        assert "ledger" in report.notes[0]
+        assert "ledger" in report.notes[1]

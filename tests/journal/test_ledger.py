@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from journal.errors import LedgerCorrupt
-from journal.ledger import LedgerRecord, append_record, read_ledger
+from journal.ledger import LedgerRecord, append_record, ledger_bytes, read_ledger
 from journal.verify import read_ledger as read_alone
 from journal.verify import verify_ledger
 from tests.journal.journals import FAST
@@ -56,8 +56,7 @@ def test_the_same_end_is_recorded_once(tmp_path: Path) -> None:
 
 
 def test_every_change_of_a_byte_shows(tmp_path: Path) -> None:
-    """One changed byte anywhere is refused by both readers, or (in the last newline) read as a
-    line that was never finished."""
+    """J: one changed byte anywhere is refused by both readers, also in the last newline."""
     path = tmp_path / "ledger.axl"
     fill(path)
     whole = path.read_bytes()
@@ -65,14 +64,28 @@ def test_every_change_of_a_byte_shows(tmp_path: Path) -> None:
         damaged = bytearray(whole)
         damaged[at] ^= 1
         path.write_bytes(damaged)
-        _, problems, notes = read_alone(path)
-        assert problems or notes, at
-        if at == len(whole) - 1:
-            assert len(read_ledger(path)) == 4
-        else:
-            assert problems
-            with pytest.raises(LedgerCorrupt):
-                read_ledger(path)
+        assert read_alone(path)[1], at
+        with pytest.raises(LedgerCorrupt):
+            read_ledger(path)
+
+
+@pytest.mark.parametrize("records", [1, 5])
+@pytest.mark.parametrize("bit", range(8))
+def test_a_changed_last_newline_is_damage(tmp_path: Path, records: int, bit: int) -> None:
+    """Each bit of the last newline: both readers refuse it with its place, nothing may be appended,
+    and the record is not lost to the next session."""
+    path = tmp_path / "ledger.axl"
+    fill(path)
+    lines = path.read_bytes().splitlines(keepends=True)[:records]
+    damaged = bytearray(b"".join(lines))
+    damaged[-1] ^= 1 << bit
+    path.write_bytes(damaged)
+    for refused in (read_ledger, fill, ledger_bytes):
+        with pytest.raises(LedgerCorrupt, match=f"newline.*offset {len(damaged) - 1}"):
+            refused(path)
+    assert path.read_bytes() == damaged
+    (problem,) = read_alone(path)[1]
+    assert (problem.code, problem.offset) == ("LEDGER_CORRUPT", len(damaged) - 1)
 
 
 def test_a_dropped_or_exchanged_record_shows(tmp_path: Path) -> None:
@@ -93,16 +106,35 @@ def test_a_dropped_or_exchanged_record_shows(tmp_path: Path) -> None:
 
 
 def test_a_torn_last_line_is_replaced(tmp_path: Path) -> None:
-    """An append cut at any byte was never acknowledged: the next append takes its place."""
+    """An append cut at any byte was never acknowledged: the next append takes its place. Cut at
+    its newline it is whole by its hash, and counts."""
     path = tmp_path / "ledger.axl"
     records = fill(path)
     whole = path.read_bytes()
     start = whole.rstrip(b"\n").rfind(b"\n") + 1
     for length in range(start, len(whole)):
         path.write_bytes(whole[:length])
-        assert read_ledger(path) == tuple(records[:4])
+        expected = 5 if length == len(whole) - 1 else 4
+        assert read_ledger(path) == tuple(records[:expected])
+        alone, problems, notes = read_alone(path)
+        assert (len(alone), problems, len(notes)) == (expected, [], int(length > start))
         assert fill(path) == records
         assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("lost", [b"", b"\0"])
+def test_a_newline_that_never_reached_the_disk_is_written_first(
+    tmp_path: Path, lost: bytes
+) -> None:
+    """The record counts, also in a copy, and the next append goes behind it."""
+    path = tmp_path / "ledger.axl"
+    records = fill(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + lost)
+    assert ledger_bytes(path) == whole
+    added = append_record(path, session="later", uid="0" * 12, head_seq=1, head_hash=b"")
+    assert read_ledger(path) == (*records, added)
+    assert path.read_bytes().startswith(whole)
 
 
 def test_appenders_take_turns(tmp_path: Path) -> None:

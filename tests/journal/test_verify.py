@@ -398,5 +398,20 @@ def test_a_sealed_copy_alone_is_enough(tmp_path: Path) -> None:
     for path in (tmp_path / "s").glob("*.axs"):
         shutil.copy(path, tmp_path / "copy")
     report = verify_session(tmp_path / "copy")
-    assert (report.ok, report.closed, len(report.notes)) == (True, True, 2)
+    assert (report.ok, report.closed, len(report.notes)) == (True, True, 3)
     assert read_all(tmp_path / "copy") == flat(GROUPS)
+
+
+def test_without_the_decompressor_it_says_which_package(tmp_path: Path) -> None:
+    """A Python that lacks zstandard: one line that names it, exit 2."""
+    (tmp_path / "zstandard.py").write_text("raise ModuleNotFoundError('zstandard')")
+    done = subprocess.run(
+        (sys.executable, "-B", str(SCRIPT), str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(tmp_path)},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install zstandard" in done.stderr
+    assert done.stderr.count("\n") == 1
