@@ -46,9 +46,14 @@ def told_as_user_error(*kinds: type[Exception]) -> Iterator[None]:
     """Turn a room's own errors about bad input into ``UserError``, message kept.
 
     A verb names the kinds it expects (``JournalError``, ``MarketError``, …); any other error is a
-    bug and passes.
+    bug and passes. An error that says that something is damaged is an answer, and a bad one.
     """
     try:
         yield
     except kinds as error:
-        raise UserError(str(error)) from error
+        raise UserError(str(error), exit_code=exit_code_of(error)) from error
+
+
+def exit_code_of(error: Exception) -> int:
+    """``EXIT_BAD`` for a room's error about damage (its ``damage`` is true), else 2."""
+    return EXIT_BAD if getattr(error, "damage", False) else EXIT_COULD_NOT_RUN

@@ -44,10 +44,29 @@ def load_config(path: Path | None, base: Config | None = None) -> Config:
     start = base or DEFAULTS
     if path is None:
         return start
+    tree = read_toml(path)
     try:
-        return merge(start, read_toml(path))
+        check_types(tree)
+        return merge(start, tree)
     except ConfigError as error:
         raise UserError(f"{path}: {error}") from error
+
+
+_TYPES: Final = {"int": "a whole number", "bool": "true or false", "str": "a word in quotes"}
+
+
+def check_types(tree: dict[str, object]) -> None:
+    """Raise ``ConfigError`` for a known setting whose value is of another type than it has."""
+    from engine.config import ConfigError, setting_specs
+
+    for spec in setting_specs():
+        section, _, name = spec.key.partition(".")
+        values = tree.get(section)
+        if not isinstance(values, dict) or name not in values:
+            continue
+        value = values[name]
+        if type(value).__name__ != spec.type:
+            raise ConfigError(f"{spec.key} is {_TYPES[spec.type]}, not {value!r}")
 
 
 def load_rulebook(common: Common) -> Rulebook:

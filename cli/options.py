@@ -1,8 +1,8 @@
 """The options that every verb takes, declared once.
 
-Lives here: ``common_options`` and the value it hands to a verb. May import: click, ``cli.paths``,
-``cli.errors``. Always holds: a verb gets a home that is absolute and a desk id that is one.
-Start reading at ``common_options``.
+Lives here: ``common_options``, ``recorded_options``, and the value they hand to a verb. May import:
+click, ``cli.paths``, ``cli.errors``. Always holds: a verb gets a home that is absolute and a desk
+id that is one. Start reading at ``common_options``.
 """
 
 from __future__ import annotations
@@ -57,6 +57,23 @@ def common_options(verb: Verb) -> Verb:
     for option in reversed(_OPTIONS):
         with_common = option(with_common)
     return with_common  # type: ignore[return-value]
+
+
+def recorded_options(verb: Verb) -> Verb:
+    """As ``common_options``, for a verb that answers from what was recorded, or reads no setting:
+    a configuration is refused, since it would be ignored."""
+
+    @functools.wraps(verb)
+    def without_config(*arguments: Any, common: Common, **named: Any) -> Any:
+        if common.config is not None:
+            path = click.get_current_context().command_path
+            raise UserError(
+                f"'{path}' reads no configuration: leave --config out; 'axiom whatif' runs a"
+                " session under another one"
+            )
+        return verb(*arguments, common=common, **named)
+
+    return common_options(without_config)  # type: ignore[return-value]
 
 
 def _config_file(text: str | None) -> Path | None:

@@ -35,12 +35,12 @@ def resolve_home(option: str | None, environment: Mapping[str, str] = os.environ
     another place in every folder, so it raises ``UserError``.
     """
     if option:
-        return _absolute(option)
+        return _folder(_absolute(option), "--home")
     variable = environment.get(HOME_VARIABLE)
     if variable:
         if not Path(variable).expanduser().is_absolute():
             raise UserError(f"{HOME_VARIABLE} is '{variable}': make it an absolute path")
-        return _absolute(variable)
+        return _folder(_absolute(variable), HOME_VARIABLE)
     return _platform_home()
 
 
@@ -124,6 +124,14 @@ def _begun(session: Path) -> tuple[int, str]:
         return manifest.created_ts, session.name
     ages = [entry.stat().st_mtime_ns for entry in os.scandir(session) if entry.is_file()]
     return min(ages, default=session.stat().st_mtime_ns), session.name
+
+
+def _folder(home: Path, said_by: str) -> Path:
+    """``home`` itself, unless something that is no folder stands there or above it."""
+    there = next(place for place in (home, *home.parents) if os.path.lexists(place))
+    if os.path.exists(there) and not os.path.isdir(there):
+        raise UserError(f"{there} is a file, not a folder: choose another home with {said_by}")
+    return home
 
 
 def _absolute(text: str) -> Path:

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from cli.errors import UserError
+from cli.errors import UserError, exit_code_of
 from cli.output import clean
 from events.envelope import EnvelopeError, decode_envelope
 from events.session import SessionOpened
@@ -123,7 +123,7 @@ def first_fact(folder: Path) -> SessionOpened:
             data = next((entry.data for entry in reader), None)
         event = None if data is None else current_event(decode_envelope(data))
     except (JournalError, EnvelopeError, ValueError) as error:
-        raise UserError(clean(str(error))) from error
+        raise UserError(clean(str(error)), exit_code=exit_code_of(error)) from error
     if not isinstance(event, SessionOpened):
         raise UserError(f"{folder} holds no session yet: its first entry is not SessionOpened")
     return event

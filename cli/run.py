@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -233,6 +234,14 @@ def figures(report: RunReport) -> dict[str, Any]:
         "head_hash": report.head_hash,
         "folder": str(report.folder),
     }
+
+
+def called_as() -> str:
+    """What a person types for this program: its name where the shell finds it, else its path."""
+    if shutil.which("axiom") is not None:
+        return "axiom"
+    path = Path(sys.argv[0])
+    return str(path) if path.name == "axiom" else f"{sys.executable} -m cli.main"
 
 
 def rupees(paise: int) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.errors import EXIT_GOOD, told_as_user_error
-from cli.options import Common, common_options
+from cli.options import Common, recorded_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ _INDENT: Final = "  "
 @click.option(
     "--path", metavar="P", help="One value of it: account.realised_paise, quotes[NIFTYFUT]."
 )
-@common_options
+@recorded_options
 def command(session: str, place: str, path: str | None, common: Common) -> int:
     """The engine's whole state after entry SEQ of a SESSION, or after the last entry at or before
     TIME (IST).

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.errors import EXIT_BAD, EXIT_GOOD, UserError, told_as_user_error
-from cli.options import Common, common_options
+from cli.options import Common, recorded_options
 
 if TYPE_CHECKING:
     from journal.ledger import LedgerCopy
@@ -27,7 +27,7 @@ _LEDGER_PROBLEMS: Final = {
 @click.command("backup")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("sessions", metavar="[SESSION]...", nargs=-1)
-@common_options
+@recorded_options
 def command(folder: Path, sessions: tuple[str, ...], common: Common) -> int:
     """Copy a desk's sessions (all, or those named) and its ledger to DIR; again: what is new.
 

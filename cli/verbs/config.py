@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.errors import EXIT_BAD, EXIT_GOOD
-from cli.load import load_config, read_toml
-from cli.options import Common, common_options
+from cli.load import check_types, load_config, read_toml
+from cli.options import Common, common_options, recorded_options
 
 if TYPE_CHECKING:
     from engine.config import Config
@@ -56,7 +56,7 @@ def show_config(policy: bool, common: Common) -> None:
 
 @command.command(name="check")
 @click.argument("file", type=click.Path(path_type=Path))
-@common_options
+@recorded_options
 def check_config(file: Path, common: Common) -> int:
     """Check a configuration FILE: exit code 1 when a run would refuse it.
 
@@ -71,6 +71,7 @@ def check_config(file: Path, common: Common) -> int:
     problems: list[str] = []
     changed: list[dict[str, Any]] = []
     try:
+        check_types(tree)
         changed = _changes(merge(DEFAULTS, tree))
     except ConfigError as error:
         problems.append(str(error))

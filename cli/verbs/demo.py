@@ -22,6 +22,7 @@ from cli.options import Common, common_options
 from cli.output import say
 from cli.run import (
     SEED_MAX,
+    called_as,
     close_day,
     figures,
     run_day,
@@ -158,7 +159,7 @@ def _tell(document: dict[str, Any], took_s: float) -> None:
     )
     click.echo(f"session: {document['session']}")
     click.echo(f"head: {document['head_hash']} (keep it elsewhere: axiom verify --head)")
-    say(f"took {took_s:.0f} s; ask on: axiom why latest --underlying NIFTY --at 11:30")
+    say(f"took {took_s:.0f} s; ask on: {called_as()} why latest --underlying NIFTY --at 11:30")
 
 
 def _terminal() -> bool:

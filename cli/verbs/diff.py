@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.errors import UserError, told_as_user_error
-from cli.options import Common, common_options
+from cli.options import Common, recorded_options
 from cli.output import say
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("diff", epilog="Example: axiom diff 2026-11-20-backtest-1a2b3c4d5e6f latest --json")
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
-@common_options
+@recorded_options
 def command(before: str, after: str, common: Common) -> None:
     """Compare the decisions of sessions A and B: trades gained and lost in B, reasons and sizes
     changed.

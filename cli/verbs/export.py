@@ -6,12 +6,13 @@ is new or empty, so that no export is a mixture of two; the same session gives t
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from cli.errors import UserError, told_as_user_error
-from cli.options import Common, common_options
+from cli.options import Common, recorded_options
 
 
 @click.command(name="export")
@@ -20,7 +21,7 @@ from cli.options import Common, common_options
     "--to", "target", metavar="DIR", required=True, type=click.Path(path_type=Path),
     help="A folder that is new or empty.",
 )  # fmt: skip
-@common_options
+@recorded_options
 def command(session: str, target: Path, common: Common) -> None:
     """Write the ticks and every contract of a SESSION as Parquet files into a folder.
 
@@ -37,8 +38,12 @@ def command(session: str, target: Path, common: Common) -> None:
     folder = common.session(session)
     first_fact(folder)  # nothing is made in a folder that holds no session
     place = _empty(target)
+    unsaid: list[str] = []  # said with the answer, so that a refusal stays one line
+    hear = say if sys.stderr.isatty() else unsaid.append
     with told_as_user_error(JournalError, ProjectionError):
-        files = export_session(folder, place, say=say)
+        files = export_session(folder, place, say=hear)
+    for line in unsaid:
+        say(line)
     rows = [
         {"file": str(f.file), "contract": f.contract, "rows": f.rows, "sha256": f.sha256}
         for f in files

@@ -13,7 +13,7 @@ import click
 
 from cli.errors import EXIT_BAD, EXIT_GOOD, told_as_user_error
 from cli.load import load_rulebook
-from cli.options import Common, common_options
+from cli.options import Common, recorded_options
 
 if TYPE_CHECKING:
     from adapters.markets.chain_report import ChainReport
@@ -31,7 +31,7 @@ def command() -> None:
 
 @command.command(name="chain")
 @click.argument("file", type=click.Path(path_type=Path))
-@common_options
+@recorded_options
 def import_chain(file: Path, common: Common) -> int:
     """Check and describe a day of option-chain snapshots (Parquet).
 

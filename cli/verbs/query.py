@@ -10,13 +10,13 @@ from __future__ import annotations
 import click
 
 from cli.errors import UserError, told_as_user_error
-from cli.options import Common, common_options
+from cli.options import Common, recorded_options
 from cli.paths import LATEST
 
 
 @click.command(name="query")
 @click.argument("words", nargs=-1, metavar='[SESSION] "SELECT ..."')
-@common_options
+@recorded_options
 def command(words: tuple[str, ...], common: Common) -> None:
     """Run one read-only SELECT on the contracts of a session (default: latest).
 

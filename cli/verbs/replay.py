@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.errors import EXIT_BAD, EXIT_GOOD, told_as_user_error
-from cli.options import Common, common_options
+from cli.options import Common, recorded_options
 from cli.output import say
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.command("replay", epilog="Example: axiom replay latest --until 11:30 --json")
 @click.argument("session")
 @click.option("--until", metavar="SEQ|TIME", help="Stop after this entry or session time.")
-@common_options
+@recorded_options
 def command(session: str, until: str | None, common: Common) -> int:
     """Re-derive everything from a SESSION's facts and compare it with what was recorded.
 

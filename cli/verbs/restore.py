@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.errors import EXIT_BAD, EXIT_GOOD, UserError, told_as_user_error
-from cli.options import Common, common_options
+from cli.options import Common, recorded_options
 
 if TYPE_CHECKING:
     from cli.copies import CopyRow
@@ -31,7 +31,7 @@ _LEDGER_NOTES: Final = {
 @click.command("restore")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--session", "names", metavar="SESSION", multiple=True, help="Only this; repeatable.")
-@common_options
+@recorded_options
 def command(folder: Path, names: tuple[str, ...], common: Common) -> int:
     """Bring the sessions of a backup in DIR back into the home, and verify them.
 

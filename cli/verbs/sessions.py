@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import Common, common_options
+from cli.errors import EXIT_BAD, EXIT_GOOD
+from cli.options import Common, recorded_options
 
 if TYPE_CHECKING:
     from cli.recorded import SessionRow
 
 
 @click.command(name="sessions")
-@common_options
-def command(common: Common) -> None:
+@recorded_options
+def command(common: Common) -> int:
     """List the sessions of a desk, the one begun last at the end.
+
+    Exit code 1 when the desk's ledger is damaged; what is there is listed all the same.
 
     State: running (an engine writes it), open (left in order, not ended), crashed (its engine
     died), closed, sealed, damaged (ask 'axiom verify'), missing (in the ledger, folder gone).
@@ -30,7 +33,7 @@ def command(common: Common) -> None:
     """
     from cli.output import say, show, table, write_json
 
-    rows = _rows(common)
+    rows, good = _rows(common)
     if common.json:
         write_json(rows)
     elif rows:
@@ -39,6 +42,7 @@ def command(common: Common) -> None:
         _say_how_to_go_on(rows)
     else:
         say(f"desk '{common.desk}' has no session in {common.home} yet: try 'axiom demo'")
+    return EXIT_GOOD if good else EXIT_BAD
 
 
 def _say_how_to_go_on(rows: list[SessionRow]) -> None:
@@ -51,8 +55,9 @@ def _say_how_to_go_on(rows: list[SessionRow]) -> None:
         say(f"to go on with a crashed day: axiom backtest MARKET --resume {left[-1]}")
 
 
-def _rows(common: Common) -> list[SessionRow]:
-    """The ledger's missing sessions, then what is there in the order of beginning."""
+def _rows(common: Common) -> tuple[list[SessionRow], bool]:
+    """The ledger's missing sessions, then what is there in the order of beginning; and whether
+    the ledger is what was written."""
     from cli.output import say
     from cli.paths import list_sessions, sessions_folder
     from cli.recorded import is_missing, missing_row, session_row
@@ -61,10 +66,12 @@ def _rows(common: Common) -> list[SessionRow]:
     from journal.session_folder import ledger_path
 
     folder = sessions_folder(common.home, common.desk)
+    good = True
     try:
         records = read_ledger(ledger_path(common.home, common.desk))
     except LedgerCorrupt as error:
         say(f"axiom: {error}")
-        records = ()
+        records, good = (), False
     missing = [missing_row(r, common.desk) for r in records if is_missing(r, folder)]
-    return missing + [session_row(p, common.desk) for p in list_sessions(common.home, common.desk)]
+    there = [session_row(p, common.desk) for p in list_sessions(common.home, common.desk)]
+    return missing + there, good

@@ -9,13 +9,13 @@ from __future__ import annotations
 import click
 
 from cli.errors import UserError
-from cli.options import Common, common_options
+from cli.options import Common, recorded_options
 from cli.paths import LATEST
 
 
 @click.command(name="tui")
 @click.argument("session", default=LATEST)
-@common_options
+@recorded_options
 def command(session: str, common: Common) -> int:
     """Open the terminal UI on a SESSION (default: latest); it follows one that is running.
 

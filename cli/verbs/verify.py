@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.errors import EXIT_BAD, EXIT_GOOD, UserError
-from cli.options import Common, common_options
+from cli.options import Common, recorded_options
 
 if TYPE_CHECKING:
     from journal.verify import Problem, VerifyReport
@@ -29,7 +29,7 @@ _OWN_FILES: Final = ("watermark", "manifest.json")
 @click.command(name="verify")
 @click.argument("session")
 @click.option("--head", metavar="HASH", help="The head hash you kept elsewhere, to compare with.")
-@common_options
+@recorded_options
 def command(session: str, head: str | None, common: Common) -> int:
     """Check a session's integrity: chain, CRCs, seals, group marks, manifest, ledger.
 

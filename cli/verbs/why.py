@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.errors import UserError, told_as_user_error
-from cli.options import Common, common_options
+from cli.options import Common, recorded_options
 from cli.paths import LATEST
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _CLOSE_MATCHES: Final = 3
 @click.option("--to", "end", metavar="T", help="Over a window up to this time, included.")
 @click.option("--contract", metavar="SYMBOL", help="Why not, or why, this contract.")
 @click.option("--counterfactual", is_flag=True, help="The least change that would have traded.")
-@common_options
+@recorded_options
 def command(
     session: str,
     underlying: str | None,

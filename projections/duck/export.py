@@ -44,6 +44,7 @@ _ORDER: Final[dict[str, str]] = {
 """The order of a contract's rows where ``seq`` alone does not fix it."""
 
 _FEW_VALUES: Final = ("instrument", "token", "packet_bytes", "last_units", "bid_units", "ask_units")
+_WRITE_TO_DO: Final = "free some space there, or choose another folder"
 _LEFT_OUT: Final = ("status",)
 """It says when it was published: no two exports of it are the same."""
 
@@ -82,9 +83,9 @@ def export_session(
     except QueryRefused as error:
         raise ProjectionError(str(error)) from error
     except duckdb.Error as error:
-        raise ProjectionError(f"the export failed: {first_line(error)}") from error
+        raise ProjectionError(f"the export failed: {first_line(error)}; {_WRITE_TO_DO}") from error
     except OSError as error:
-        raise ProjectionError(f"the export cannot be written: {error}") from error
+        raise ProjectionError(f"the export cannot be written: {error}; {_WRITE_TO_DO}") from error
 
 
 def _export(connection: duckdb.DuckDBPyConnection, name: str, to_dir: Path) -> ExportedFile:

@@ -48,6 +48,13 @@ class Answer(NamedTuple):
         assert self.err.count("\n") == 1, self.err
         return self.err
 
+    @property
+    def damage(self) -> str:
+        """The one line of a call whose answer is that the journal is damaged, exit code 1."""
+        assert (self.code, self.out) == (1, ""), self
+        assert self.err.count("\n") == 1, self.err
+        return self.err
+
 
 Call = Callable[..., Answer]
 

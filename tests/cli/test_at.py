@@ -126,7 +126,7 @@ def test_a_damaged_journal_is_refused(axiom: Call, session: Path) -> None:
     data = bytearray(segment.read_bytes())
     data[len(data) // 2] ^= 1
     segment.write_bytes(data)
-    assert "JOURNAL_CORRUPT" in axiom("at", "latest", "15:00").refusal
+    assert "JOURNAL_CORRUPT" in axiom("at", "latest", "15:00").damage
 
 
 def test_without_checkpoints_the_answer_is_the_same(axiom: Call, session: Path) -> None:

@@ -24,7 +24,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
 """A question of each verb about a session."""
 
 JUDGES = ("verify", "replay")
-"""The verbs to which a damaged journal is an answer; to the others it is in the way."""
+"""The verbs that answer about damage at length; the others name it in one line."""
 
 
 def asked(question: str, session: str | Path, target: Path) -> list[str]:
@@ -38,7 +38,8 @@ def asked(question: str, session: str | Path, target: Path) -> list[str]:
 def test_what_is_no_session_is_refused(
     axiom: Call, home: Path, session: Path, tmp_path: Path, question: str, wrong: str
 ) -> None:
-    """One line, exit 2, with and without --json; every byte of the home as before."""
+    """One line, exit 2 (1 where it is damage), with and without --json; every byte of the home as
+    before."""
     place: str | Path = tmp_path / "place"
     if wrong == "no id":
         place = "2026-01-01-sim-000000000000"
@@ -51,15 +52,16 @@ def test_what_is_no_session_is_refused(
         part = (session / "000001.axs").read_bytes()[:50]
         (Path(place) / "000001.axs").write_bytes(part)
     before = contents(tmp_path)
+    half = wrong == "half a header"  # it looked, and what it saw is bad
     words = (
         ["tui", str(place)] if question == "tui" else asked(question, place, tmp_path / "target")
     )
-    if question in JUDGES and wrong == "half a header":
-        assert axiom(*words).code == 1  # it looked, and what it saw is bad
+    if question in JUDGES and half:
+        assert axiom(*words).code == 1
     else:
-        assert axiom(*words).refusal
+        assert axiom(*words).damage if half else axiom(*words).refusal
         if question != "tui":
-            assert axiom(*words, "--json").refusal
+            assert axiom(*words, "--json").damage if half else axiom(*words, "--json").refusal
     assert contents(tmp_path) == before
 
 

@@ -91,4 +91,4 @@ def test_what_cannot_be_compared_is_one_line(axiom: Call, session: Path, tmp_pat
     data = bytearray(segment.read_bytes())
     data[-1] ^= 1
     segment.write_bytes(data)
-    assert "JOURNAL_CORRUPT" in axiom("diff", "latest", "latest").refusal
+    assert "JOURNAL_CORRUPT" in axiom("diff", "latest", "latest").damage

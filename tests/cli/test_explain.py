@@ -89,3 +89,15 @@ def test_nothing_of_a_desk_is_read(axiom: Call, tmp_path: Path) -> None:
     home = tmp_path / "nowhere"
     assert axiom("explain", "FEED_GAP", "--home", home).code == 0
     assert not home.exists()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_explained_with_its_gates_and_codes(axiom: Call, stage: str) -> None:
+    """By its name or its number, in any case; all eleven."""
+    document = axiom("explain", stage, "--json").document
+    assert document["stage"] == stage
+    assert {row["code"] for row in document["codes"]} == {
+        row.code for row in REASONS if row.stage == stage
+    }
+    assert axiom("explain", stage.partition("_")[0].lower(), "--json").document == document
+    assert document["stage_title"] in axiom("explain", stage.lower()).out

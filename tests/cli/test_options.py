@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Call
 from tests.cli.test_main import call
 
 
@@ -45,3 +46,32 @@ def test_what_cannot_be_resolved_is_refused(
     out, err = capfd.readouterr()
     assert out == ""
     assert said in err
+
+
+IGNORING = (
+    "replay", "verify", "why", "query", "at", "journal info", "journal cat", "journal tail",
+    "journal seal", "tui", "sessions", "config check", "import chain", "backup", "restore",
+    "explain", "diff", "export",
+)  # fmt: skip
+"""Every verb that reads no configuration."""
+
+
+@pytest.mark.parametrize("verb", IGNORING)
+def test_a_configuration_that_would_be_ignored_is_refused(
+    axiom: Call, tmp_path: Path, verb: str
+) -> None:
+    """One line, exit 2, before anything is looked at."""
+    config = tmp_path / "a.toml"
+    config.write_text("[risk]\nnonsense = 1\n")
+    to = ["--to", str(tmp_path / "t")] if verb == "export" else []
+    words = {"diff": ["a", "b"], "at": ["a", "1"], "sessions": [], "tui": []}.get(verb, ["a"])
+    line = axiom(*verb.split(), *words, *to, "--config", config, "--home", tmp_path).refusal
+    assert f"'axiom {verb}' reads no configuration" in line
+
+
+def test_a_home_that_is_a_file_or_lies_in_one_is_refused(axiom: Call, tmp_path: Path) -> None:
+    """Named in one line, before anything is looked for in it."""
+    file = tmp_path / "file"
+    file.touch()
+    for home in (file, file / "deeper"):
+        assert f"{file} is a file, not a folder" in axiom("sessions", "--home", home).refusal

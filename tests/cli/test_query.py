@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Call, contents
+from tests.cli.test_main import ROOT
 
 COUNT = "select reason, count(*) n from v1.decisions group by 1 order by n desc, 1"
 
@@ -78,4 +84,16 @@ def test_half_a_journal_is_refused(axiom: Call, session: Path) -> None:
     """A cut segment is named where the projection would be built from it."""
     segment = session / "000001.axs"
     segment.write_bytes(segment.read_bytes()[: segment.stat().st_size // 2])
-    assert "JOURNAL_CORRUPT" in axiom("query", "select 1 one").refusal
+    assert "JOURNAL_CORRUPT" in axiom("query", "select 1 one").damage
+
+
+def test_a_path_that_the_locale_cannot_write(built: Path, tmp_path: Path) -> None:
+    """In an ASCII locale a session whose path is not ASCII answers as anywhere."""
+    copy = shutil.copytree(built, tmp_path / "désk" / built.name)
+    words = [sys.executable, "-m", "cli.main", "query", str(copy), "select 1 one", "--json"]
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        words, cwd=ROOT, env={**os.environ, **locale}, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout) == [{"one": 1}]

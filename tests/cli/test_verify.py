@@ -137,3 +137,11 @@ def test_a_ledger_that_was_cut_shows_against_its_head(axiom: Call, session: Path
     )
     kept = axiom("verify", session.parent.parent, "--head", head, "--json")
     assert [problem["code"] for problem in kept.document["problems"]] == ["HEAD_DIFFERS"]
+
+
+def test_a_missing_manifest_is_a_note(axiom: Call, session: Path) -> None:
+    """It proves nothing, so it is no problem; that it is gone is said."""
+    (session / "manifest.json").unlink()
+    answer = axiom("verify", "latest", "--json")
+    assert (answer.code, answer.document["problems"]) == (0, [])
+    assert any("no manifest" in note for note in answer.document["notes"])
