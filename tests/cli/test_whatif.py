@@ -109,6 +109,6 @@ def test_what_is_missing_is_asked_for(axiom: Call, session: Path, tmp_path: Path
     data = bytearray(segment.read_bytes())
     data[-1] ^= 1
     segment.write_bytes(data)
-    assert "JOURNAL_CORRUPT" in axiom("whatif", "latest", "--config", good).refusal
+    assert "JOURNAL_CORRUPT" in axiom("whatif", "latest", "--config", good).damage
     derived = session.parent.parent / "derived"
     assert not derived.exists() or list(derived.iterdir()) == []
