@@ -78,6 +78,13 @@ class LogEnd(msgspec.Struct, frozen=True):
     group_open: bool = False
 
 
+class OpenGroup(tuple[bytes, ...]):
+    """Envelopes that begin a group whose rest is not known: recovery finds it as if the engine had
+    died here. What is taken next must be that rest."""
+
+    __slots__ = ()
+
+
 class SessionLog:
     """The open end of one session. Not thread-safe; one owner."""
 
@@ -142,11 +149,11 @@ class SessionLog:
             self._unsynced.append(group)
 
     def _take_group(self, group: Sequence[bytes]) -> None:
-        self._group_open = False
+        self._group_open = type(group) is OpenGroup
         limit = self._options.block_size_bytes
         parts = self._parts
         chain = self.head_hash
-        last = len(group) - 1
+        last = -1 if self._group_open else len(group) - 1
         for index, data in enumerate(group):
             size = len(data)
             if parts and self._part_bytes + size + WORD_BYTES > limit:

@@ -46,7 +46,7 @@ from events.session import (
 from journal.checkpointer import Checkpointer, Counts
 from journal.checkpoints import CheckpointKey, Newest, newest_checkpoint
 from journal.files import OS_FILES, Files
-from journal.log import WriterOptions
+from journal.log import OpenGroup, WriterOptions
 from journal.manifest import describe_session, write_manifest
 from journal.seal import spawn_seal
 from journal.session_folder import make_session_folder
@@ -113,8 +113,8 @@ class Runner:
     def group(self, ts: int, event: Event) -> list[Derived]:
         """As ``fact``; gives the derivations.
 
-        A fact on which the core fails is journaled alone before ``CoreFault`` passes: it came, and
-        whoever looks into the fault needs it.
+        A fact on which the core fails is journaled alone before ``CoreFault`` passes, as a group
+        whose rest is not known: it came, and what it leads to is still to be derived.
         """
         seq = self._writer.head_seq + 1
         group = [encode_fact(seq, ts, event)]
@@ -122,7 +122,8 @@ class Runner:
         try:
             derived = self.core.step(seq, ts, event)
         except CoreFault:
-            self._writer.wait_durable(self._writer.append(group), DURABLE_DEADLINE_S)
+            last = self._writer.append(OpenGroup(group))
+            self._writer.wait_durable(last, DURABLE_DEADLINE_S)
             raise
         for one in derived:
             group.append(one.data)

@@ -269,8 +269,8 @@ def test_a_state_without_canonical_bytes_stops_the_engine(
 def test_the_fact_that_broke_the_engine_is_in_the_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ENGINE_FAULT: the fact on which the core failed came, so it is journaled, alone and durable;
-    nothing follows it."""
+    """ENGINE_FAULT: the fact on which the core failed came, so it is journaled and durable, alone
+    in a group that is not ended."""
 
     def broken(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
         raise ZeroDivisionError("by nothing")
@@ -279,9 +279,11 @@ def test_the_fact_that_broke_the_engine_is_in_the_journal(
     with pytest.raises(CoreFault, match=r"ENGINE_FAULT: .*\(TimerTick\)"):
         run_small(tmp_path)
     (folder,) = tmp_path.iterdir()
-    kinds = [decode_envelope(one.data).kind for one in read_entries(folder)]
+    entries = list(read_entries(folder))
+    kinds = [decode_envelope(one.data).kind for one in entries]
     assert kinds.count("TimerTick") == 1
     assert kinds[-1] == "TimerTick"
+    assert [one.group_end for one in entries[-2:]] == [True, False]
     assert verify_session(folder).ok
 
 

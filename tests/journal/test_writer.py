@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from events.envelope import encode_envelope
 from journal.close import close_session
 from journal.errors import JournalClosed, JournalExists, SequenceGap
-from journal.log import WriterOptions
+from journal.log import OpenGroup, WriterOptions
 from journal.reader import JournalReader
 from journal.verify import verify_session
 from journal.writer import JournalWriter
@@ -43,6 +43,27 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [entry.seq for entry in entries] == list(range(1, 14))
     marks = [index == len(group) - 1 for group in groups for index in range(len(group))]
     assert [entry.group_end for entry in entries] == marks
+
+
+@pytest.mark.parametrize("reserve", [0, 1 << 16])
+def test_an_open_group_ends_with_its_rest(tmp_path: Path, reserve: int) -> None:
+    """What is taken as an open group has no end mark on the disk, is found as incomplete when the
+    journal is opened again, and ends with what is taken then."""
+    whole, group = make_groups([2, 3])
+    folder = tmp_path / "s"
+    options = WriterOptions(reserve_size_bytes=reserve)
+    with JournalWriter.create(folder, UID, options=options) as writer:
+        writer.append(whole)
+        writer.append(OpenGroup(group[:1]))
+        writer.close(final=False)
+    with JournalReader(folder) as reader:
+        assert [entry.group_end for entry in reader] == [False, True, False]
+    writer, tail = JournalWriter.resume(folder, options=options)
+    with writer:
+        assert list(tail.incomplete) == list(group[:1])
+        writer.append(group[1:])
+    assert read_all(folder) == flat([whole, group])
+    assert verify_session(folder).ok
 
 
 def test_the_chain_does_not_depend_on_batches(tmp_path: Path) -> None:
