@@ -166,8 +166,13 @@ def test_an_engine_from_before_there_was_a_replay_says_so(
         replay_with("HEAD", tmp_path, repository.history)
 
 
+BEFORE_REPLAY = ("intent_approved_v1",)
+"""Goldens of an engine from before there was a replay: it recorded, and can do no more."""
+REPLAYABLE = [pin for pin in load_pins() if pin.name not in BEFORE_REPLAY]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("pin", load_pins(), ids=lambda pin: pin.name)
+@pytest.mark.parametrize("pin", REPLAYABLE, ids=lambda pin: pin.name)
 def test_a_golden_is_identical_under_the_code_that_recorded_it(pin: Pin) -> None:
     """That code, taken out of the history and run, gives every byte again."""
     history = History()
