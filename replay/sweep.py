@@ -18,9 +18,9 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
+from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,10 +34,12 @@ from events.base import Event
 from events.decision import DecisionMade
 from events.orders import IntentApproved
 from events.session import InstrumentsLoaded, SessionOpened, Setting
-from replay.session import ReplayError, facts_of_session, told_as_replay_error
+from replay.session import PROGRESS_SEQS, ReplayError, facts_of_session, told_as_replay_error
 from replay.whatif import FACT_POLICY, mapped_facts
 
 if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+
     import polars
 
 RUNS_MAX: Final = 1_000
@@ -49,6 +51,8 @@ ROWS_VERSION: Final = 1
 """Of what a run keeps; another version's runs are not taken up again."""
 
 FOLDER_MODE: Final = 0o700
+TELL_S: Final = 0.25
+"""How often a sweep says how far it is, at least."""
 _ID_CHARS: Final = 16
 
 Value = int | bool | str
@@ -144,6 +148,11 @@ class SweepPlan(msgspec.Struct, frozen=True):
     @property
     def runs(self) -> tuple[SweepRun, ...]:
         return tuple(job.plan for job in self.jobs)
+
+    @property
+    def entries(self) -> int:
+        """Recorded entries of all runs together."""
+        return sum(job.head_seq for job in self.jobs)
 
     @property
     def table_path(self) -> Path:
@@ -253,47 +262,62 @@ def _digest(parts: Iterable[object]) -> str:
 
 
 def run_sweep(
-    plan: SweepPlan, *, workers: int, on_run: Callable[[int], None] | None = None
+    plan: SweepPlan,
+    *,
+    workers: int,
+    on_run: Callable[[int], None] | None = None,
+    on_entries: Callable[[int], None] | None = None,
 ) -> tuple[FinishedRun, ...]:
     """Run what is not finished yet, in ``workers`` processes, and write the table.
 
-    ``on_run`` is told how many runs are finished. A sweep that was stopped, however, goes on from
-    its finished runs. Raises ``SweepError``, and what a run raises: ``ReplayError``, ``CoreFault``,
-    the journal's errors.
+    ``on_run`` is told how many runs are finished, ``on_entries`` now and then how many recorded
+    entries are behind all runs together (``plan.entries`` at the end). A sweep that was stopped,
+    however, goes on from its finished runs. Raises ``SweepError``, and what a run raises:
+    ``ReplayError``, the journal's errors.
     """
     plan.folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     finished = {job.plan.run: kept for job in plan.jobs if (kept := _read(job)) is not None}
     resumed = frozenset(finished)
     left = [job for job in plan.jobs if job.plan.run not in finished]
-    if on_run is not None:
-        on_run(len(finished))
-    for job in _in_pool(left, workers):
+    behind = plan.entries - sum(job.head_seq for job in left)
+    tell_run, tell_entries = on_run or _silent, on_entries or _silent
+    tell_run(len(finished))
+    for job in _in_pool(left, workers, lambda entries: tell_entries(behind + entries)):
         kept = _read(job)
         if kept is None:
             raise SweepError(f"{job.target} was taken away while the sweep ran: run it again")
         finished[job.plan.run] = kept
-        if on_run is not None:
-            on_run(len(finished))
+        tell_run(len(finished))
     _write_table(plan, finished)
     return tuple(
         FinishedRun(run, finished[run.run].figures, run.run in resumed) for run in plan.runs
     )
 
 
-def _in_pool(jobs: Sequence[_Job], workers: int) -> Iterator[_Job]:
+def _silent(_: int) -> None:
+    """Nobody listens."""
+
+
+def _in_pool(jobs: Sequence[_Job], workers: int, tell: Callable[[int], None]) -> Iterator[_Job]:
     """The jobs as they are done. Spawned, never forked: a fork would share our descriptors."""
     if not jobs:
         return
+    context = multiprocessing.get_context("spawn")
+    behind: Synchronized[int] = context.Value("q", 0)
     pool = ProcessPoolExecutor(
         max_workers=min(workers, len(jobs)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_end_with_parent,
+        mp_context=context,
+        initializer=_begin_worker,
+        initargs=(behind,),
     )
     try:
         doing: dict[Future[None], _Job] = {pool.submit(run_job, job): job for job in jobs}
-        for done in as_completed(doing):
-            done.result()
-            yield doing[done]
+        while doing:
+            done, _ = wait(doing, timeout=TELL_S, return_when=FIRST_COMPLETED)
+            tell(behind.value)
+            for future in done:
+                future.result()
+                yield doing.pop(future)
     except BrokenProcessPool as error:
         raise SweepError(
             "a worker process died, perhaps for want of memory: give the same command again, "
@@ -307,18 +331,41 @@ def _in_pool(jobs: Sequence[_Job], workers: int) -> Iterator[_Job]:
         pool.shutdown(cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever; one that is interrupted from
-    the keyboard leaves the telling to its parent."""
+def _begin_worker(behind: Synchronized[int]) -> None:
+    """In a worker: where it tells how far it is; and that it ends with its parent, for whose work
+    it would wait for ever after a kill. The keyboard's interrupt is the parent's to answer."""
+    global _behind
+    _behind = behind
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None, "only a worker is begun with this"
 
     def watch(sentinel: int) -> None:
-        wait([sentinel])
+        connection.wait([sentinel])
         os._exit(1)
 
     threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
+
+
+_behind: Synchronized[int] | None = None
+"""Entries that the workers of a sweep have behind them, all together; None outside a worker."""
+
+
+def _told(facts: Iterator[tuple[int, int, Event]], job: _Job) -> Iterator[tuple[int, Event]]:
+    """The facts; on the way the entries behind them are told, in the end all of the session's."""
+    told = 0
+    for seq, ts, event in facts:
+        yield ts, event
+        if seq - told >= PROGRESS_SEQS:
+            told += _tell(seq - told)
+    _tell(job.head_seq - told)
+
+
+def _tell(entries: int) -> int:
+    if _behind is not None:
+        with _behind.get_lock():
+            _behind.value += entries
+    return entries
 
 
 def run_job(job: _Job) -> None:
@@ -336,7 +383,8 @@ def _derive(job: _Job) -> tuple[RunFigures, list[DecisionRow]]:
     symbols: tuple[str, ...] = ()
     digest = hashlib.sha256()
     with told_as_replay_error():
-        for ts, event in mapped_facts(job.source, lambda _: job.config, until_seq=job.head_seq):
+        facts_of_run = mapped_facts(job.source, lambda _: job.config, until_seq=job.head_seq)
+        for ts, event in _told(facts_of_run, job):
             derived = core.step(seq, ts, event)
             if isinstance(event, InstrumentsLoaded):
                 symbols = tuple(one.tradingsymbol for one in event.rows)

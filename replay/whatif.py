@@ -145,8 +145,8 @@ def _whatif(
 
 def mapped_facts(
     folder: Path, change: Callable[[Config], Config], *, until_seq: int | None = None
-) -> Iterator[tuple[int, Event]]:
-    """(ts, fact) of a session as the policy lets them through under ``change`` of its
+) -> Iterator[tuple[int, int, Event]]:
+    """(recorded seq, ts, fact) of a session as the policy lets them through under ``change`` of its
     configuration, up to recorded seq ``until_seq``. Raises as ``whatif``."""
     mapping: _Mapping | None = None
     for seq, ts, event in facts_of_session(folder):
@@ -160,7 +160,7 @@ def mapped_facts(
             raise ReplayError(f"{folder} holds no session: nothing to run again")
         mapped = mapping.fact(event)
         if mapped is not None:
-            yield ts, mapped
+            yield seq, ts, mapped
 
 
 class _Run:

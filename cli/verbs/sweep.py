@@ -85,8 +85,8 @@ def _run(plan: SweepPlan, workers: int) -> Sequence[FinishedRun]:
     from replay.sweep import run_sweep
 
     make_private(plan.folder)
-    with progress("sweep", 0, len(plan.runs)) as move:
-        return run_sweep(plan, workers=workers, on_run=move)
+    with progress("sweep", 0, plan.entries) as move:
+        return run_sweep(plan, workers=workers, on_entries=move)
 
 
 def _sources(common: Common, words: Sequence[str]) -> list[SweepSource]:

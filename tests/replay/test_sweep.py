@@ -66,9 +66,12 @@ def test_one_worker_or_two_make_the_same_table(
 ) -> None:
     """Byte for byte, every run in its order, and each is told as it is finished."""
     told: list[int] = []
+    entries: list[int] = []
     plan = plan_sweep(sources, grid_of(GRID), tmp_path)
-    runs = run_sweep(plan, workers=2, on_run=told.append)
+    runs = run_sweep(plan, workers=2, on_run=told.append, on_entries=entries.append)
     assert told == list(range(9))
+    assert entries == sorted(entries)
+    assert entries[-1] == plan.entries == 4 * sum(one.head_seq for one in sources)
     assert plan.table_path.read_bytes() == alone.table_path.read_bytes()
     assert [run.plan.run for run in runs] == list(range(1, 9))
     assert [tuple(run.plan.settings.values()) for run in runs] == [
