@@ -15,6 +15,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.widget import Widget
 
 from journal.errors import JournalError
 from journal.reader import JournalReader
@@ -106,6 +107,7 @@ class AxiomApp(App[int]):
         self._message: tuple[str, int] | None = None
         self._frozen: tuple[Frame, int] | None = None
         self._painted: Frame | None = None
+        self._hidden_focus: Widget | None = None
 
     # --- building ------------------------------------------------------------------------------
 
@@ -127,6 +129,12 @@ class AxiomApp(App[int]):
     def on_resize(self, event: events.Resize) -> None:
         """Every size is answered, also one that is too small."""
         small = event.size.width < COLUMNS_MIN or event.size.height < ROWS_MIN
+        # What is hidden loses the focus: it is given back with the room.
+        if small and self._hidden_focus is None:
+            self._hidden_focus = self.focused
+        elif not small and self._hidden_focus is not None:
+            self.call_after_refresh(self._hidden_focus.focus)
+            self._hidden_focus = None
         self.screen.set_class(small, "-small")
 
     def on_pane_resized(self) -> None:

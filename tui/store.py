@@ -54,6 +54,11 @@ class Frame(msgspec.Struct, frozen=True):
     no_data: bool
 
     @property
+    def unfinished(self) -> bool:
+        """A recorded session without its close: its engine died, or still runs elsewhere."""
+        return not self.live and self.state == "ENDED" and self.view.closed is None
+
+    @property
     def replay(self) -> bool:
         """A recorded session is looked at: nothing in it can be commanded."""
         return not self.live

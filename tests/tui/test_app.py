@@ -82,6 +82,7 @@ SCENES: dict[str, tuple[bool, str, tuple[str, ...], Then | None]] = {
     "gates": (False, "REPLAY", ("down", "enter"), None),
     "gates-all": (False, "REPLAY", ("down", "enter", "a"), None),
     "help": (False, "REPLAY", ("question_mark",), None),
+    "home-unfinished": (False, "REPLAY", (), None),
     "home-live": (True, "SIM", (), None),
     "home-stale": (True, "PAPER", (), _old_feed),
     "home-dead": (True, "SIM", (), _silence),
@@ -92,9 +93,13 @@ SCENES: dict[str, tuple[bool, str, tuple[str, ...], Then | None]] = {
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scene", SCENES)
 def test_screens_are_as_they_were_agreed(scene: str, size: tuple[int, int]) -> None:
-    """Each pane at both sizes, recorded, live, stale and dead, equals its text golden."""
+    """Each pane at both sizes, recorded, live, stale, dead and left by its engine, equals its text
+    golden."""
     live, mode, keys, then = SCENES[scene]
-    view = in_mode(view_of(a_day()), "SIM") if live else view_of(a_day())
+    ended = not live and scene != "home-unfinished"
+    view = view_of(a_day().close() if ended else a_day())
+    if live:
+        view = in_mode(view, "SIM")
 
     async def use(screen: Screen) -> None:
         await screen.press(*keys)
@@ -282,6 +287,22 @@ def test_a_cursor_at_the_top_stays_at_the_top() -> None:
         assert ">" in "".join(line for line in screen.lines() if "R12 " in line)
 
     on_screen(view_of(a_day()), use, size=(80, 24))
+
+
+def test_a_window_too_small_for_a_while_changes_nothing() -> None:
+    """Shrunk to a few cells and back, rows, cursor and focus are where they were."""
+    story = a_day()
+    for number in range(12):
+        story.at(730 + number).cycle_of("NIFTY", ("N4_QUOTE_OK", f"R{number}"))
+
+    async def use(screen: Screen) -> None:
+        await screen.press("tab", "tab", "down", "down")
+        was = screen.lines()
+        await screen.resize(5, 2)
+        await screen.resize(80, 24)
+        assert screen.lines() == was
+
+    on_screen(view_of(story.close()), use, size=(80, 24))
 
 
 def test_the_mouse_points_and_opens() -> None:

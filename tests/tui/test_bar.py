@@ -128,6 +128,18 @@ def test_the_alert_says_how_long_and_since_when() -> None:
     assert text(line).startswith(" JOURNAL_CORRUPT: ·[2Jx")
 
 
+def test_a_recorded_session_without_its_close_is_not_healthy() -> None:
+    """The journal's lamp is bad and the alert says where it ends; with the close neither is."""
+    left = frame_of(view_of(a_day()), live=False)
+    line = bar.alert_line(left, 120)
+    assert line is not None
+    assert text(line).startswith(f" SESSION NOT CLOSED after #{left.view.seq} ")
+    assert "✗" in {lamp.shape for lamp in bar.lamps(left) if lamp.word == "JRNL"}
+    whole = frame_of(view_of(a_day().close()), live=False)
+    assert bar.alert_line(whole, 120) is None
+    assert "●" in {lamp.shape for lamp in bar.lamps(whole) if lamp.word == "JRNL"}
+
+
 def test_the_result_at_the_top_is_net() -> None:
     """The top row shows the day net of charges, signed, with the arrow of its sign."""
     assert text(bar.profit_line(frame_of(view_of(a_day())))) == " P&L net -₹1,362.50 ▼ 0.0s "

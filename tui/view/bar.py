@@ -158,6 +158,8 @@ def _journal_lamp(frame: Frame) -> Lamp:
         return Lamp("JRNL", WARN, "warn", f"{number} {frame.view.unreadable} unreadable")
     if frame.state == "LOADING":
         return Lamp("JRNL", DEGRADED, "degraded", f"{number} loading")
+    if frame.unfinished:
+        return Lamp("JRNL", BAD, "bad", f"{number} not closed")
     return Lamp("JRNL", OK, "ok", f"{number} closed" if frame.view.closed else number)
 
 
@@ -224,6 +226,12 @@ def alert_line(frame: Frame, width: int) -> Line | None:
         text = (
             f" NO DATA FROM ENGINE {fmt.age(frame.silent_ns)} - everything below is old"
             f"   (last entry #{frame.view.seq} {fmt.clock(frame.view.ts)} IST)"
+        )
+        return ((fmt.fit(text, width), "alert"),)
+    if frame.unfinished:
+        text = (
+            f" SESSION NOT CLOSED after #{frame.view.seq} {fmt.clock(frame.view.ts)} IST"
+            " - its engine died here, or runs on: axiom sessions tells"
         )
         return ((fmt.fit(text, width), "alert"),)
     return None

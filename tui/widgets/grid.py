@@ -148,6 +148,8 @@ class LiveGrid(ScrollView, can_focus=True, inherit_bindings=False):
                 return
 
     def _scroll_to_cursor(self) -> None:
+        if self.size.height <= HEAD_ROWS:
+            return  # a terminal that is too small: what is out of sight keeps its place
         top = round(self.scroll_y)
         if self._cursor < top:
             self._scroll_rows(self._cursor)
