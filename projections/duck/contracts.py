@@ -109,6 +109,17 @@ def _latest(table: str, key: str) -> str:
     return f"(SELECT * FROM base.{table} WHERE seq IN {newest})"
 
 
+_ENTERED: Final = (
+    "(SELECT position_id, arg_max(average_paise, seq) AS entered_paise FROM base.position_events "
+    "WHERE quantity_units <> 0 GROUP BY position_id)"
+)
+_POSITIONS: Final = (
+    "(SELECT p.* EXCLUDE (entered_paise) REPLACE (p.entered_paise AS average_paise) FROM "
+    f"(SELECT * FROM {_latest('position_events', 'position_id')} "
+    f"LEFT JOIN {_ENTERED} USING (position_id)) p)"
+)
+"""A closed position holds nothing, so its last event has no average: it is of the last holding."""
+
 _DECISIONS: Final = f"""
 SELECT {_SESSION}, d.seq, d.ts, {IST.format("d.ts")} AS ts_ist, d.underlying, d.outcome, d.stage,
        d.reason, d.family, d.strategy_id, d.regime, d.day_type, d.cause, d.cycle, d.gates_seq,
@@ -201,7 +212,7 @@ VIEWS: Final[tuple[View, ...]] = (
         "each position in its last state",
         _over(
             "position_events",
-            _latest("position_events", "position_id"),
+            _POSITIONS,
             f", {IST.format('t.opened_ts')} AS opened_ist",
         ),
     ),

@@ -292,7 +292,7 @@ class SessionMaker:
             yield orders.FillApplied(order_id, 1, 1, side, 75, 10_000, 5, charges, 2_005, self.seq)
             yield orders.PositionChanged(
                 *(position, underlying, "trend_v1", 1, "OPEN" if entry else "CLOSED", 75 * entry),
-                *(10_000, self.ts, 8_000, 13_000, 500, 0 if entry else 225_000, 2_005),
+                *(10_000 * entry, self.ts, 8_000, 13_000, 500, 0 if entry else 225_000, 2_005),
                 None if entry else "EXIT_TARGET",
             )
             code = "RISK_ENTRY_FILLED" if entry else "RISK_EXIT_FILLED"

@@ -110,6 +110,14 @@ def test_orders_and_positions_are_last_states(reader: duckdb.DuckDBPyConnection)
     assert orders[0][3] > 0
 
 
+def test_a_closed_position_keeps_what_it_was_entered_at(reader: duckdb.DuckDBPyConnection) -> None:
+    """Its last event holds nothing and has no average; the average of the last holding is shown."""
+    closed = "FROM v1.position_events WHERE status = 'CLOSED'"
+    assert reader.execute(f"SELECT max(average_paise) {closed}").fetchone() == (0,)
+    kept = reader.execute("SELECT DISTINCT quantity_units, average_paise FROM v1.positions")
+    assert kept.fetchall() == [(0, 10_000)]
+
+
 def test_why_no_trade_takes_times_as_people_write_them(reader: duckdb.DuckDBPyConnection) -> None:
     """The macro's window is IST, by time of day or whole timestamp, both ends included."""
     whole = reader.execute("SELECT sum(decisions) FROM v1.why_no_trade()").fetchall()
