@@ -31,18 +31,19 @@ def judge(view: View) -> StageVerdict:
         # cannot both be the last one allowed.
         entering += order.role == ENTRY and order.filled_units == 0
     capital = account.capital_paise
+    # Counts hold the trade that is judged, so that the limit shown is the one that was configured.
     return stage_of(
         N6,
         (
             at_most("daily_loss", max(-result, 0), bps_of(capital, config.daily_loss_bps_max),
                     "RISK_DAILY_LOSS"),
-            at_most("trades_day", account.trades_today + entering, config.trades_day_max - 1,
+            at_most("trades_day", account.trades_today + entering + 1, config.trades_day_max,
                     "RISK_TRADES_DAY"),
-            at_most("loss_streak", account.loss_streak, config.loss_streak_max - 1,
+            at_most("loss_streak", account.loss_streak + 1, config.loss_streak_max,
                     "RISK_LOSS_STREAK"),
             at_most("open_risk", open_risk_paise(state),
                     bps_of(capital, config.open_risk_bps_max), "RISK_OPEN_RISK"),
-            at_most("positions_underlying", here, config.positions_underlying_max - 1,
+            at_most("positions_underlying", here + 1, config.positions_underlying_max,
                     "RISK_POSITION_OPEN"),
         ),
     )  # fmt: skip

@@ -81,9 +81,9 @@ def test_a_golden_that_needs_a_waiver_fails_the_check(
     empty = tmp_path / "waivers"
     empty.mkdir()
     monkeypatch.setattr(goldens.judge_all, "__defaults__", (GOLDENS, empty))
-    (problem,) = golden_sessions(False)
-    assert problem.startswith("intent_approved_v1 re-derives to")
-    assert "Needs a waiver" in problem
+    problems = [one for one in golden_sessions(False) if one.startswith("intent_approved_v1 re-")]
+    assert len(problems) == 1
+    assert "Needs a waiver" in problems[0]
 
 
 def test_this_changelog_is_this_version_s() -> None:
@@ -166,7 +166,7 @@ def test_what_a_release_pinned_may_grow(released: tuple[Repository, EngineRow]) 
     pins = repository.root / GOLDENS.relative_to(goldens.ROOT) / PINS
     pins.write_text(pins.read_text() + '\n[[golden]]\nname = "zz"\n')
     waivers = repository.root / WAIVERS.relative_to(goldens.ROOT)
-    (waivers / "0002-more.toml").write_text("")
+    (waivers / "9999-more.toml").write_text("")
     (waivers / "README.md").write_text("x")
     assert kept_since_releases(False, repository.history, [row]) == []
 
