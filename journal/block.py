@@ -198,12 +198,12 @@ def _check_header(header: BlockHeader, *, version: int, reserved: int) -> None:
             raise BlockForeign(reason)
 
 
-def compress(raw: bytes) -> tuple[int, bytes]:
+def compress(raw: bytes | memoryview) -> tuple[int, bytes]:
     """(codec, stored bytes): zstd when that is shorter, else raw. Depends on ``raw`` alone."""
     packed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(raw)
     if len(packed) < len(raw):
         return CODEC_ZSTD, packed
-    return CODEC_RAW, raw
+    return CODEC_RAW, bytes(raw)
 
 
 def check_stored(header: BlockHeader, stored: bytes) -> bytes:

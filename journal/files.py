@@ -32,8 +32,9 @@ class Files(Protocol):
 
     def close(self, handle: int) -> None: ...
 
-    def write(self, handle: int, offset: int, data: bytes) -> None:
-        """Write all of ``data`` at ``offset``; a short write is continued, never accepted."""
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
+        """Write all of ``data`` at ``offset``; a short write is continued, never accepted. A view
+        is not looked at any more after the return."""
 
     def read(self, handle: int, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes from ``offset``; fewer only at the end of the file."""
@@ -87,7 +88,9 @@ _FULL_SYNC: Final[int | None] = getattr(fcntl, "F_FULLFSYNC", None)
 _ZEROS_BYTES: Final = 1024 * 1024
 
 
-def write_whole(take: Callable[[int, memoryview], int], offset: int, data: bytes) -> None:
+def write_whole(
+    take: Callable[[int, memoryview], int], offset: int, data: bytes | memoryview
+) -> None:
     """Write all of ``data`` through ``take(offset, rest)``, which says how many bytes it took.
 
     Raises ``OSError`` when the disk takes nothing, so that no disk can make this endless.
@@ -135,7 +138,7 @@ class OsFiles:
     def close(self, handle: int) -> None:
         os.close(handle)
 
-    def write(self, handle: int, offset: int, data: bytes) -> None:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
         write_whole(functools.partial(_pwrite, handle), offset, data)
 
     def read(self, handle: int, offset: int, length: int) -> bytes:

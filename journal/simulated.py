@@ -363,7 +363,7 @@ class SimulatedFiles:
     def close(self, handle: int) -> None:
         self._close(handle)
 
-    def write(self, handle: int, offset: int, data: bytes) -> None:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
         write_whole(functools.partial(self._take, handle), offset, data)
 
     def read(self, handle: int, offset: int, length: int) -> bytes:

@@ -54,7 +54,7 @@ class MortalFiles(FastFiles):
         self._around(lambda: made.append(opened(path, how)))
         return made[0]
 
-    def write(self, handle: int, offset: int, data: bytes) -> None:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
         put = super().write
         self._around(
             lambda: put(handle, offset, data), lambda: put(handle, offset, data[: len(data) // 2])

@@ -64,7 +64,7 @@ class Dying(FastFiles):
             self._change()
         return super().open(path, how)
 
-    def write(self, handle: int, offset: int, data: bytes) -> None:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
         if self.left == 0:
             super().write(handle, offset, data[: len(data) // 2])
         self._change()

@@ -27,7 +27,7 @@ class SlowDisk(OsFiles):
     def __init__(self) -> None:
         self.asked, self.may = threading.Event(), threading.Event()
 
-    def write(self, handle: int, offset: int, data: bytes) -> None:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
         if offset >= FILE_BYTES:
             self.asked.set()
             assert self.may.wait(DEADLINE_S)
@@ -40,7 +40,7 @@ class FullDisk(OsFiles):
     def __init__(self, last: int) -> None:
         self.left = last
 
-    def write(self, handle: int, offset: int, data: bytes) -> None:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
         self.left -= 1
         if self.left < 0:
             raise OSError(errno.ENOSPC, "No space left on device")

@@ -119,7 +119,7 @@ def test_j05_a_full_disk_does_not_hold_the_lock_back(tmp_path: Path) -> None:
     """J05: the pid is only for a message: without space for it the lock is taken all the same."""
 
     class Full(FastFiles):
-        def write(self, handle: int, offset: int, data: bytes) -> None:
+        def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
             raise OSError(28, "No space left on device")
 
     lock = take_desk_lock(tmp_path, "main", files=Full())

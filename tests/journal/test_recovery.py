@@ -504,7 +504,7 @@ def test_what_is_kept_is_written_again(tmp_path: Path) -> None:
             self.written: list[tuple[int, int]] = []
             self.synced_after = 0
 
-        def write(self, handle: int, offset: int, data: bytes) -> None:
+        def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
             self.written.append((offset, len(data)))
             super().write(handle, offset, data)
 

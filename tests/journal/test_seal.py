@@ -53,7 +53,7 @@ class DyingFiles(FastFiles):
             self._step()
         return super().open(path, how)
 
-    def write(self, handle: int, offset: int, data: bytes) -> None:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
         self._step()
         super().write(handle, offset, data)
 

@@ -54,7 +54,7 @@ class FaultyFiles(OsFiles):
         self._count("sync")
         super().sync(handle)
 
-    def write(self, handle: int, offset: int, data: bytes) -> None:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
         self._count("write")
         super().write(handle, offset, data)
 
@@ -244,10 +244,10 @@ def test_silence_is_marked(tmp_path: Path) -> None:
     marked = threading.Event()
 
     class Watching(OsFiles):
-        def write(self, handle: int, offset: int, data: bytes) -> None:
+        def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
             super().write(handle, offset, data)
             if len(data) == HEADER_BYTES:
-                marks.append(data)
+                marks.append(bytes(data))
                 marked.set()
 
     options = WriterOptions(idle_sync_ms=1)
