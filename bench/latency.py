@@ -27,10 +27,12 @@ from bench.measure import common_options, machine, write_report
 from bench.work_a_data import BURST, make_day
 from engine import runner
 from engine.core import Core, encode_fact
+from engine.opening import fresh_account, opening_facts, session_opened
 from engine.schedule import facts_of
 from events.base import Event
 from events.feed import FeedFrame
 from events.session import OperatorCommand
+from journal.seal import SWITCH_INTERVAL_S
 from journal.writer import JournalWriter
 
 UID: Final = "0123456789ab"
@@ -178,9 +180,9 @@ def facts_of_a_day() -> list[tuple[int, Event]]:
     """A short WORK-A day as facts, in frames of 200."""
     market = work_a_axiom.market_of(make_day(BURST * DAY_BURSTS, 7, DAY_MINUTES), BURST)
     rows, config = load_rows(), work_a_axiom.CONFIG
-    opened = runner.session_opened(market, config, rows)
-    carried = runner.fresh_account(config, market.day)
-    opening = runner.opening_facts(opened, carried, market, rows)
+    opened = session_opened(market, config, rows, runner.own_code_digest())
+    carried = fresh_account(config, market.day)
+    opening = opening_facts(opened, carried, market, rows)
     facts = [(market.anchor_ns, event) for event in opening]
     facts.extend(facts_of(market.frames(), market.cycle_rule, market.open_ns, market.close_ns))
     return facts  # fmt: skip
@@ -189,7 +191,7 @@ def facts_of_a_day() -> list[tuple[int, Event]]:
 def measure(parent: Path, groups: int) -> Report:
     """Journal and disk in turns until ``groups`` urgent groups were timed."""
     before = sys.getswitchinterval()
-    sys.setswitchinterval(runner.SWITCH_INTERVAL_S)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     disk = Disk(parent / "probe")
     try:
         with JournalWriter.create(parent / "journal", UID) as writer:

@@ -181,9 +181,9 @@ def resume_day(
     closed as crashed, and the report is its successor's.
     """
     from cli.recorded import first_fact
+    from engine.opening import BACKTEST
     from engine.ports import MarketError
-    from engine.runner import BACKTEST, EngineFault
-    from engine.runner.reopen import resume_market
+    from engine.runner import EngineFault, resume_market
     from journal.errors import JournalError
 
     if folder.resolve().parent != sessions_folder(common.home, common.desk).resolve():

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from engine.books import settle_closed
 from engine.state import AccountState, Order, Position, State
 from events.session import (
@@ -58,6 +60,11 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
         positions=tuple(_position(state, one) for one in state.positions),
         unknown_orders=(*_still_unknown(state), *(orders if orders_unknown else ())),
     )
+
+
+def halted_but_for_exits(carried: CarriedOver) -> CarriedOver:
+    """The same, for a session that enters nothing."""
+    return replace(carried, halts=(*carried.halts, EXITS_ONLY))
 
 
 def _still_unknown(state: State) -> tuple[CarriedOrder, ...]:

@@ -1,25 +1,32 @@
 """The thread that writes checkpoints, out of the way of the one that works.
 
-Lives here: ``Checkpointer``. May import: checkpoints, files. Always holds: ``offer`` returns at
-once, whatever the disk does; what the thread cannot keep up with is dropped and counted; a disk
-that refuses ends the checkpoints and not the session; a state that has no canonical bytes is a
-fault of the program, and ``check`` says so to who asks.
-Start reading at ``Checkpointer.offer``.
+Lives here: ``Checkpointer``, and when a state is due. May import: checkpoints, files. Always holds:
+``offer`` returns at once, whatever the disk does; what the thread cannot keep up with is dropped
+and counted; a disk that refuses ends the checkpoints and not the session; a state that has no
+canonical bytes is a fault of the program, and ``check`` says so to who asks.
+Start reading at ``EachMinute``, then ``Checkpointer.offer``.
 """
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from journal.checkpoints import RAW_BYTES_MAX, RECORDS_MAX, CheckpointFile, CheckpointKey
 from journal.files import OS_FILES, Files
+
+State = TypeVar("State")
+
+EVERY_NS: Final = 60_000_000_000
+"""Of session time: what a crash or a look into the past has to apply again at the most."""
 
 WAITING_MAX: Final = 32
 """States that may wait for the thread: half an hour of a session, or a moment of a backtest. Each
@@ -124,3 +131,65 @@ class _Job(msgspec.Struct, frozen=True):
     ts: int
     chain: bytes
     encode: Callable[[], bytes]
+
+
+class EachMinute(Generic[State]):
+    """Hands over the state after the first group of each minute but the first.
+
+    Who hands over makes no bytes and meets no disk here: a state is taken as it was at its group's
+    end, and ``encode`` runs on the checkpointer's thread. Without a checkpointer nothing is kept.
+    ``now`` is the session time so far, 0 before the first fact.
+    """
+
+    def __init__(
+        self, encode: Callable[[State], bytes], checkpointer: Checkpointer | None, now: int
+    ) -> None:
+        self._encode = encode
+        self._checkpointer = checkpointer
+        self._due_ns = _minute_after(now) if now else 0
+
+    @property
+    def counts(self) -> Counts:
+        """What became of them."""
+        return Counts() if self._checkpointer is None else self._checkpointer.counts
+
+    def check(self) -> None:
+        """Raise the ``ValueError`` of a state that could not be encoded."""
+        if self._checkpointer is not None:
+            self._checkpointer.check()
+
+    def hand_over(self, state: State, now: int) -> Callable[[int, bytes], None] | None:
+        """What to tell the chain after the group that led to ``state``; None where none is due.
+
+        Raises as ``check``.
+        """
+        if now < self._due_ns or self._checkpointer is None:
+            return None
+        first = self._due_ns == 0
+        self._due_ns = _minute_after(now)
+        self.check()
+        encode = functools.partial(self._encode, state)
+        return None if first else functools.partial(_offer, self._checkpointer, now, encode)
+
+
+def _offer(
+    checkpointer: Checkpointer, now: int, encode: Callable[[], bytes], seq: int, chain: bytes
+) -> None:
+    checkpointer.offer(seq, now, chain, encode)
+
+
+def _minute_after(now: int) -> int:
+    return now - now % EVERY_NS + EVERY_NS
+
+
+@contextmanager
+def checkpointer_of(
+    folder: Path, key: CheckpointKey, head_seq: int, files: Files, *, keep: bool = True
+) -> Iterator[Checkpointer | None]:
+    """The checkpointer of a session; none where states are not to be kept, and none on a disk that
+    is not the real one, where a thread that writes when it likes would make every run another."""
+    if not keep or files is not OS_FILES:
+        yield None
+        return
+    with Checkpointer(folder, key, head_seq, files) as checkpointer:
+        yield checkpointer

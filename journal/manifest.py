@@ -1,8 +1,9 @@
 """The manifest: what is worth knowing about a session and must not be in its journal.
 
-Lives here: ``Manifest`` and its file. May import: files, errors. Always holds: nothing derives
-from it (host, pid and wall time would make two equal sessions differ); it carries its own digest,
-so a changed byte shows; it is replaced as a whole or not at all.
+Lives here: ``Manifest``, its file, the sessions in the order that theirs tell. May import:
+session_folder, files, errors. Always holds: nothing derives from it (host, pid and wall time would
+make two equal sessions differ); it carries its own digest, so a changed byte shows; it is replaced
+as a whole or not at all.
 Start reading at ``Manifest``.
 """
 
@@ -18,12 +19,15 @@ from typing import Final
 
 import msgspec
 
-from journal.errors import JournalCorrupt, write_failure
+from journal.errors import BadSessionName, JournalCorrupt, write_failure
 from journal.files import OS_FILES, Files
+from journal.session_folder import parse_session_name
 
 MANIFEST_NAME: Final = "manifest.json"
 _PARTIAL_NAME: Final = "manifest.json.tmp"
 _SIZE_BYTES_MAX: Final = 1024 * 1024
+_UNSAID: Final = (1 << 63) - 1
+"""Of a session without a readable manifest it is not known when it began: it counts as newest."""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +113,32 @@ def read_manifest(folder: Path, *, files: Files = OS_FILES) -> Manifest | None:
         return decode_manifest(files.read(handle, 0, _SIZE_BYTES_MAX), path)
     finally:
         files.close(handle)
+
+
+def sessions_newest_first(parent: Path, mode: str, *, files: Files = OS_FILES) -> list[Path]:
+    """The folders of a mode's sessions under ``parent``, the one begun last at the front; whatever
+    has no session's name is passed over."""
+    try:
+        names = files.names(parent)
+    except FileNotFoundError:
+        return []
+    found: list[tuple[int, str]] = []
+    for name in names:
+        try:
+            if parse_session_name(name).mode != mode.lower():
+                continue
+        except BadSessionName:
+            continue
+        found.append((_begun_ns(parent / name, files), name))
+    return [parent / name for _, name in sorted(found, reverse=True)]
+
+
+def _begun_ns(folder: Path, files: Files) -> int:
+    try:
+        manifest = read_manifest(folder, files=files)
+    except JournalCorrupt:
+        return _UNSAID
+    return manifest.created_ts if manifest is not None else _UNSAID
 
 
 def _canonical(fields: dict[str, object]) -> bytes:

@@ -1,10 +1,10 @@
 """Sealing: a finished segment becomes a smaller file that is never written again.
 
 Lives here: ``seal_session``, the child process that runs it (``python -P -m journal.seal
-FOLDER``), ``spawn_seal``. May import: segment, recovery, block, lock, files, errors. Always
-holds: the sealed bytes depend on the entries alone (and the zstd version), not on how they were
-batched; the live file goes only after the sealed one was written, synced, read back and renamed;
-dying at any step leaves a folder that reads the same.
+FOLDER``), ``spawn_seal``, ``sealing``. May import: segment, recovery, block, lock, files, errors,
+log's options. Always holds: the sealed bytes depend on the entries alone (and the zstd version),
+not on how they were batched; the live file goes only after the sealed one was written, synced, read
+back and renamed; dying at any step leaves a folder that reads the same.
 Start reading at ``seal_session``.
 """
 
@@ -15,8 +15,11 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from journal.block import (
     FLAG_FINAL,
@@ -38,6 +41,7 @@ from journal.errors import (
 )
 from journal.files import OS_FILES, Files
 from journal.lock import FileLock
+from journal.log import WriterOptions
 from journal.recovery import Damage, SegmentScan, scan_segment
 from journal.segment import SegmentFiles, SegmentSource, first_header, list_segments
 
@@ -78,6 +82,28 @@ def spawn_seal(folder: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": path},
     )
+
+
+SWITCH_INTERVAL_S: Final = 0.0005
+"""With the interpreter's default a busy thread delays the writer's durability by 12 ms
+(measured)."""
+
+
+@contextmanager
+def sealing(options: WriterOptions) -> Iterator[WriterOptions]:
+    """For as long as a session is written: options under which another process seals each segment
+    that is rolled, unless they say what happens then; and a switch interval that lets the writer's
+    thread in at once."""
+    sealers: list[subprocess.Popen[bytes]] = []
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        seal = options.on_roll or (lambda path: sealers.append(spawn_seal(path.parent)))
+        yield replace(options, on_roll=seal)
+    finally:
+        sys.setswitchinterval(before)
+        for sealer in sealers:
+            sealer.wait()
 
 
 def _is_final(segment: SegmentFiles, files: Files) -> bool:

@@ -38,7 +38,7 @@ from scripts.goldens import ROOT, GoldenError, opened_of
 TABLE: Final = ROOT / "docs" / "engines.toml"
 ROOMS: Final = ("engine", "events")
 NOT_CORE: Final = ("engine/runner.py", "engine/runner/")
-"""The runner decides nothing and is in no digest; it was one file before it had a folder."""
+"""The runner decides nothing and is in no digest; for some commits it was a folder."""
 REPLAY: Final = "replay/__main__.py"
 DIGEST_CHARS_MIN: Final = 8
 HEADER: Final = """\

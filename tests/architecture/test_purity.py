@@ -26,7 +26,7 @@ MUTABLE = (*UNORDERED, msgspec.inspect.ListType, msgspec.inspect.ByteArrayType)
 
 def core_files() -> list[Path]:
     """The pure core: events and engine, the runner apart."""
-    return [p for p in python_files("events", "engine") if not is_under(module_name(p), RUNNER)]
+    return [p for p in python_files("events", "engine") if module_name(p) != RUNNER]
 
 
 def market_files() -> list[Path]:
@@ -105,7 +105,7 @@ def structs_of(*rooms: str) -> Iterator[type[msgspec.Struct]]:
     """Every struct defined in the rooms, after importing all of their modules."""
     modules = [module_name(p) for p in python_files(*rooms)]
     for name in modules:
-        if is_under(name, RUNNER):
+        if name == RUNNER:
             continue
         for value in vars(importlib.import_module(name)).values():
             is_struct = isinstance(value, type) and issubclass(value, msgspec.Struct)

@@ -12,7 +12,6 @@ import pytest
 from engine import runner
 from engine.core import Core, CoreFault, Derived
 from engine.decide import DECIDE, Outcome
-from engine.runner import reopen
 from events.base import Event
 from journal.checkpoints import CheckpointFile
 from journal.reader import read_entries
@@ -142,8 +141,7 @@ def test_after_a_change_of_code_a_successor_goes_on(
 ) -> None:
     """The crashed session is closed and in the ledger, its successor's name is the answer; asked
     again, the line names the successor."""
-    for module in (runner, reopen):
-        monkeypatch.setattr(module, "own_code_digest", lambda: "ab" * 32)
+    monkeypatch.setattr(runner, "own_code_digest", lambda: "ab" * 32)
     answer = resume(axiom, home, built, crashed.name, "--json").document
     assert answer["resumed"] == crashed.name != answer["session"]
     kinds = [one.envelope.kind for one in read(crashed)]
@@ -159,14 +157,13 @@ def test_a_death_between_the_closing_and_the_successor_loses_neither(
     axiom: Call, home: Path, built: Path, crashed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A session that was closed as crashed and has no successor gets it when it is asked for."""
-    for module in (runner, reopen):
-        monkeypatch.setattr(module, "own_code_digest", lambda: "ab" * 32)
+    monkeypatch.setattr(runner, "own_code_digest", lambda: "ab" * 32)
 
     def dies(*_: object, **__: object) -> runner.RunReport:
         raise runner.EngineFault("killed here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(reopen, "run_market", dies)
+        patch.setattr(runner, "run_market", dies)
         assert "killed here" in resume(axiom, home, built, crashed.name).refusal
     assert read(crashed)[-1].envelope.kind == "SessionClosed"
     answer = resume(axiom, home, built, crashed.name, "--json").document

@@ -21,8 +21,9 @@ from msgspec.structs import replace
 from engine.checkpoint import state_hash
 from engine.config import Config
 from engine.core import Core
+from engine.opening import fresh_account, session_opened
 from engine.resume import Rebuilt
-from engine.runner import RunReport, fresh_account, iso_day, session_opened
+from engine.runner import RunReport, iso_day, own_code_digest
 from engine.state import State
 from events.base import Event
 from events.envelope import Envelope, decode_envelope, payload_digest
@@ -127,7 +128,7 @@ def cut_session(
 
     ``change`` makes the identity that it was recorded under from the one of this engine.
     """
-    opened = session_opened(market(), config(), small_rows())
+    opened = session_opened(market(), config(), small_rows(), own_code_digest())
     recorded = change(opened)
     uid = payload_digest(recorded)[:12]
     folder = parent / f"{iso_day(recorded.day)}-backtest-{uid}"

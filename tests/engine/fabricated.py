@@ -20,10 +20,11 @@ from adapters.rulebook.load import load_rows
 from engine.apply import Entry
 from engine.config import Config, merge
 from engine.core import Core, encode_fact
+from engine.opening import fresh_account, opening_facts, session_opened
 from engine.options import CALL, PUT, Pricer, discount_factor, pricer_for, year_fraction
 from engine.ports import MarketFrame
 from engine.rulebook import NS_PER_S, Rulebook, ist_ns
-from engine.runner import RunReport, fresh_account, opening_facts, run_market, session_opened
+from engine.runner import RunReport, own_code_digest, run_market
 from engine.schedule import facts_of
 from events.base import Event
 from events.feed import FeedFrame, FeedStatus
@@ -278,7 +279,7 @@ def small_facts(
     market: SmallMarket, config: Config, mode: str = "BACKTEST"
 ) -> Iterator[tuple[int, Event]]:
     """Every fact of a session of the small market, dated, as the runner gives them."""
-    opened = session_opened(market, config, small_rows(), mode)
+    opened = session_opened(market, config, small_rows(), own_code_digest(), mode)
     carried = fresh_account(config, market.day)
     for event in opening_facts(opened, carried, market, small_rows()):
         yield market.anchor_ns, event

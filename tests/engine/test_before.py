@@ -9,16 +9,16 @@ import pytest
 from msgspec.structs import replace
 
 from engine.carry import EXITS_ONLY, carry_over
+from engine.opening import BACKTEST, VIRTUAL, rulebook_digest
 from engine.resume import Running
 from engine.runner import (
-    BACKTEST,
-    VIRTUAL,
+    Before,
+    Desk,
     EngineFault,
+    before_session,
     own_code_digest,
-    rulebook_digest,
     run_market,
 )
-from engine.runner.before import Before, Desk, before_session
 from events.orders import FillApplied, IntentApproved
 from events.registry import schema_digest
 from events.session import CarriedOver, SessionClosed, SessionOpened

@@ -13,22 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from engine import runner
 from engine.apply import Entry
 from engine.carry import carry_over
 from engine.checkpoint import state_hash
 from engine.config import merge
 from engine.core import Core, encode_fact
+from engine.opening import rulebook_digest
 from engine.ports import MarketFrame
 from engine.resume import Rebuilt, ResumeError, Running, can_derive, check_market, facts_left
 from engine.runner import (
     EngineFault,
     RunReport,
     own_code_digest,
-    reopen,
-    rulebook_digest,
+    resume_market,
     run_market,
 )
-from engine.runner.reopen import resume_market
 from events.envelope import encode_envelope
 from events.registry import BY_KIND, schema_digest
 from events.session import (
@@ -425,7 +425,7 @@ def test_a_crashed_session_gets_its_successor_once(
         raise EngineFault("killed here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(reopen, "run_market", dies)
+        patch.setattr(runner, "run_market", dies)
         with pytest.raises(EngineFault, match="killed here"):
             resume(folder)
     (folder / "watermark").write_bytes(lagging)

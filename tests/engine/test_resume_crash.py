@@ -20,8 +20,7 @@ from typing import Any, cast
 
 import pytest
 
-from engine.runner import EngineFault, Runner, RunReport, run_market
-from engine.runner.reopen import resume_market
+from engine.runner import EngineFault, Runner, RunReport, resume_market, run_market
 from journal.errors import JournalClosed, JournalError, JournalMissing, WatermarkDamaged
 from journal.files import Files
 from journal.log import WriterOptions
@@ -167,7 +166,7 @@ CHILD = """
 import signal, sys, threading
 from pathlib import Path
 from engine.runner import run_market
-from engine.runner.reopen import resume_market
+from engine.runner import resume_market
 from journal import writer as writers
 from journal.files import OsFiles
 from journal.log import WriterOptions

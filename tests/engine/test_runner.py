@@ -17,27 +17,23 @@ from engine.checkpoint import StateError
 from engine.core import Core, CoreFault
 from engine.decide import DECIDE, Item, Outcome
 from engine.lookup import Lookup
+from engine.opening import fresh_account, rulebook_digest, session_opened
 from engine.runner import (
     EngineFault,
     Runner,
     RunReport,
     carried_from,
     code_digest,
-    fresh_account,
     iso_day,
     nearest_checkpoint,
     own_code_digest,
-    rulebook_digest,
-    session_opened,
 )
-from engine.runner import checkpoints as checkpoints_module
-from engine.runner.checkpoints import EVERY_NS
 from engine.state import State
 from events.envelope import chain_hash, decode_envelope, payload_digest
 from events.registry import BY_KIND
 from events.session import OperatorCommand
 from journal.block import Entry
-from journal.checkpointer import Counts
+from journal.checkpointer import EVERY_NS, Counts
 from journal.checkpoints import CHECKPOINTS_NAME, CheckpointFile
 from journal.reader import read_entries
 from journal.verify import verify_session
@@ -110,7 +106,7 @@ def test_a_session_ends_with_its_summary(entries: list[Entry]) -> None:
 
 def test_the_folder_is_named_by_the_session(report: RunReport) -> None:
     """Day, mode and the head of the identity's digest; the identity holds no path."""
-    opened = session_opened(SmallMarket(), relaxed(), small_rows())
+    opened = session_opened(SmallMarket(), relaxed(), small_rows(), own_code_digest())
     uid = payload_digest(opened)[:12]
     assert report.folder.name == f"2026-11-20-backtest-{uid}"
     assert report.state.uid == uid
@@ -261,7 +257,7 @@ def test_a_state_without_canonical_bytes_stops_the_engine(
     def refuse(state: State) -> bytes:
         raise StateError("not in canonical form")
 
-    monkeypatch.setattr(checkpoints_module, "checked_bytes", refuse)
+    monkeypatch.setattr(runner_module, "checked_bytes", refuse)
     with pytest.raises(EngineFault, match="no canonical bytes: not in canonical form"):
         run_small(tmp_path)
 
@@ -314,11 +310,11 @@ def test_the_next_day_carries_from_the_one_before(report: RunReport) -> None:
 def test_the_code_digest_follows_the_core_alone(tmp_path: Path) -> None:
     """A changed, new or renamed file of the core changes it; the runner, other rooms, files that
     are no Python and the place it lies in do not."""
-    for name in ("engine/core.py", "engine/runner/reopen.py", "events/feed.py", "cli/main.py"):
+    for name in ("engine/core.py", "engine/runner.py", "events/feed.py", "cli/main.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
     before = code_digest(tmp_path)
-    for name in ("engine/runner/reopen.py", "cli/main.py", "engine/notes.txt"):
+    for name in ("engine/runner.py", "cli/main.py", "engine/notes.txt"):
         (tmp_path / name).write_text("x = 2\n")
     assert code_digest(tmp_path) == before
     (tmp_path / "engine/core.py").write_text("x = 2\n")

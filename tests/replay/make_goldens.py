@@ -19,8 +19,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.runner import Runner
-from engine.runner.reopen import resume_market
+from engine.runner import Runner, resume_market
 from events.base import Event
 from events.envelope import payload_digest
 from events.feed import FeedFrame, FeedStatus

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from adapters.markets.recorded import RecordedMarket
 from engine.config import Config
 from engine.core import Core, Derived
+from engine.opening import fresh_account, opening_facts, session_opened
 from engine.ports import Market
 from engine.rulebook import Rulebook
-from engine.runner import fresh_account, opening_facts, session_opened
+from engine.runner import own_code_digest
 from engine.schedule import facts_of
 from engine.state import State
 from events.base import Event
@@ -70,7 +71,7 @@ def whole(name: str) -> CoreRun:
 def as_market(given_facts: tuple[Dated, ...]) -> Iterator[Dated]:
     """The facts of a session on the market that a recording of these facts is."""
     market: Market = RecordedMarket(lambda: iter(given_facts), Rulebook(small_rows()))
-    opened = session_opened(market, config(), small_rows())
+    opened = session_opened(market, config(), small_rows(), own_code_digest())
     account = fresh_account(config(), market.day)
     for event in opening_facts(opened, account, market, small_rows()):
         yield market.anchor_ns, event

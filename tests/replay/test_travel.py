@@ -19,12 +19,11 @@ from engine.checkpoint import state_hash
 from engine.config import DEFAULTS
 from engine.core import Core
 from engine.rulebook import Rulebook
-from engine.runner import run_market
-from engine.runner.checkpoints import EVERY_NS
-from engine.runner.reopen import resume_market
+from engine.runner import resume_market, run_market
 from engine.state import EMPTY, State
 from events.envelope import decode_envelope
 from events.session import OperatorCommand, SessionOpened, TailCut
+from journal.checkpointer import EVERY_NS
 from journal.checkpoints import CHECKPOINTS_NAME
 from journal.close import close_session
 from journal.errors import JournalMissing
