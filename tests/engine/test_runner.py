@@ -17,7 +17,7 @@ from engine.checkpoint import StateError
 from engine.core import Core, CoreFault
 from engine.decide import DECIDE, Item, Outcome
 from engine.lookup import Lookup
-from engine.opening import fresh_account, rulebook_digest, session_opened
+from engine.opening import session_opened
 from engine.runner import (
     EngineFault,
     Runner,
@@ -283,14 +283,6 @@ def test_the_fact_that_broke_the_engine_is_in_the_journal(
     assert verify_session(folder).ok
 
 
-def test_a_fresh_account_carries_its_capital_alone() -> None:
-    """A virtual account begins with the configured capital and nothing else."""
-    carried = fresh_account(relaxed(account={"capital_paise": 7}), DAY)
-    assert (carried.capital_paise, carried.day, carried.previous_session) == (7, DAY, None)
-    counts = (carried.realised_paise, carried.charges_paise, carried.trades_today)
-    assert (counts, carried.loss_streak, carried.halts) == ((0, 0, 0), 0, ())
-
-
 def test_the_next_day_carries_from_the_one_before(report: RunReport) -> None:
     """Capital has moved by the day's result, halts stay, counts of the day begin anew, and the
     session before is named with its head hash."""
@@ -324,11 +316,3 @@ def test_the_code_digest_follows_the_core_alone(tmp_path: Path) -> None:
     (tmp_path / "events/feed.py").rename(tmp_path / "events/feeds.py")
     assert code_digest(tmp_path) != before
     assert own_code_digest() == code_digest(ROOT)
-
-
-def test_the_rulebook_s_digest_is_its_content_s() -> None:
-    """Another value in one row is another digest."""
-    rows = small_rows()
-    changed = (replace(rows[0], source="elsewhere"), *rows[1:])
-    assert rulebook_digest(rows) == rulebook_digest(tuple(rows))
-    assert rulebook_digest(rows) != rulebook_digest(changed)
