@@ -35,9 +35,9 @@ ROW = EngineRow("1.2.3", "a" * 64, "b" * 64, "c" * 40, ("3.11",), ("msgspec==1",
 def repository(tmp_path: Path) -> Repository:
     """Three commits: the second changes the core, the third the runner and a room beside it."""
     made = Repository(tmp_path / "repository")
-    made.commit({"engine/core.py": "a = 1", "events/base.py": "b", "engine/runner/x.py": "r = 1"})
+    made.commit({"engine/core.py": "a = 1", "events/base.py": "b", "engine/runner.py": "r = 1"})
     made.commit({"engine/core.py": "a = 2", "engine/gates/risk.py": "c = 1\n", "engine/x.py": ""})
-    made.commit({"engine/runner/x.py": "r = 2", "cli/main.py": "m = 1"})
+    made.commit({"engine/runner.py": "r = 2", "cli/main.py": "m = 1"})
     return made
 
 
@@ -49,6 +49,16 @@ def test_a_commit_has_the_digest_that_its_files_have(repository: Repository) -> 
         assert history.digest(commit) == code_digest(repository.root)
         seen.add(history.digest(commit))
     assert len(seen) == 2
+
+
+def test_the_runner_was_a_folder_once(tmp_path: Path) -> None:
+    """Commits of that time have the digest that their engine gave: without the folder."""
+    made = Repository(tmp_path / "repository")
+    digests = [
+        made.history.digest(made.commit({"engine/core.py": "a = 1", name: "r = 1"}))
+        for name in ("engine/runner/x.py", "cli/main.py")
+    ]
+    assert digests[0] == digests[1]
 
 
 def test_an_engine_is_found_by_its_content(repository: Repository) -> None:
