@@ -56,23 +56,51 @@ def new_cell(token: int, close_paise: int, lot_units: int, oi_units: int) -> Cel
 
 
 def patterns(seed: int, lot_units: int, lots_max: int) -> tuple[Pattern, ...]:
-    """The depth shapes of a lot size: units and orders a level, the best level first."""
+    """The depth shapes of a lot size: units and orders a level, the best level first.
+
+    Each differs from its neighbours, in a circle, by one level of one side: a book whose shape goes
+    a step on or back has had an order added or taken, as in most updates of a real book.
+    """
     rng = SplitMix64(seed)
-    return tuple(_pattern(rng, lot_units, lots_max) for _ in range(PATTERNS))
+    sides = [_side(rng, lot_units, lots_max) for _ in range(2)]
+    beyond = [_units(side) * rng.between(7, 23) for side in sides]
+    walk = [_pattern(sides, beyond)]
+    while len(walk) <= PATTERNS // 2:
+        place = rng.between(0, 9)
+        sides[place & 1][place >> 1] = _level(rng, place >> 1, lot_units, lots_max)
+        shape = _pattern(sides, beyond)
+        if shape != walk[-1]:
+            walk.append(shape)
+    return (*walk, *reversed(walk[1:-1]))
 
 
-def _pattern(rng: SplitMix64, lot_units: int, lots_max: int) -> Pattern:
-    sides: list[int] = []
-    totals: list[int] = []
-    for _ in range(2):
-        lots = [rng.between(1, lots_max) * (3 + level) // 3 for level in range(5)]
-        sides.extend(n * lot_units for n in lots)
-        sides.extend(1 + n // rng.between(2, 6) for n in lots)
-        depth = 0
-        for n in lots:
-            depth += n
-        totals.append(depth * lot_units * rng.between(8, 24))
-    return (*sides, *totals)
+_Level = tuple[int, int]
+"""Units and orders."""
+
+
+def _side(rng: SplitMix64, lot_units: int, lots_max: int) -> list[_Level]:
+    return [_level(rng, level, lot_units, lots_max) for level in range(5)]
+
+
+def _level(rng: SplitMix64, level: int, lot_units: int, lots_max: int) -> _Level:
+    lots = rng.between(1, lots_max) * (3 + level) // 3
+    return lots * lot_units, 1 + lots // rng.between(2, 6)
+
+
+def _units(side: list[_Level]) -> int:
+    shown = 0
+    for units, _ in side:
+        shown += units
+    return shown
+
+
+def _pattern(sides: list[list[_Level]], beyond: list[int]) -> Pattern:
+    """``beyond``: the units of a side that stand behind its five levels."""
+    numbers: list[int] = []
+    for side in sides:
+        numbers.extend(units for units, _ in side)
+        numbers.extend(orders for _, orders in side)
+    return (*numbers, *(_units(side) + more for side, more in zip(sides, beyond, strict=True)))
 
 
 def full_packet(cell: Cell, shape: Pattern, step: int, second: int) -> bytes:
@@ -112,17 +140,21 @@ def _cheap_packet(cell: Cell, shape: Pattern, step: int, second: int) -> bytes:
     # fmt: on
 
 
-def requote(cell: Cell, worth: int, half: int, shape: int) -> bool:
+def requote(cell: Cell, worth: int, half: int, bits: int) -> bool:
     """Quote a cell around ``worth`` with half a spread of ``half`` paise, outwards to the tick.
 
-    True when bid, ask or the shape of the depth is another than before. Bid 0 is no bid; the ask is
-    at least a tick above it.
+    Bid 0 is no bid; the ask is at least a tick above it. True when bid or ask moved, and with them
+    all levels with their sizes. A quote that stands gets a depth whose shape is a step on or back,
+    by the first of 6 random bits; all of them draw the shape of the first quote.
     """
     bid = max((worth - half) // TICK * TICK, 0)
     ask = max(-(-(worth + half) // TICK) * TICK, bid + TICK)
-    if bid == cell[BID] and ask == cell[ASK] and shape == cell[PATTERN]:
+    if cell[PATTERN] < 0:
+        cell[PATTERN] = bits & 63
+    elif bid == cell[BID] and ask == cell[ASK]:
+        cell[PATTERN] = (cell[PATTERN] + (bits & 1) * 2 - 1) % PATTERNS
         return False
-    cell[BID], cell[ASK], cell[PATTERN] = bid, ask, shape
+    cell[BID], cell[ASK] = bid, ask
     return True
 
 
@@ -299,15 +331,17 @@ class Page:
 
         Bits: 2 lean of the quote, 6 shape of the depth, 7 whether it trades, 9 the trade.
         """
-        cell = self.cells[c]
-        shape = bits >> 2 & 63
-        trades = (bits >> 8 & 127) < self._trades[c] and not opening
-        if not requote(cell, worth + (bits & 3) - 1, self._half[c], shape) and not trades:
-            return b""
-        if trades:
-            trade(cell, bits >> 15, self._lots[c], second)
+        cell, step = self.cells[c], self._step[c]
         shapes = self._deep if self._near[c] else self._thin
-        return full_packet(cell, shapes[shape], self._step[c], second)
+        was = cell[PATTERN]
+        said = requote(cell, worth + (bits & 3) - 1, self._half[c], bits >> 2)
+        if (bits >> 8 & 127) < self._trades[c] and not opening:
+            trade(cell, bits >> 15, self._lots[c], second)
+            said = True
+        packet = full_packet(cell, shapes[cell[PATTERN]], step, second)
+        if not said and cell[BID] <= 4 * step:  # the level that changed may be one that is absent
+            return b"" if packet == full_packet(cell, shapes[was], step, second) else packet
+        return packet
 
     def window(self, forward: float, strikes: int) -> tuple[int, int]:
         """The contracts (first, last excluded) within so many strikes of the money each side."""
@@ -340,10 +374,7 @@ def future_packet(
 ) -> bytes:
     """The framed packet of a future, which quotes and, three times in four, trades each step."""
     half = int(worth * FUTURE_HALF_E5 * (1.0 + stress + stress) / 100_000)
-    changed = requote(cell, int(worth) + (bits & 7) - 3, half, bits >> 3 & 63)
-    trades = bits >> 9 & 3 != 0
-    if trades:
+    requote(cell, int(worth) + (bits & 7) - 3, half, bits >> 3)
+    if bits >> 9 & 3 != 0:
         trade(cell, bits >> 11, 4, second)
-    elif not changed:
-        return b""
     return full_packet(cell, shapes[cell[PATTERN]], TICK * 4, second)

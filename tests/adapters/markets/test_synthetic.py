@@ -24,7 +24,7 @@ from events.wire.kite import HEARTBEAT, FullTick, IndexTick, decode_frame, packe
 
 ROOT = Path(__file__).parents[3]
 GOLDEN_FRAMES = 200
-GOLDEN_DIGEST = "e9bc7f489ee3e5e045fae56870540b9461d3ddb9a013196081d968b667ee239c"
+GOLDEN_DIGEST = "ef140716005ba223e23d40e5a945b062c0a1dd5763c74dfe4a66e544225187dc"
 
 DIGEST_SCRIPT = (
     "import hashlib, itertools\n"

@@ -14,10 +14,13 @@ from adapters.markets.synthetic_book import (
     OI,
     OI_HIGH,
     OI_LOW,
+    PATTERN,
+    PATTERNS,
     SKEW,
     VOLUME,
     Cell,
     Page,
+    Pattern,
     Scan,
     first_future_packet,
     full_packet,
@@ -116,17 +119,39 @@ def test_stress_and_distance_widen_spreads() -> None:
 
 
 def test_a_page_keeps_silent_when_nothing_happens() -> None:
-    """With the forward unmoved only chance trades speak: far contracts hardly ever, and a second
-    quote of the same numbers is not sent."""
+    """With the forward unmoved contracts speak by chance only: far ones hardly ever."""
     page = _page()
     _opened(page, FORWARD)
     scan = Scan(2, [], False)
     for _ in range(10):
         page.scan(0, len(page.cells), FORWARD, VOL, 1_790_000_001, scan)
     assert 0 < len(scan.packets) < 10 * len(page.cells) / 3
-    cell = page.cells[40]
-    assert requote(cell, 5_000, 10, 3)
-    assert not requote(cell, 5_000, 10, 3)
+
+
+def test_a_quote_that_stands_changes_one_level() -> None:
+    """Its depth goes a step on or back; a quote that moves keeps its sizes."""
+    cell: Cell = new_cell(40_001 << 8 | 2, 5, 65, 650)
+    for worth, bits, moved, shape in (
+        (5_000, 9, True, 9), (5_000, 1, False, 10), (5_000, 0, False, 9), (5_100, 1, True, 9),
+    ):  # fmt: skip
+        assert requote(cell, worth, 10, bits) is moved
+        assert cell[PATTERN] == shape
+
+
+@pytest.mark.parametrize("shapes", SHAPES)
+def test_neighbouring_shapes_differ_in_one_level(shapes: tuple[Pattern, ...]) -> None:
+    """Around the circle units or orders of one level change, and the total of its side by as much;
+    a total is never less than what is shown."""
+    assert len(shapes) == PATTERNS
+    for one, two in zip(shapes, (*shapes[1:], shapes[0]), strict=True):
+        changed = [n for n in range(20) if one[n] != two[n]]
+        assert 1 <= len(changed) <= 2
+        assert len({(n // 10, n % 5) for n in changed}) == 1
+        for side in range(2):
+            units = slice(10 * side, 10 * side + 5)
+            moved = sum(two[units]) - sum(one[units])
+            assert two[20 + side] - one[20 + side] == moved
+            assert two[20 + side] > sum(two[units])
 
 
 def test_a_window_is_around_the_money() -> None:
