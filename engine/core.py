@@ -16,13 +16,18 @@ import msgspec
 from engine.apply import Entry, apply
 from engine.decide import NOTHING, Item, decide
 from engine.lookup import EMPTY_LOOKUP, Lookup, lookup_for
+from engine.quiet import QuietFrame, fold_quiet, quiet_frame, quiet_until
 from engine.state import EMPTY, State
 from events.base import Event
 from events.envelope import encode_envelope
+from events.feed import FeedFrame
 from events.registry import BY_KIND, BY_STRUCT
 
 ITEMS_MAX: Final = 10_000
 """Work items that one fact may lead to; a day's worst is about a hundred."""
+
+WAITING_MAX: Final = 4_096
+"""Packets that may wait: they are folded in about a millisecond, whenever somebody asks."""
 
 LAYOUT_KINDS: Final = ("InstrumentsLoaded",)
 """Facts after which the caches beside the state are rebuilt."""
@@ -50,20 +55,53 @@ class Core:
     """The state with the caches beside it.
 
     ``step`` moves it by a fact and what that leads to, ``take`` by an entry that was recorded.
+    Frames that lead to nothing wait until the state is asked for, and are then folded at once
+    (``engine.quiet``): ``state`` is after the last fact whenever it is looked at, as if none had.
     """
 
-    __slots__ = ("look", "state")
+    __slots__ = ("_before", "_packets", "_quiet_until", "_state", "_waiting", "look")
 
     def __init__(self, state: State = EMPTY) -> None:
-        self.state = state
         self.look: Lookup = lookup_for(state) if state.instruments else EMPTY_LOOKUP
+        self._waiting: list[QuietFrame] = []
+        self._packets = 0
+        self.state = self._before = state
+
+    @property
+    def state(self) -> State:
+        """The state after the last fact. Raises ``CoreFault``."""
+        if self._waiting:
+            self._fold()
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state = state
+        self._waiting.clear()
+        self._packets = 0
+        self._quiet_until: int | None = None
+
+    @property
+    def now(self) -> int:
+        """``state.now``, without folding anything."""
+        return self._waiting[-1].ts if self._waiting else self._state.now
+
+    @property
+    def before(self) -> State:
+        """The state before the last fact that ``step`` took; to be asked before ``state`` is."""
+        if len(self._waiting) > 1:
+            return fold_quiet(self._state, self._waiting[:-1], self.look)
+        return self._state if self._waiting else self._before
 
     def step(self, seq: int, ts: int, event: Event) -> list[Derived]:
         """Apply one fact and all it leads to; gives the derivations in order.
 
         Raises ``CoreFault``; a ``ts`` before the last fact's is a programming error.
         """
-        assert ts >= self.state.now, f"fact {seq} lies before the session clock"
+        assert ts >= self.now, f"fact {seq} lies before the session clock"
+        if isinstance(event, FeedFrame) and self._waits(seq, ts, event):
+            return []
+        self._before = self.state
         try:
             return self._step(seq, ts, event)
         except CoreFault:
@@ -73,10 +111,39 @@ class Core:
 
     def take(self, entry: Entry) -> None:
         """Apply one recorded entry, fact or derivation, as it stands. Raises ``CoreFault``."""
+        event = entry.event
+        if isinstance(event, FeedFrame) and self._waits(entry.seq, entry.ts, event):
+            return
         try:
             self._apply(entry)
+        except CoreFault:
+            raise
         except Exception as error:
             raise _fault(entry.seq, entry.kind, error) from error
+
+    def _waits(self, seq: int, ts: int, event: FeedFrame) -> bool:
+        """Let a frame wait, if it is a good one and leads to nothing."""
+        if self._quiet_until is None:
+            self._quiet_until = quiet_until(self._state)
+        if ts >= self._quiet_until:
+            return False
+        one = quiet_frame(event, ts, seq)
+        if one is None:
+            return False
+        if self._packets > WAITING_MAX:
+            self._fold()
+        self._waiting.append(one)
+        self._packets += one.packets.packets or 1
+        return True
+
+    def _fold(self) -> None:
+        last = self._waiting[-1]
+        try:
+            self._state = fold_quiet(self._state, self._waiting, self.look)
+        except Exception as error:
+            raise _fault(last.seq, type(last.event).__name__, error) from error
+        self._waiting.clear()
+        self._packets = 0
 
     def _step(self, seq: int, ts: int, event: Event) -> list[Derived]:
         fact = Entry(seq, BY_STRUCT[type(event)].kind, ts, seq, event)
@@ -89,7 +156,7 @@ class Core:
             if items > ITEMS_MAX:
                 raise CoreLoopError(f"CORE_LOOP_LIMIT: fact {seq} led to over {ITEMS_MAX} items")
             item = queue.popleft()
-            outcome = decide(self.state, item, self.look, seq + len(derived) + 1)
+            outcome = decide(self._state, item, self.look, seq + len(derived) + 1)
             if outcome is NOTHING:
                 continue
             reactions: list[Item] = []
@@ -106,13 +173,19 @@ class Core:
         spec = BY_STRUCT[type(event)]
         seq = cause + before + 1
         entry = Entry(seq, spec.kind, ts, cause, event)
-        self.state = apply(self.state, entry, self.look)
+        self._move(entry)
         return Derived(entry, encode_envelope(seq, spec.kind, spec.version, ts, cause, event))
 
     def _apply(self, entry: Entry) -> None:
-        self.state = apply(self.state, entry, self.look)
+        if self._waiting:
+            self._fold()
+        self._move(entry)
         if entry.kind in LAYOUT_KINDS:
-            self.look = lookup_for(self.state)
+            self.look = lookup_for(self._state)
+
+    def _move(self, entry: Entry) -> None:
+        self._quiet_until = None
+        self._state = apply(self._state, entry, self.look)
 
 
 def _fault(seq: int, kind: str, error: Exception) -> CoreFault:

@@ -72,7 +72,7 @@ def apply_feed_frame(state: State, event: FeedFrame, ts: int, seq: int, look: Lo
     quotes, accs = list(state.quotes), list(state.accs)
     newest, unknown = 0, packets.skipped
     for run in packets.runs:
-        fold = _fold_full if run.size == FULL_SIZE else _fold_small
+        fold = _fold_full if run.size == FULL_SIZE else fold_small
         stamp, missed = fold(event.data, run, ts, seq, look, quotes, accs)
         newest = stamp if stamp > newest else newest
         unknown += missed
@@ -139,15 +139,20 @@ def _fold_full(
             highest = volume
         accs[place] = (first, high, low, ltp, ticks + 1, highest, base, banked, gapped)
     for i, at in last_at.items():
-        _, ltp, last, volume, oi, stamp, bid_units, bid, ask_units, ask = unpack_full_at(data, at)
-        quotes[i] = Quote(
-            ltp, last, volume, oi, stamp, bid_units, bid, ask_units, ask, ts, seq,
-            data[at + _DEPTH_AT : at + _FULL_STRIDE],
-        )  # fmt: skip
+        quotes[i] = full_quote(data, at, ts, seq)
     return newest, unknown
 
 
-def _fold_small(
+def full_quote(data: bytes, at: int, ts: int, seq: int) -> Quote:
+    """The quote that the full packet with its length word at byte ``at`` of a frame makes."""
+    _, ltp, last, volume, oi, stamp, bid_units, bid, ask_units, ask = unpack_full_at(data, at)
+    return Quote(
+        ltp, last, volume, oi, stamp, bid_units, bid, ask_units, ask, ts, seq,
+        data[at + _DEPTH_AT : at + _FULL_STRIDE],
+    )  # fmt: skip
+
+
+def fold_small(
     data: bytes,
     run: Run,
     ts: int,

@@ -128,7 +128,7 @@ class Runner:
         self.derivations = begun.derivations
         self._writer = writer
         self._digest = begun.digest
-        self._minutes = EachMinute(checked_bytes, checkpointer, self.core.state.now)
+        self._minutes = EachMinute(checked_bytes, checkpointer, self.core.now)
         self._urgent = frozenset(spec.kind for spec in BY_KIND.values() if spec.urgent)
 
     @property
@@ -179,7 +179,7 @@ class Runner:
 
     def _checkpoint(self) -> OnHashed | None:
         try:
-            return self._minutes.hand_over(self.core.state, self.core.state.now)
+            return self._minutes.hand_over(lambda: self.core.state, self.core.now)
         except StateError as error:
             raise _not_canonical(error) from error
 

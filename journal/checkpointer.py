@@ -158,8 +158,11 @@ class EachMinute(Generic[State]):
         if self._checkpointer is not None:
             self._checkpointer.check()
 
-    def hand_over(self, state: State, now: int) -> Callable[[int, bytes], None] | None:
-        """What to tell the chain after the group that led to ``state``; None where none is due.
+    def hand_over(
+        self, state: Callable[[], State], now: int
+    ) -> Callable[[int, bytes], None] | None:
+        """What to tell the chain after the group that led to ``state``, which is asked for only
+        where it is due; else None.
 
         Raises as ``check``.
         """
@@ -168,7 +171,7 @@ class EachMinute(Generic[State]):
         first = self._due_ns == 0
         self._due_ns = _minute_after(now)
         self.check()
-        encode = functools.partial(self._encode, state)
+        encode = functools.partial(self._encode, state())
         return None if first else functools.partial(_offer, self._checkpointer, now, encode)
 
 

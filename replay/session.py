@@ -118,7 +118,6 @@ class _Comparison:
         self.decisions = DecisionDiffer() if other_engine else None
         self._group_open = False
         self._fact_entry: Entry | None = None
-        self._before = self.core.state
         self._group: list[Derived] = []
         self._theirs: list[Event] = []
 
@@ -139,7 +138,7 @@ class _Comparison:
         self._group_ends(cut=self._group_open)
 
     def _fact(self, envelope: Envelope) -> None:
-        if envelope.kind not in FACT_KINDS or envelope.ts < self.core.state.now:
+        if envelope.kind not in FACT_KINDS or envelope.ts < self.core.now:
             raise ReplayError(
                 f"seq {envelope.seq}, {envelope.kind}, cannot be a fact here: no engine of ours "
                 "wrote this journal"
@@ -149,7 +148,7 @@ class _Comparison:
         seq, ts, event = envelope.seq, envelope.ts, current_event(envelope)
         if isinstance(event, SessionResumed) and self.decisions is None:
             self._check_resumed(envelope, event)
-        self._fact_entry, self._before = Entry(seq, envelope.kind, ts, seq, event), self.core.state
+        self._fact_entry = Entry(seq, envelope.kind, ts, seq, event)
         self._group = self.core.step(seq, ts, event)
         self.expected.extend(self._group)
         for one in self._group:
@@ -187,7 +186,8 @@ class _Comparison:
         """Keep what the first difference follows from."""
         assert self._fact_entry is not None
         earlier = tuple(one.entry for one in self._group if one.entry.seq < entry.seq)
-        self.first_place = Place(entry, self._fact_entry, earlier, self._before, self.core.state)
+        before = self.core.before
+        self.first_place = Place(entry, self._fact_entry, earlier, before, self.core.state)
 
     def _group_ends(self, cut: bool) -> None:
         if self.expected and cut:
@@ -198,7 +198,7 @@ class _Comparison:
         self.expected.clear()
         if self.decisions is not None:
             ours = [one.entry.event for one in self._group]
-            self.decisions.take(self.core.state.now, self._theirs, ours)
+            self.decisions.take(self.core.now, self._theirs, ours)
             self._theirs = []
         self._group = []
 
