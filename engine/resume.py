@@ -31,6 +31,12 @@ TORN: Final = "TORN"
 OTHER_CODE: Final = "OTHER_CODE"
 """Why a tail was cut: see ``TailCut``."""
 
+POISONED: Final = (
+    "this code fails there each time: mended code closes the session and a successor goes on, or "
+    "end it as it is with 'axiom journal seal --close'"
+)
+"""What to do about a fact that the core cannot take: it is never skipped."""
+
 CODE: Final = "code"
 SCHEMA: Final = "schema"
 RULEBOOK: Final = "rulebook"

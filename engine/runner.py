@@ -30,6 +30,7 @@ from engine.opening import fresh_account, opening_facts, rulebook_digest, sessio
 from engine.ports import Market
 from engine.resume import (
     OTHER_CODE,
+    POISONED,
     TORN,
     Rebuilt,
     ResumeError,
@@ -416,9 +417,10 @@ def told_as_fault(folder: Path) -> Iterator[None]:
     """A session that cannot be taken up again, as ``EngineFault`` with its folder's name."""
     try:
         yield
+    except CoreFault as error:
+        raise EngineFault(f"{folder.name}: {error}; {POISONED}") from error
     except (
-        ResumeError, CoreFault, ConfigError, EnvelopeError, UnknownKindError, VersionTooNewError,
-        PayloadError,
+        ResumeError, ConfigError, EnvelopeError, UnknownKindError, VersionTooNewError, PayloadError
     ) as error:  # fmt: skip
         raise EngineFault(f"{folder.name}: {error}") from error
 

@@ -110,8 +110,9 @@ def test_a_crashed_day_goes_on_to_its_end(
 def test_a_rule_that_fails_stops_the_day_and_the_day_goes_on_when_it_is_mended(
     axiom: Call, home: Path, built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line with ENGINE_FAULT and the entry; of the failing group the journal has the fact
-    alone, and the day goes on with what it leads to."""
+    """E06, E07: one line with ENGINE_FAULT and the entry; of the failing group the journal has the
+    fact alone. The same code stops there again, with what to do; mended, the day goes on with what
+    the fact leads to."""
     rule, calls = DECIDE["TimerTick"], []
 
     def failing(*given: Any) -> Outcome:
@@ -128,6 +129,12 @@ def test_a_rule_that_fails_stops_the_day_and_the_day_goes_on_when_it_is_mended(
     left = next(p for p in (home / "desks/main/sessions").iterdir() if p.name != built.name)
     kinds = [one.envelope.kind for one in read(left)]
     assert kinds.count("TimerTick") == 20 and kinds[-1] == "TimerTick"
+    with monkeypatch.context() as patch:
+        patch.setitem(DECIDE, "TimerTick", failing)
+        calls[:] = [1] * 19
+        poisoned = resume(axiom, home, built, left.name).refusal
+    assert "fails there each time" in poisoned and "axiom journal seal --close" in poisoned
+    assert [one.envelope.kind for one in read(left)] == kinds, "nothing is skipped, nothing added"
     answer = resume(axiom, home, built, left.name, "--json").document
     assert answer["session"] == left.name
     assert axiom("replay", left.name, "--home", home, "--json").document["identical"] is True
