@@ -28,6 +28,8 @@ from events.session import (
 
 BACKTEST: Final = "BACKTEST"
 VIRTUAL: Final = "virtual"
+OPENING_ENTRIES: Final = 8
+"""The opening facts and what they lead to, unless positions were carried over."""
 
 
 def rulebook_digest(rows: tuple[RuleRow, ...]) -> str:

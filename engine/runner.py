@@ -26,7 +26,13 @@ from engine.checkpoint import StateError, checked_bytes, restored_state, state_h
 from engine.config import Config, ConfigError
 from engine.core import Core, CoreFault, Derived, encode_fact
 from engine.decide import CRASHED
-from engine.opening import fresh_account, opening_facts, rulebook_digest, session_opened
+from engine.opening import (
+    OPENING_ENTRIES,
+    fresh_account,
+    opening_facts,
+    rulebook_digest,
+    session_opened,
+)
 from engine.ports import Market
 from engine.resume import (
     OTHER_CODE,
@@ -88,9 +94,6 @@ UID_CHARS: Final = 12
 END_OF_DAY: Final = "END_OF_DAY"
 RUNNER: Final = "engine/runner.py"
 """What the code digest leaves out: nothing in here decides what is derived."""
-
-OPENING_ENTRIES: Final = 8
-"""The opening facts and what they lead to, unless positions were carried over."""
 
 
 class EngineFault(RuntimeError):  # noqa: N818 - named for the condition

@@ -116,8 +116,8 @@ EXTREMES = st.fixed_dictionaries(
 @settings(max_examples=25, deadline=None)
 @given(EXTREMES)
 def test_no_setting_within_its_bounds_breaks_the_engine(changes: dict[str, int]) -> None:
-    """Every combination of bounds that is a configuration runs, trades or not, and each event of it
-    can be written: bounds are what the engine bears, not what somebody guessed."""
+    """E13: every combination of bounds that is a configuration runs, trades or not, and each event
+    of it can be written: bounds are what the engine bears, not what somebody guessed."""
     tree: dict[str, dict[str, int]] = {}
     for key, value in changes.items():
         section, _, field = key.partition(".")

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from typing import Never
+
 import pytest
 from msgspec.structs import replace
 
+from engine import apply as apply_module
 from engine import core as core_module
 from engine import decide as decide_module
 from engine.config import flatten
 from engine.core import Core, CoreFault, CoreLoopError, encode_fact
 from engine.decide import Item, Outcome
+from engine.gates import (
+    contract,
+    feed,
+    governance,
+    quote,
+    regime,
+    risk,
+    session,
+    sizing,
+    strategy,
+    warmup,
+)
 from engine.lookup import Lookup
 from engine.state import State
 from events.envelope import decode_envelope, encode_envelope
@@ -19,6 +36,7 @@ from events.session import ConfigChanged
 from tests.engine.build import at_trade
 from tests.engine.fabricated import Group, SmallMarket, relaxed, run_core, small_facts, small_run
 
+STAGES = (session, feed, warmup, quote, regime, risk, governance, strategy, contract, sizing)
 BARS = ("BarClosed", "RegimeAssessed", "DayTypeAssessed")
 
 
@@ -131,6 +149,61 @@ def test_a_failing_rule_names_the_entry_and_its_code(monkeypatch: pytest.MonkeyP
         core.step(seq, core.state.now, TimerTick(core.state.now, 0))
 
 
+RULES = (
+    *(("decide", kind) for kind in decide_module.DECIDE),
+    *(("apply", kind) for kind in apply_module.APPLY),
+    *(("gate", stage.__name__.rpartition(".")[2]) for stage in STAGES),
+)
+
+
+@functools.cache
+def _befores() -> tuple[tuple[State, Group], ...]:
+    """Each kind's first group in a small day, with the state before it."""
+    core, seen, found = Core(), set[str](), []
+    for group in small_run().groups:
+        kinds = {entry.kind for entry in group.entries}
+        if kinds - seen:
+            seen |= kinds
+            found.append((core.state, group))
+        core.step(group.fact.seq, group.fact.ts, group.fact.event)
+    return tuple(found)
+
+
+def _fault_of(core: Core, group: Group) -> str | None:
+    try:
+        core.step(group.fact.seq, group.fact.ts, group.fact.event)
+    except CoreFault as fault:
+        return str(fault)
+    return None
+
+
+@pytest.mark.parametrize(("table", "name"), RULES)
+def test_an_exception_in_any_rule_is_a_fault_with_its_entry(
+    table: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E06: whichever rule or gate fails, the step is ENGINE_FAULT naming entry and error."""
+
+    def broken(*given: object) -> Never:
+        raise ZeroDivisionError("by nothing")
+
+    groups = _befores()  # made by whole rules
+    if table == "gate":
+        (stage,) = [one for one in STAGES if one.__name__.endswith(f".{name}")]
+        for judge in [one for one in vars(stage) if one.startswith("judge")]:
+            monkeypatch.setattr(stage, judge, broken)
+    else:
+        rules = decide_module.DECIDE if table == "decide" else apply_module.APPLY
+        monkeypatch.setitem(rules, name, broken)
+    reached = 0
+    for before, group in groups:
+        told = _fault_of(Core(before), group)
+        if told is not None:
+            reached += 1
+            assert re.search(r"ENGINE_FAULT: .*entry \d+ \(\w+\).*by nothing", told)
+    kinds = {entry.kind for _, group in groups for entry in group.entries}
+    assert reached or (table != "gate" and name not in kinds), "the rule was never asked"
+
+
 def test_a_day_stays_far_below_the_loop_limit() -> None:
     """The limit is a guard, not a bound in use: the largest group is a hundredth of it."""
     assert max(len(group.derived) for group in small_run().groups) < core_module.ITEMS_MAX // 100
@@ -163,7 +236,7 @@ def test_a_core_restored_from_its_state_goes_on_alike() -> None:
 
 
 def test_changed_settings_hold_from_their_fact_on() -> None:
-    """``ConfigChanged`` replaces the keys it names and no others, from the next fact on."""
+    """E03: ``ConfigChanged`` replaces the keys it names and no others, from the next fact on."""
     core = Core(at_trade().before)
     changed = tuple(
         replace(one, value=1) if one.key == "warmup.bars_min" else one

@@ -240,7 +240,7 @@ def test_every_cut_group_is_finished_to_the_byte() -> None:
 
 
 def test_the_state_is_the_same_from_any_state_on_the_way() -> None:
-    """Entries after a saved state, or all of them: the same state hash, figures and digest."""
+    """E02: entries after a saved state, or all of them: the same state hash, figures and digest."""
     flat = [data for group in datas_of(whole()) for data in group]
     core, saved = Core(), [Core().state]
     for group in whole().groups:
@@ -258,8 +258,8 @@ def test_the_state_is_the_same_from_any_state_on_the_way() -> None:
 
 @pytest.mark.parametrize("field", ["code_digest", "schema_digest", "rulebook_digest", "day"])
 def test_what_differs_is_named(field: str) -> None:
-    """Each of code, schema, rulebook and day alone keeps a session from going on; only the first
-    two keep its last group from being derived."""
+    """E09: each of code, schema, rulebook and day alone keeps a session from going on; only the
+    first two keep its last group from being derived."""
     opened = whole().groups[0].fact.event
     assert isinstance(opened, SessionOpened)
     ours = running()

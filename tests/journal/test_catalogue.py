@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).resolve().parents[1]
+from tests.catalogue import named
+
 FAULTS = {
     "J01": "a write torn at any byte",
     "J02": "a tail longer than may be cut",
@@ -32,29 +30,11 @@ FAULTS = {
     "J18": "journals and shapes of earlier days",
     "J19": "a slow disk",
 }
-NUMBER = re.compile(r"J[0-9]{2}")
-
-
-def first_lines(source: str) -> Iterator[str]:
-    """The first line of what each test of a file says it proves."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            yield (ast.get_docstring(node) or "").split("\n")[0]
-
-
-def named(root: Path) -> dict[str, int]:
-    """How many tests under ``root`` name each fault in their first line."""
-    counts = dict.fromkeys(FAULTS, 0)
-    for path in sorted(root.rglob("test_*.py")):
-        for line in first_lines(path.read_text()):
-            for number in NUMBER.findall(line):
-                counts[number] = counts.get(number, 0) + 1
-    return counts
 
 
 def test_every_fault_is_named_by_a_test() -> None:
     """Each number of the catalogue stands in some test's first line, and no other number does."""
-    counts = named(TESTS)
+    counts = named("J", FAULTS)
     sys.stdout.write(f"tests by fault: {counts}\n")
     assert [number for number, count in counts.items() if count == 0] == []
     assert counts.keys() == FAULTS.keys()
@@ -64,6 +44,6 @@ def test_every_fault_is_named_by_a_test() -> None:
 def test_canary_a_fault_without_a_test_is_found(tmp_path: Path, says: str) -> None:
     """A test that names no fault, names it too late, or names one that is not there, is told."""
     (tmp_path / "test_x.py").write_text(f'def test_x():\n    """{says}"""\n    assert f()\n')
-    counts = named(tmp_path)
+    counts = named("J", FAULTS, tmp_path)
     assert counts["J01"] == 0
     assert ("J99" in counts) == ("J99" in says)

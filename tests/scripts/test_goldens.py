@@ -40,7 +40,7 @@ WHO = ("--who", "a quant", "--why", "the range family is gone")
 
 @pytest.mark.parametrize("pin", load_pins(), ids=lambda pin: pin.name)
 def test_a_golden_is_as_expected(pin: Pin) -> None:
-    """It verifies to its pinned head, and re-derives to its digest or to the last waiver's."""
+    """E05: it verifies to its pinned head, and re-derives to its digest or to the last waiver's."""
     judged = judge(pin, load_waivers())
     assert judged.problem is None
     assert judged.report is not None

@@ -33,7 +33,7 @@ AXES = ("hash_seed", "zone", "locale", "processes")
 
 
 def test_a_slice_of_the_matrix_gives_the_pinned_digests() -> None:
-    """Each seed, zone, locale and process count once, under this Python."""
+    """E04, E12: each seed, zone, locale and process count once, under this Python."""
     cells, wanted = slice_cells([OWN], locales()[0]), wanted_digests()
     assert len(cells) == len(HASH_SEEDS)
     assert differences(cells, run_cells(cells), wanted) == []
