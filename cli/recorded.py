@@ -58,6 +58,8 @@ class SessionRow(msgspec.Struct, frozen=True):
 
 def session_row(folder: Path, desk: str) -> SessionRow:
     """The row of a session's folder; never raises for damage."""
+    from engine.rulebook import iso_day
+
     try:
         opened = first_fact(folder)
         state, end = state_and_end(folder)
@@ -127,8 +129,3 @@ def first_fact(folder: Path) -> SessionOpened:
     if not isinstance(event, SessionOpened):
         raise UserError(f"{folder} holds no session yet: its first entry is not SessionOpened")
     return event
-
-
-def iso_day(day: int) -> str:
-    """``2026-11-20`` of 20261120."""
-    return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"

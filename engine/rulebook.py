@@ -58,6 +58,11 @@ def add_days(day: int, days: int) -> int:
     return day_from_days(days_from_day(day) + days)
 
 
+def iso_day(day: int) -> str:
+    """``2026-11-20`` of 20261120."""
+    return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"
+
+
 def weekday_of(day: int) -> str:
     """``MON`` to ``SUN``; 1970-01-01 was a Thursday."""
     return WEEKDAYS[(days_from_day(day) + 3) % 7]

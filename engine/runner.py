@@ -46,6 +46,7 @@ from engine.resume import (
     facts_left,
     opening_left,
 )
+from engine.rulebook import iso_day
 from engine.schedule import Dated
 from engine.state import State
 from events.base import Event
@@ -321,11 +322,6 @@ def report_of(runner: Runner, folder: Path, head_seq: int, head_hash: bytes) -> 
 def carried_from(report: RunReport, day: int) -> CarriedOver:
     """What the next day of the same command carries over from a finished one."""
     return carry_over(report.state, report.head_hash, day, orders_unknown=False)
-
-
-def iso_day(day: int) -> str:
-    """``2026-11-20`` of 20261120."""
-    return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"
 
 
 # --- a session whose engine died -----------------------------------------------------------------

@@ -20,7 +20,8 @@ from msgspec.structs import replace
 
 from engine import config as settings
 from engine.config import Config
-from engine.runner import UID_CHARS, Runner, iso_day, own_code_digest
+from engine.rulebook import iso_day
+from engine.runner import UID_CHARS, Runner, own_code_digest
 from events.base import Event
 from events.decision import ContractsScreened
 from events.envelope import payload_digest

@@ -57,7 +57,7 @@ def import_chain(file: Path, common: Common) -> int:
 
 def _show(file: Path, report: ChainReport) -> None:
     from cli.output import clean, ist_time, pairs, show
-    from cli.recorded import iso_day
+    from engine.rulebook import iso_day
 
     gaps = ", ".join(f"{ist_time(g.from_ts)} to {ist_time(g.to_ts)}" for g in report.gaps)
     ages = f"{report.stamp_age_s_median} s in the median, {report.stamp_age_s_max} s at worst"

@@ -23,7 +23,8 @@ from engine.config import Config
 from engine.core import Core
 from engine.opening import fresh_account, session_opened
 from engine.resume import Rebuilt
-from engine.runner import RunReport, iso_day, own_code_digest
+from engine.rulebook import iso_day
+from engine.runner import RunReport, own_code_digest
 from engine.state import State
 from events.base import Event
 from events.envelope import Envelope, decode_envelope, payload_digest

@@ -18,13 +18,13 @@ from engine.core import Core, CoreFault
 from engine.decide import DECIDE, Item, Outcome
 from engine.lookup import Lookup
 from engine.opening import session_opened
+from engine.rulebook import iso_day
 from engine.runner import (
     EngineFault,
     Runner,
     RunReport,
     carried_from,
     code_digest,
-    iso_day,
     nearest_checkpoint,
     own_code_digest,
 )
