@@ -1,7 +1,7 @@
 """How differences between decisions are told: the same lines for every verb that compares.
 
 Lives here: the lists of a comparison as text. May import: ``cli``, projections, replay. Always
-holds: each line names the moment, both reasons and the first cause.
+holds: each line names the moment, both reasons (of a size both sizes) and the first cause.
 Start reading at ``tell_differences``.
 """
 
@@ -24,15 +24,15 @@ def tell_differences(diff: DecisionDiff) -> None:
     """Show counts and the first lines of each kind on standard output."""
     from cli.output import clean, show
 
-    for title, rows in (
-        ("trades gained", diff.gained),
-        ("trades lost", diff.lost),
-        ("sizes changed", diff.size_changed),
-        ("reasons changed", diff.reason_changed),
+    for title, rows, line in (
+        ("trades gained", diff.gained, _reason_line),
+        ("trades lost", diff.lost, _reason_line),
+        ("sizes changed", diff.size_changed, _size_line),
+        ("reasons changed", diff.reason_changed, _reason_line),
     ):
         show(f"{title}: {len(rows)}")
         for one in rows[:SHOWN]:
-            show(f"  {clean(_line(one))}")
+            show(f"  {clean(line(one))}")
         if len(rows) > SHOWN:
             show(f"  and {len(rows) - SHOWN} more: use --json")
 
@@ -52,14 +52,28 @@ def tell_makings(makings: Makings, sides: tuple[str, str]) -> None:
         say(f"setting differs: {line}")
 
 
-def _line(one: Difference) -> str:
+def _reason_line(one: Difference) -> str:
+    gate = one.contract_filter or one.gate or one.stage
+    because = f" because {gate} judged otherwise" if gate is not None else ""
+    before, after = one.before_reason or one.before, one.after_reason or one.after
+    return _line(one, before, after, because)
+
+
+def _size_line(one: Difference) -> str:
+    """Both sizes. The gates passed both times: it is the number of one that differs, or none of
+    them was as tight as the cap on lots."""
+    before = f"{one.before_lots} lots of {one.before_contract}"
+    after = f"{one.after_lots} lots of {one.after_contract}"
+    gate = one.contract_filter or one.gate
+    because = f" because of {gate}" if gate is not None else " by the cap on lots"
+    return _line(one, before, after, because)
+
+
+def _line(one: Difference, before: str, after: str, because: str) -> str:
     from projections.why import ist_iso
     from replay.decisions import DOWNSTREAM
 
-    gate = one.contract_filter or one.gate or one.stage
-    because = f" because {gate} judged otherwise" if gate is not None else ""
     cause = one.first_cause
     if cause is not None and cause.kind == DOWNSTREAM:
         because += f" following {cause.event} {ist_iso(cause.ts)[11:19]} {cause.underlying}"
-    before, after = one.before_reason or one.before, one.after_reason or one.after
     return f"{ist_iso(one.ts)[11:19]} {one.underlying}: {before} -> {after}{because}"

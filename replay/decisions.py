@@ -23,7 +23,7 @@ from events.decision import (
     GatesEvaluated,
     StageVerdict,
 )
-from events.gates import CONTRACT_FILTERS
+from events.gates import CONTRACT_FILTERS, GATES
 from events.orders import IntentApproved, PositionChanged
 from events.reasons import N6, N8, N9, N10, N11
 
@@ -31,13 +31,26 @@ CHANGED_GATE: Final = "CHANGED_GATE"
 DOWNSTREAM: Final = "DOWNSTREAM"
 ABSENT: Final = "ABSENT"
 CONTRACT: Final = "contract"
-COOLDOWN: Final = "cooldown"
 
 CHOOSING: Final = (N8, N9, N10)
 """The stages whose numbers say which contract is taken."""
 
+OF_ACCOUNT: Final[dict[str, tuple[str, ...]]] = {
+    **{spec.gate: (spec.gate,) for spec in GATES if spec.stage == N6},
+    "cooldown": ("cooldown",),
+    "lots_by_open_risk": ("open_risk",),
+    "lots_by_funds": ("daily_loss", "open_risk"),
+}
+"""The gates that ask what the account did before, each with those whose limits all move where its
+own does: a number of lots is asked to be one at least, and its limit is the budget behind it. How
+many lots the risk of one trade leaves is no matter of the account: its capital is the day's."""
+
 Key = Callable[[GateRow], object]
 Pair = tuple[GateRow | None, GateRow | None]
+
+
+SymbolOf = Callable[[int], str]
+"""The trading symbol of an instrument index."""
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -77,6 +90,7 @@ class Difference(msgspec.Struct, frozen=True):
 
     ``gate`` of ``stage`` is the first that judged otherwise in this decision, with the filter
     behind it, whatever it follows from: the responsible one. None where no single gate is.
+    ``before_contract`` and ``after_contract`` are trading symbols, None where none was picked.
     """
 
     ts: int
@@ -89,6 +103,8 @@ class Difference(msgspec.Struct, frozen=True):
     after_reason: str
     before_lots: int
     after_lots: int
+    before_contract: str | None
+    after_contract: str | None
     stage: str | None
     gate: str | None
     contract_filter: str | None
@@ -153,9 +169,10 @@ def _act(group: _Group, event: IntentApproved | PositionChanged) -> None:
 
 
 class DecisionDiffer:
-    """Compares two runs as they go."""
+    """Compares two runs as they go; both say contracts by the indices that ``symbol_of`` knows."""
 
-    def __init__(self) -> None:
+    def __init__(self, symbol_of: SymbolOf) -> None:
+        self._symbol_of = symbol_of
         self._before, self._after = _Run(), _Run()
         self._kinds: dict[str, list[Difference]] = {
             "gained": [], "lost": [], "reason_changed": [], "size_changed": []
@@ -183,7 +200,7 @@ class DecisionDiffer:
         was, now = old or _NOTHING, new or _NOTHING
         values = (
             ts, name, was.outcome, now.outcome, was.stage, now.stage, was.reason, now.reason,
-            was.lots, now.lots,
+            was.lots, now.lots, self._symbol(was), self._symbol(now),
         )  # fmt: skip
         if old is None or new is None:
             return Difference(*values, None, None, None, self._root)
@@ -193,6 +210,9 @@ class DecisionDiffer:
         follows = self._root is not None and changed.follows
         cause = self._root if follows else FirstCause(CHANGED_GATE, *place, None, ts, name)
         return Difference(*values, *place, cause)
+
+    def _symbol(self, one: Decided) -> str | None:
+        return None if one.contract is None else self._symbol_of(one.contract)
 
     def _changed_filter(self, name: str) -> str | None:
         """The first filter that let one run have a contract which it refused the other."""
@@ -237,15 +257,20 @@ def _changed(old: Decided, new: Decided) -> _Change:
 def _rows(
     old: tuple[StageVerdict, ...], new: tuple[StageVerdict, ...], key: Key
 ) -> Iterator[_Change]:
-    """Gates in which two evaluations differ by ``key``; a refused family stands for its stage."""
+    """Gates in which two evaluations differ by ``key``; where a family was let in or turned away,
+    that family is named for its stage, also when another took its place and the count is the same.
+    """
+    limits = _moved_limits(old, new)
     for ours, theirs in zip(old, new, strict=False):
+        families = _pairs(ours.evidence, theirs.evidence)
+        turned = next((one for one in families if _differ(*one, _verdict)), None)
         for row, other in _pairs(ours.rows, theirs.rows):
-            if _differ(row, other, key):
-                families = _pairs(ours.evidence, theirs.evidence)
-                family = next((one for one in families if _differ(*one, _judgement)), (row, other))
-                gate = family[0] or family[1]
+            if turned is not None or _differ(row, other, key):
+                named, unnamed = turned or (row, other)
+                gate = named or unnamed
                 assert gate is not None
-                yield _Change(ours.stage, gate.gate, _follows(ours.stage, row, other))
+                follows = row is not None and other is not None and _follows(row.gate, limits)
+                yield _Change(ours.stage, gate.gate, follows)
 
 
 def _pairs(ours: tuple[GateRow, ...], theirs: tuple[GateRow, ...]) -> Iterator[Pair]:
@@ -258,15 +283,26 @@ def _differ(row: GateRow | None, other: GateRow | None, key: Key) -> bool:
     return row is None or other is None or key(row) != key(other)
 
 
-def _follows(stage: str, row: GateRow | None, other: GateRow | None) -> bool:
-    if row is None or other is None:
-        return False
-    of_account = stage in (N6, N11) or row.gate == COOLDOWN
-    return of_account and row.limit == other.limit
+def _moved_limits(old: tuple[StageVerdict, ...], new: tuple[StageVerdict, ...]) -> set[str]:
+    """The gates that both evaluations have under different limits."""
+    ours, theirs = (
+        {row.gate: row.limit for one in side for row in one.rows} for side in (old, new)
+    )
+    return {gate for gate in ours if gate in theirs and ours[gate] != theirs[gate]}
+
+
+def _follows(gate: str, moved: set[str]) -> bool:
+    """Whether a gate's other number may come from what the account did: its limit has not moved."""
+    shown_by = OF_ACCOUNT.get(gate)
+    return shown_by is not None and not moved.issuperset(shown_by)
 
 
 def _judgement(row: GateRow) -> object:
     return row.verdict, row.reason
+
+
+def _verdict(row: GateRow) -> object:
+    return row.verdict
 
 
 def _observed(row: GateRow) -> object:

@@ -172,9 +172,9 @@ def _next_rank(before: int, is_cycle: bool) -> int:
 
 def _compared(ours: _Side, theirs: _Side) -> SessionDiff:
     """Walk both sides in order of the time of day; the moments of one meet those of the other."""
-    differ = DecisionDiffer()
     left, right = next(ours.moments, None), next(theirs.moments, None)
     places = _Places(ours, theirs)
+    differ = DecisionDiffer(places.symbol)
     while left is not None or right is not None:
         at = min(one.place for one in (left, right) if one is not None)
         before = left.events if left is not None and left.place == at else ()
@@ -197,8 +197,14 @@ class _Places:
     def __init__(self, ours: _Side, theirs: _Side) -> None:
         self._shift_ns = ours.midnight_ns - theirs.midnight_ns
         self._same = ours.symbols == theirs.symbols and not self._shift_ns
+        self._symbols = (ours.symbols, theirs.symbols)
         known = {symbol: place for place, symbol in enumerate(ours.symbols)}
         self._place = [known.get(one, -1 - i) for i, one in enumerate(theirs.symbols)]
+
+    def symbol(self, place: int) -> str:
+        """The trading symbol of a place in A's list, or below zero of one that only B has."""
+        ours, theirs = self._symbols
+        return ours[place][1] if place >= 0 else theirs[-1 - place][1]
 
     def of(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
         """The events with every contract and time as A would have it."""

@@ -29,6 +29,7 @@ from engine.config import ConfigError
 from engine.core import Core, CoreFault, Derived
 from engine.resume import OTHER_CODE
 from engine.runner import own_code_digest
+from engine.state import State
 from events.base import Event
 from events.envelope import Envelope, EnvelopeError, decode_envelope, encode_payload
 from events.registry import (
@@ -115,7 +116,7 @@ class _Comparison:
         self.recorded = hashlib.sha256()
         self.replayed = hashlib.sha256()
         self.head_seq = 0
-        self.decisions = DecisionDiffer() if other_engine else None
+        self.decisions = DecisionDiffer(self._symbol) if other_engine else None
         self._group_open = False
         self._fact_entry: Entry | None = None
         self._group: list[Derived] = []
@@ -136,6 +137,9 @@ class _Comparison:
         """Whatever the core derived last and was not recorded is a difference too, unless a crash
         cut the group."""
         self._group_ends(cut=self._group_open)
+
+    def _symbol(self, index: int) -> str:
+        return symbol_in(self.core.state, index)
 
     def _fact(self, envelope: Envelope) -> None:
         if envelope.kind not in FACT_KINDS or envelope.ts < self.core.now:
@@ -334,6 +338,12 @@ def _equal_after_upcast(envelope: Envelope, ours: Derived) -> bool:
         return False
     recorded = current_event(envelope)
     return encode_payload(recorded) == encode_payload(as_silent(envelope, recorded, entry.event))
+
+
+def symbol_in(state: State, index: int) -> str:
+    """The trading symbol of an instrument; a recorded index that names none is said as it is."""
+    known = 0 <= index < len(state.instruments)
+    return state.instruments[index].tradingsymbol if known else f"instrument {index}"
 
 
 def facts_of_session(folder: Path) -> Iterator[tuple[int, int, Event]]:

@@ -22,6 +22,7 @@ from engine import config as settings
 from engine.config import Config
 from engine.rulebook import iso_day
 from engine.runner import UID_CHARS, Runner, own_code_digest
+from engine.state import State
 from events.base import Event
 from events.decision import ContractsScreened
 from events.envelope import payload_digest
@@ -33,7 +34,13 @@ from journal.session_folder import make_session_folder
 from journal.writer import JournalWriter
 from replay.decisions import DecisionDiff, DecisionDiffer
 from replay.divergence import changed_settings
-from replay.session import PROGRESS_SEQS, ReplayError, facts_of_session, told_as_replay_error
+from replay.session import (
+    PROGRESS_SEQS,
+    ReplayError,
+    facts_of_session,
+    symbol_in,
+    told_as_replay_error,
+)
 
 Policy = Literal["KEEP", "DROP", "REPLACE", "MAP"]
 
@@ -126,11 +133,11 @@ def _whatif(
     recorded = settings.from_settings(opened.settings)
     other = change(recorded)
     derived.mkdir(mode=0o700, parents=True, exist_ok=True)
-    differ = DecisionDiffer()
     with (
         _run(derived, _Mapping(recorded, recorded), opened, "baseline", program) as baseline,
         _run(derived, _Mapping(recorded, other), opened, "whatif", program) as varied,
     ):
+        differ = DecisionDiffer(lambda index: symbol_in(baseline.state, index))
         for facts, (seq, ts, event) in enumerate(facts_of_session(folder)):
             differ.take(ts, baseline.fact(ts, event), varied.fact(ts, event))
             if on_progress is not None and facts % PROGRESS_SEQS == 0:
@@ -185,9 +192,14 @@ class _Run:
         return events
 
     @property
+    def state(self) -> State:
+        """The engine's state after the last fact."""
+        return self._runner.core.state
+
+    @property
     def unrecorded(self) -> tuple[Unrecorded, ...]:
         """Instruments that never had a quote, in their order."""
-        state = self._runner.core.state
+        state = self.state
         return tuple(
             Unrecorded(row.tradingsymbol, row.underlying, UNKNOWN, NOT_RECORDED, i in looked)
             for looked in (self._looked_at,)

@@ -15,7 +15,8 @@ from tests.replay.journals import changed, lines, record, where
 
 ROW = {
     "kind", "ts", "underlying", "before", "after", "before_stage", "after_stage", "before_reason",
-    "after_reason", "before_lots", "after_lots", "stage", "gate", "contract_filter", "first_cause",
+    "after_reason", "before_lots", "after_lots", "before_contract", "after_contract",
+    "stage", "gate", "contract_filter", "first_cause",
 }  # fmt: skip
 
 
@@ -56,6 +57,11 @@ def test_it_is_told_in_lines(axiom: Call, session: Path, fewer: Path) -> None:
     assert "trades lost: " in answer.out
     assert "TRADE_APPROVED -> RISK_TRADES_DAY because trades_day judged otherwise" in answer.out
     assert "setting differs: risk.trades_day_max: 20 -> 1" in answer.err
+    rows = diff_sessions(session, fewer).diff.size_changed
+    assert rows
+    for one in rows:
+        sizes = f"{one.before_lots} lots of {one.before_contract} -> 2 lots of {one.after_contract}"
+        assert f"{one.underlying}: {sizes} by the cap on lots\n" in answer.out
 
 
 def test_a_session_against_itself(axiom: Call, session: Path) -> None:

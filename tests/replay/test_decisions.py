@@ -25,6 +25,8 @@ from tests.engine.fabricated import CoreRun, SmallMarket, relaxed, run_core, sma
 
 Section = dict[str, int | bool]
 NAMES = ("NIFTY", "BANKNIFTY")
+SYMBOLS = tuple(f"symbol {index}" for index in range(1_000))
+"""What a differ says for an index: the true symbols are told by those that use it."""
 
 
 def run(**sections: Section) -> CoreRun:
@@ -39,7 +41,7 @@ def recorded() -> CoreRun:
 
 
 def compare(old: CoreRun, new: CoreRun) -> DecisionDiff:
-    differ = DecisionDiffer()
+    differ = DecisionDiffer(SYMBOLS.__getitem__)
     for ours, theirs in zip(old.groups, new.groups, strict=True):
         before, after = ([entry.event for entry in one.derived] for one in (ours, theirs))
         differ.take(ours.fact.ts, before, after)
@@ -140,6 +142,92 @@ def test_a_changed_plan_is_named_by_the_first_deed(
     assert (cause.ts, event, cause.underlying) in kinds
 
 
+def turned(events: list[object], **verdicts: str) -> list[object]:
+    """The cycle with its families judged so, and a trade of it only where one is let in."""
+    return [_turned(e, verdicts) if isinstance(e, GatesEvaluated) else e for e in events]
+
+
+def _turned(gates: GatesEvaluated, verdicts: dict[str, str]) -> GatesEvaluated:
+    stages = []
+    for stage in gates.official:
+        evidence = tuple(
+            replace(row, verdict=verdicts[row.gate], reason="FAMILY_DISABLED")
+            if row.gate in verdicts
+            else row
+            for row in stage.evidence
+        )
+        allowed = sum(row.verdict == "PASS" for row in evidence)
+        rows = tuple(
+            replace(row, observed=allowed, verdict="PASS" if allowed else "BLOCK")
+            if row.gate == "family"
+            else row
+            for row in stage.rows
+        )
+        stages.append(replace(stage, rows=rows, evidence=evidence))
+    return replace(gates, official=tuple(stages))
+
+
+FAMILIES_TURNED: tuple[tuple[dict[str, str], dict[str, str], str], ...] = (
+    ({"family_trend": "BLOCK", "family_mean_revert": "PASS"},
+     {"family_trend": "BLOCK", "family_mean_revert": "BLOCK"}, "family_mean_revert"),
+    ({"family_trend": "PASS", "family_mean_revert": "BLOCK"},
+     {"family_trend": "BLOCK", "family_mean_revert": "BLOCK"}, "family_trend"),
+    ({"family_trend": "PASS", "family_mean_revert": "BLOCK"},
+     {"family_trend": "BLOCK", "family_mean_revert": "PASS"}, "family_trend"),
+)  # fmt: skip
+"""Verdicts of the families before and after, and the family that is responsible: it was let in or
+turned away. Another reason of the same refusal is no other judgement."""
+
+
+@pytest.mark.parametrize(("before", "after", "gate"), FAMILIES_TURNED)
+def test_the_family_that_was_turned_away_is_named(
+    before: dict[str, str], after: dict[str, str], gate: str
+) -> None:
+    """Neither the first family that is refused with another reason, nor a later gate where one
+    family took the place of another."""
+    events = next(decided())
+    old = turned(events, **before)
+    new = [
+        replace(e, outcome="NO_TRADE", stage="N8_STRATEGY_SELECT", reason="FAMILY_NONE")
+        if isinstance(e, DecisionMade)
+        else e
+        for e in turned(events, **after)
+        if not isinstance(e, IntentApproved)
+    ]
+    reasons = {f"family_{name}": "FAMILY_NOT_FOR_REGIME" for name in ("trend", "mean_revert")}
+    old = [with_reasons(e, reasons) if isinstance(e, GatesEvaluated) else e for e in old]
+    (lost, *_) = pair(old, new).lost
+    assert (lost.stage, lost.gate) == ("N8_STRATEGY_SELECT", gate)
+    assert lost.first_cause is not None
+    assert lost.first_cause.kind == CHANGED_GATE
+    assert lost.first_cause.gate == gate
+
+
+def with_reasons(gates: GatesEvaluated, reasons: dict[str, str]) -> GatesEvaluated:
+    """The families refused for these reasons."""
+    stages = tuple(
+        replace(
+            stage,
+            evidence=tuple(
+                replace(row, reason=reasons[row.gate]) if row.verdict == "BLOCK" else row
+                for row in stage.evidence
+            ),
+        )
+        for stage in gates.official
+    )
+    return replace(gates, official=stages)
+
+
+def test_a_size_that_changed_has_both_contracts() -> None:
+    """The trading symbols of what was taken, None where nothing was."""
+    diff = compare(recorded(), run(risk={"lots_max": 1}))
+    for one in diff.size_changed:
+        assert one.before_contract == one.after_contract
+        assert one.before_contract in SYMBOLS
+    (lost, *_) = compare(recorded(), run(risk={"trades_day_max": 1})).lost
+    assert (lost.before_contract in SYMBOLS, lost.after_contract) == (True, None)
+
+
 def test_the_cap_on_lots_is_named_by_its_stage() -> None:
     """No gate of N11 set the size: the stage is named, without a gate, each time."""
     diff = compare(recorded(), run(risk={"lots_max": 1}))
@@ -192,7 +280,7 @@ def decided() -> Iterator[list[object]]:
 
 
 def pair(before: list[object], after: list[object]) -> DecisionDiff:
-    differ = DecisionDiffer()
+    differ = DecisionDiffer(SYMBOLS.__getitem__)
     differ.take(7, before, after)  # type: ignore[arg-type]
     return differ.result()
 
@@ -204,7 +292,7 @@ def test_names_and_seqs_are_no_deeds() -> None:
         replace(e, intent_id="x", gates_seq=1) if isinstance(e, IntentApproved) else e
         for e in events
     ]
-    differ = DecisionDiffer()
+    differ = DecisionDiffer(SYMBOLS.__getitem__)
     differ.take(7, events, renamed)  # type: ignore[arg-type]
     assert differ.result().count == 0
     assert differ._root is None
@@ -222,7 +310,7 @@ def test_a_deed_alone_is_no_difference_and_yet_a_root() -> None:
         if not isinstance(e, IntentApproved)
     ]
     later = [blocked(e, "open_risk") if isinstance(e, GatesEvaluated) else e for e in later]
-    differ = DecisionDiffer()
+    differ = DecisionDiffer(SYMBOLS.__getitem__)
     differ.take(7, events, other)  # type: ignore[arg-type]
     assert differ.result().count == 0
     differ.take(9, events, later)  # type: ignore[arg-type]
@@ -230,6 +318,54 @@ def test_a_deed_alone_is_no_difference_and_yet_a_root() -> None:
     cause = lost.first_cause
     assert cause is not None
     assert (cause.kind, cause.ts, cause.event) == (DOWNSTREAM, 7, "IntentApproved")
+
+
+NUMBERS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("lots_by_risk", (), CHANGED_GATE),
+    ("lots_by_open_risk", (), DOWNSTREAM),
+    ("lots_by_open_risk", ("open_risk",), CHANGED_GATE),
+    ("lots_by_funds", (), DOWNSTREAM),
+    ("lots_by_funds", ("open_risk",), DOWNSTREAM),
+    ("lots_by_funds", ("open_risk", "daily_loss"), CHANGED_GATE),
+)
+"""A gate of N11, the gates whose limits moved, and what its other number follows from: a number of
+lots has the limit one, its budget is seen elsewhere."""
+
+
+@pytest.mark.parametrize(("gate", "budgets", "kind"), NUMBERS)
+def test_a_size_follows_from_the_account_where_no_budget_moved(
+    gate: str, budgets: tuple[str, ...], kind: str
+) -> None:
+    """After the accounts parted: the risk of one trade is no matter of the account, and a budget
+    that moved is the cause itself."""
+    events = next(decided())
+    differ = DecisionDiffer(SYMBOLS.__getitem__)
+    other = [replace(e, stop_paise=5) if isinstance(e, IntentApproved) else e for e in events]
+    differ.take(7, events, other)  # type: ignore[arg-type]
+    later = []
+    for event in events:
+        if isinstance(event, GatesEvaluated):
+            event = numbered(event, gate, observed=1)
+            for budget in budgets:
+                event = numbered(event, budget, limit=1)
+        later.append(replace(event, lots=1) if isinstance(event, IntentApproved) else event)
+    differ.take(9, events, later)  # type: ignore[arg-type]
+    (sized, *_) = differ.result().size_changed
+    assert sized.gate == gate
+    assert sized.first_cause is not None
+    assert sized.first_cause.kind == kind
+
+
+def numbered(gates: GatesEvaluated, gate: str, **fields: int) -> GatesEvaluated:
+    """The gates with other numbers in one row."""
+    stages = tuple(
+        replace(
+            stage,
+            rows=tuple(replace(row, **fields) if row.gate == gate else row for row in stage.rows),
+        )
+        for stage in gates.official
+    )
+    return replace(gates, official=stages)
 
 
 def blocked(gates: GatesEvaluated, gate: str, **fields: object) -> GatesEvaluated:
@@ -261,7 +397,7 @@ def test_a_limit_of_the_account_that_moved_is_the_cause_itself() -> None:
             for e in events
             if not isinstance(e, IntentApproved)
         ]
-        differ = DecisionDiffer()
+        differ = DecisionDiffer(SYMBOLS.__getitem__)
         differ.take(7, events, other)  # type: ignore[arg-type]
         differ.take(9, events, later)  # type: ignore[arg-type]
         cause = differ.result().lost[0].first_cause
@@ -286,7 +422,7 @@ def test_a_screening_holds_until_the_next_one() -> None:
     passing = [at for at, mask in enumerate(screened.masks) if mask == 0]
     masks = tuple(1 << place if at in passing else m for at, m in enumerate(screened.masks))
     refused = replace(screened, masks=masks)
-    differ = DecisionDiffer()
+    differ = DecisionDiffer(SYMBOLS.__getitem__)
     differ.take(5, [screened], [refused])
     later = [
         blocked(e, "contract")
@@ -307,7 +443,7 @@ def test_a_screening_holds_until_the_next_one() -> None:
 def test_a_position_is_compared_without_its_name() -> None:
     """Two accounts that hold the same have not parted."""
     closed = next(e for e in recorded().events("PositionChanged") if isinstance(e, PositionChanged))
-    differ = DecisionDiffer()
+    differ = DecisionDiffer(SYMBOLS.__getitem__)
     differ.take(7, [closed], [replace(closed, position_id="other")])
     assert root_of(differ) is None
     differ.take(8, [closed], [replace(closed, quantity_units=1)])

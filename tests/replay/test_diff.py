@@ -162,8 +162,8 @@ class Row(NamedTuple):
     kind: str
     offset_ns: int
     underlying: str
-    before: tuple[str, str, str, int]
-    after: tuple[str, str, str, int]
+    before: tuple[str, str, str, int, str | None]
+    after: tuple[str, str, str, int, str | None]
     gate: str | None
     contract_filter: str | None
     follows_ns: int | None
@@ -186,10 +186,16 @@ def brute(first: Path, second: Path) -> list[Row]:
             gate, follows = gate_of(old, new) if "ABSENT" not in (old[0], new[0]) else (None, True)
             refused = filter_of(old, new) if gate == "contract" else None
             late = follows and root < place
-            words = [(one.outcome, one.stage, one.reason, one.lots) for one in (old, new)]
+            words = [
+                (one.outcome, one.stage, one.reason, one.lots, symbol_of(one)) for one in (old, new)
+            ]
             at = whole[root][0] if late else None
             found.append(Row(kind, key[0], key[2], words[0], words[1], gate, refused, at))
     return found
+
+
+def symbol_of(one: Was) -> str | None:
+    return None if one.contract is None else one.contract.partition(":")[2]
 
 
 def kind_of(old: Was, new: Was) -> str:
@@ -210,25 +216,32 @@ def gate_of(old: Was, new: Was) -> tuple[str | None, bool]:
     for wanted in (slice(0, 2), slice(2, 3)):
         for spec in GATES:
             left, right = old.rows.get(spec.gate), new.rows.get(spec.gate)
-            if spec.gate.startswith("family_") or (left or ())[wanted] == (right or ())[wanted]:
+            names = [s.gate for s in GATES if s.gate.startswith("family_")]
+            turned = [
+                n for n in names if (old.rows.get(n) or ())[:1] != (new.rows.get(n) or ())[:1]
+            ]
+            other = (left or ())[wanted] != (right or ())[wanted]
+            if spec.gate.startswith("family_") or not (other or (spec.gate == "family" and turned)):
                 continue
             if wanted.start and not by_choice(old, new, spec.gate, spec.stage):
                 continue
-            names = [s.gate for s in GATES if s.gate.startswith("family_")]
-            turned = [
-                n for n in names if (old.rows.get(n) or ())[:2] != (new.rows.get(n) or ())[:2]
-            ]
             gate = turned[0] if spec.gate == "family" and turned else spec.gate
-            mine = spec.stage[:3] in ("N6_", "N11") or spec.gate == "cooldown"
-            same_limit = left is not None and right is not None and left[3] == right[3]
-            return gate, mine and same_limit
+            if left is None or right is None:
+                return gate, False
+            same = [
+                old.rows[name][3] == new.rows[name][3] for name in budgets_of(spec.gate, spec.stage)
+            ]
+            return gate, any(same)
     return ("contract", False) if old.contract != new.contract else (None, False)
 
 
-def turned_family(old: Was, new: Was) -> str | None:
-    """The first family that was refused in one session, or refused for another reason."""
-    names = [spec.gate for spec in GATES if spec.gate.startswith("family_")]
-    return next((n for n in names if old.rows.get(n, ())[:2] != new.rows.get(n, ())[:2]), None)
+def budgets_of(gate: str, stage: str) -> list[str]:
+    """The gates in whose limits a budget of the account is seen, for a gate that asks of it."""
+    if gate == "lots_by_funds":
+        return ["daily_loss", "open_risk"]
+    if gate == "lots_by_open_risk":
+        return ["open_risk"]
+    return [gate] if stage.startswith("N6_") or gate == "cooldown" else []
 
 
 def by_choice(old: Was, new: Was, gate: str, stage: str) -> bool:
@@ -262,8 +275,14 @@ def listed(found: SessionDiff, midnight_ns: int) -> list[Row]:
         rows.append(
             Row(
                 row.kind, one.ts - midnight_ns, one.underlying,
-                (one.before, one.before_stage, one.before_reason, one.before_lots),
-                (one.after, one.after_stage, one.after_reason, one.after_lots),
+                (
+                    one.before, one.before_stage, one.before_reason, one.before_lots,
+                    one.before_contract,
+                ),
+                (
+                    one.after, one.after_stage, one.after_reason, one.after_lots,
+                    one.after_contract,
+                ),
                 one.gate, one.contract_filter,
                 cause.ts - midnight_ns if late and cause is not None else None,
             )
