@@ -59,6 +59,13 @@ def common_options(verb: Verb) -> Verb:
     return with_common  # type: ignore[return-value]
 
 
+def anew_option(verb: Verb) -> Verb:
+    """``--anew`` of a verb that asks a projection."""
+    return click.option(
+        "--anew", is_flag=True, help="Build the tables from the journal first, whatever is there."
+    )(verb)
+
+
 def recorded_options(verb: Verb) -> Verb:
     """As ``common_options``, for a verb that answers from what was recorded, or reads no setting:
     a configuration is refused, since it would be ignored."""

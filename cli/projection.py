@@ -17,8 +17,8 @@ from cli.output import say
 class Projection:
     """A published projection; ``file`` is what may be asked."""
 
-    def __init__(self, folder: Path) -> None:
-        """Build or catch up the projection of a session's folder, if need be.
+    def __init__(self, folder: Path, *, anew: bool = False) -> None:
+        """Build or catch up the projection of a session's folder, if need be; ``anew`` in any case.
 
         Nothing is made in a folder that holds no session. Raises ``UserError``.
         """
@@ -31,7 +31,7 @@ class Projection:
         first_fact(folder)
         hear = say if sys.stderr.isatty() else self._unsaid.append
         with told_as_user_error(JournalError, ProjectionError):
-            self.file = ensure_projection(folder, hear)
+            self.file = ensure_projection(folder, hear, anew=anew)
 
     def say_what_was_built(self) -> None:
         """Say what has not been said yet; called when the answer is there."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from cli.errors import UserError, told_as_user_error
-from cli.options import Common, recorded_options
+from cli.options import Common, anew_option, recorded_options
 
 
 @click.command(name="export")
@@ -21,8 +21,9 @@ from cli.options import Common, recorded_options
     "--to", "target", metavar="DIR", required=True, type=click.Path(path_type=Path),
     help="A folder that is new or empty.",
 )  # fmt: skip
+@anew_option
 @recorded_options
-def command(session: str, target: Path, common: Common) -> None:
+def command(session: str, target: Path, anew: bool, common: Common) -> None:
     """Write the ticks and every contract of a SESSION as Parquet files into a folder.
 
     \b
@@ -41,7 +42,7 @@ def command(session: str, target: Path, common: Common) -> None:
     unsaid: list[str] = []  # said with the answer, so that a refusal stays one line
     hear = say if sys.stderr.isatty() else unsaid.append
     with told_as_user_error(JournalError, ProjectionError):
-        files = export_session(folder, place, say=hear)
+        files = export_session(folder, place, say=hear, anew=anew)
     for line in unsaid:
         say(line)
     rows = [

@@ -10,14 +10,15 @@ from __future__ import annotations
 import click
 
 from cli.errors import UserError, told_as_user_error
-from cli.options import Common, recorded_options
+from cli.options import Common, anew_option, recorded_options
 from cli.paths import LATEST
 
 
 @click.command(name="query")
 @click.argument("words", nargs=-1, metavar='[SESSION] "SELECT ..."')
+@anew_option
 @recorded_options
-def command(words: tuple[str, ...], common: Common) -> None:
+def command(words: tuple[str, ...], anew: bool, common: Common) -> None:
     """Run one read-only SELECT on the contracts of a session (default: latest).
 
     The contracts are the views and macros of schema v1; the second example lists them, the third
@@ -37,7 +38,7 @@ def command(words: tuple[str, ...], common: Common) -> None:
     folder = common.session(session)
     with told_as_user_error(QueryRefused):
         check_select(sql)  # before a projection is built for it
-    projection = Projection(folder)
+    projection = Projection(folder, anew=anew)
     with told_as_user_error(QueryRefused):
         result = run_query(projection.file, sql)
     projection.say_what_was_built()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.errors import UserError, told_as_user_error
-from cli.options import Common, recorded_options
+from cli.options import Common, anew_option, recorded_options
 from cli.paths import LATEST
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _CLOSE_MATCHES: Final = 3
 @click.option("--to", "end", metavar="T", help="Over a window up to this time, included.")
 @click.option("--contract", metavar="SYMBOL", help="Why not, or why, this contract.")
 @click.option("--counterfactual", is_flag=True, help="The least change that would have traded.")
+@anew_option
 @recorded_options
 def command(
     session: str,
@@ -43,6 +44,7 @@ def command(
     end: str | None,
     contract: str | None,
     counterfactual: bool,
+    anew: bool,
     common: Common,
 ) -> None:
     """Why there was no trade, or why this one (SESSION: default latest; times IST).
@@ -72,7 +74,7 @@ def command(
     at_ts, from_ts, to_ts = (None if t is None else parse_time(t, day) for t in (at, begin, end))
     if from_ts is not None and to_ts is not None and from_ts > to_ts:
         raise UserError(f"the window from {begin} to {end} ends before it begins")
-    asked = Asked(Projection(folder), underlying, contract)
+    asked = Asked(Projection(folder, anew=anew), underlying, contract)
     if from_ts is None and to_ts is None:
         asked.decision(at_ts, folder if counterfactual else None, json=common.json)
     else:

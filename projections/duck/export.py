@@ -65,17 +65,22 @@ class ExportedFile(msgspec.Struct, frozen=True):
 
 
 def export_session(
-    folder: Path, to_dir: Path, names: tuple[str, ...] = CONTRACTS, say: Say = silent
+    folder: Path,
+    to_dir: Path,
+    names: tuple[str, ...] = CONTRACTS,
+    say: Say = silent,
+    *,
+    anew: bool = False,
 ) -> tuple[ExportedFile, ...]:
     """Write contracts of a session as ``NAME.parquet`` into a folder, made if need be.
 
-    An earlier export there is replaced file by file. Raises ``ProjectionError`` and the journal's
-    errors; unknown names are a ``ProjectionError`` too.
+    An earlier export there is replaced file by file. ``anew``: see ``ensure_projection``. Raises
+    ``ProjectionError`` and the journal's errors; unknown names are a ``ProjectionError`` too.
     """
     unknown = [name for name in names if name not in CONTRACTS]
     if unknown:
         raise ProjectionError(f"no contract {unknown[0]}; there are {', '.join(CONTRACTS)}")
-    published = ensure_projection(folder, say)
+    published = ensure_projection(folder, say, anew=anew)
     try:
         to_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         with unlocked_reader(published) as connection:

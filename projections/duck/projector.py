@@ -82,22 +82,30 @@ def _never() -> bool:
 
 
 def ensure_projection(
-    folder: Path, say: Say = silent, *, options: ProjectorOptions = DEFAULT_OPTIONS
+    folder: Path,
+    say: Say = silent,
+    *,
+    options: ProjectorOptions = DEFAULT_OPTIONS,
+    anew: bool = False,
 ) -> Path:
     """The published projection of a session, built or caught up first if need be.
 
-    ``say`` hears one line when there is work to do. While another projector follows the session,
-    its file is taken as it is. Raises ``ProjectionError`` and the journal's errors.
+    A file that stands at the journal's end is taken as it is; ``anew`` takes nothing of it and
+    builds it from the journal. ``say`` hears one line when there is work to do. While another
+    projector follows the session, its file is taken as it is. Raises ``ProjectionError`` and the
+    journal's errors.
     """
     if not folder.is_dir():
         raise ProjectionError(f"{folder}: no such session folder")
     path = published_path(folder)
-    if path.exists() and _is_current(folder, path):
+    if not anew and path.exists() and _is_current(folder, path):
         return path
     make_folders(folder)
     try:
-        projector = Projector(folder, options=options, say=say)
+        projector = Projector(folder, options=options, say=say, anew=anew)
     except JournalLocked:
+        if anew:
+            raise
         return _await_published(path)
     with projector:
         return projector.run()
@@ -136,7 +144,12 @@ class Projector:
     """
 
     def __init__(
-        self, folder: Path, *, options: ProjectorOptions = DEFAULT_OPTIONS, say: Say = silent
+        self,
+        folder: Path,
+        *,
+        options: ProjectorOptions = DEFAULT_OPTIONS,
+        say: Say = silent,
+        anew: bool = False,
     ) -> None:
         self.folder = folder
         self._options = options
@@ -146,6 +159,9 @@ class Projector:
         self._work = folder / WORK_FOLDER / _WORK_NAME
         self._lock = FileLock.take(folder / WORK_FOLDER / _LOCK_NAME)
         try:
+            if anew:
+                self._published.unlink(missing_ok=True)
+                _remove(self._work)
             self._store = self._open_store()
         except BaseException:
             self._lock.release()

@@ -49,9 +49,12 @@ def ticks_folder(published: Path) -> Path:
 
 
 def make_folders(folder: Path) -> None:
-    """The projection's folders, 0700. Raises ``ProjectionError`` where they cannot be made."""
+    """The projection's folders, 0700. Raises ``ProjectionError`` where they cannot be made, or lead
+    out of the session's folder."""
     try:
         for name in (WORK_FOLDER, PUBLISHED_FOLDER, f"{PUBLISHED_FOLDER}/{TICKS_FOLDER}"):
+            if (folder / name).is_symlink():
+                raise ProjectionError(f"{name} is a symbolic link: remove it, it is made again")
             (folder / name).mkdir(mode=FOLDER_MODE, exist_ok=True)
     except OSError as error:
         raise ProjectionError(f"the projection cannot be written: {error}") from error

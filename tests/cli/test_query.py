@@ -9,8 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from projections.duck.publish import published_path
 from tests.cli.conftest import Call, contents
 from tests.cli.test_main import ROOT
 
@@ -34,6 +36,24 @@ def test_a_refusal_is_one_line_also_where_the_projection_was_built_for_it(
     """What was built is told with an answer; without one only the refusal is."""
     assert "nope" in axiom("query", "select nope from v1.decisions").refusal
     assert axiom("query", "select 1 one").err == ""  # it stands, nothing to say
+
+
+def test_anew_believes_the_journal_alone(axiom: Call, session: Path, tmp_path: Path) -> None:
+    """Tables that somebody changed answer otherwise until a verb is asked to build them anew."""
+    right = axiom("query", COUNT, "--json").out
+    asked = (
+        ("query", COUNT, "--json", "--anew"),
+        ("why", "latest", "--at", "10:00", "--json", "--anew"),
+        ("export", "latest", "--to", tmp_path / "out", "--json", "--anew"),
+    )
+    for words in asked:
+        with duckdb.connect(str(published_path(session))) as connection:
+            connection.execute("UPDATE base.decisions SET reason = 'SIGNAL_NONE'")
+        assert axiom("query", COUNT, "--json").out != right
+        answer = axiom(*words)
+        assert answer.code == 0
+        assert f"building the projection of {session.name}" in answer.err
+        assert axiom("query", COUNT, "--json").out == right
 
 
 def test_people_get_an_aligned_table(axiom: Call, built: Path) -> None:

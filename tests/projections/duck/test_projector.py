@@ -109,6 +109,30 @@ def test_current_projection_is_not_built_again(session_folder: Path, published: 
     assert said == []
 
 
+def test_anew_takes_nothing_of_what_is_there(tmp_path: Path, published: Path) -> None:
+    """A table that somebody changed in place is believed until the projection is built anew; a
+    projector that runs elsewhere is not waited for then."""
+    folder = write_session(tmp_path, cycles=CYCLES)
+    path = ensure_projection(folder)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE base.decisions SET reason = 'SIGNAL_NONE'")
+    assert contents(ensure_projection(folder)) != contents(published)
+    assert contents(ensure_projection(folder, anew=True)) == contents(published)
+    with Projector(folder), pytest.raises(JournalLocked):
+        ensure_projection(folder, anew=True)
+
+
+@pytest.mark.parametrize("name", [WORK_FOLDER, "published"])
+def test_a_folder_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    """Nothing is written where a symbolic link in the session's folder points."""
+    folder = write_session(tmp_path / "home", cycles=2)
+    (tmp_path / "away").mkdir()
+    (folder / name).symlink_to(tmp_path / "away")
+    with pytest.raises(ProjectionError, match="symbolic link"):
+        ensure_projection(folder)
+    assert not list((tmp_path / "away").iterdir())
+
+
 def test_missing_projection_is_built_and_said(tmp_path: Path) -> None:
     """A session without a projection gets one, and the caller hears of it."""
     folder = write_session(tmp_path, cycles=3)
