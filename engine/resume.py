@@ -24,7 +24,7 @@ from engine.state import State
 from events.base import Event
 from events.envelope import decode_envelope
 from events.feed import FeedFrame, TimerTick
-from events.session import SessionClosed, SessionOpened
+from events.session import SessionClosed, SessionOpened, TailCut
 from events.upcast import current_event
 
 TORN: Final = "TORN"
@@ -36,6 +36,8 @@ POISONED: Final = (
     "end it as it is with 'axiom journal seal --close'"
 )
 """What to do about a fact that the core cannot take: it is never skipped."""
+
+TAIL_CUT: Final = TailCut.__name__
 
 CODE: Final = "code"
 SCHEMA: Final = "schema"
@@ -78,7 +80,8 @@ class Rebuilt:
     """The core at the end of a journal, by its entries alone; with the figures of a run.
 
     ``last`` is the last fact of the market, ``ended`` the reason of the session's close; both as
-    far as they are among the entries that were applied.
+    far as they are among the entries that were applied. ``told_seq`` is the last entry behind which
+    the journal tells of a cut (-1: it tells of none).
     """
 
     def __init__(self, core: Core | None = None) -> None:
@@ -88,6 +91,7 @@ class Rebuilt:
         self.digest = hashlib.sha256()
         self.last: Dated | None = None
         self.ended: str | None = None
+        self.told_seq = -1
         self._known_seq = self.core.state.seq
 
     def take(self, data: bytes) -> None:
@@ -101,9 +105,13 @@ class Rebuilt:
         else:
             self.derivations += 1
             self.digest.update(data)
-        if envelope.seq <= self._known_seq:
+        if envelope.seq <= self._known_seq and envelope.kind != TAIL_CUT:
             return
         event = current_event(envelope)
+        if isinstance(event, TailCut):
+            self.told_seq = event.after_seq
+        if envelope.seq <= self._known_seq:
+            return
         self.core.take(Entry(envelope.seq, envelope.kind, envelope.ts, envelope.cause, event))
         if isinstance(event, FeedFrame | TimerTick):
             self.last = envelope.ts, event

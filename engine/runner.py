@@ -72,6 +72,7 @@ from events.upcast import current_event
 from journal.checkpointer import Checkpointer, Counts, EachMinute, checkpointer_of
 from journal.checkpoints import CheckpointKey, Newest, newest_checkpoint
 from journal.close import close_session
+from journal.cuts import untold_bytes
 from journal.errors import (
     JournalClosed,
     JournalCorrupt,
@@ -358,6 +359,7 @@ class Reopened:
         self.crashed = False
         self._writer = writer
         self._tail = tail
+        self._untold = untold_bytes(writer.folder, tail, rebuilt.told_seq, files=files)
 
     def go_on(self) -> None:
         """Finish the cut group, say what was cut and that the session goes on. Where its close is
@@ -368,7 +370,7 @@ class Reopened:
             return
         self._say_cut()
         state = self.runner.core.state
-        resumed = SessionResumed(state.seq, state_hash(state), self._tail.cut_bytes)
+        resumed = SessionResumed(state.seq, state_hash(state), self._untold)
         self.runner.fact(state.now, resumed)
 
     def close_crashed(self) -> None:
@@ -389,11 +391,11 @@ class Reopened:
             self._writer.append(self._rest)
 
     def _say_cut(self) -> None:
-        if self._tail.cut_bytes:
+        if self._untold:
             self.runner.fact(self.runner.core.state.now, self._cut(TORN))
 
     def _cut(self, reason: str) -> TailCut:
-        return TailCut(self._tail.head_seq, self._tail.cut_bytes, reason)
+        return TailCut(self._tail.head_seq, self._untold, reason)
 
 
 def _rebuilt(folder: Path, session_uid: str, last_seq: int, files: Files) -> Rebuilt:

@@ -1,10 +1,10 @@
 """A second copy of a session, elsewhere: made whole, kept up with, and brought back.
 
 Lives here: ``back_up_session``, ``restore_session`` and the copying of a desk's ledger. May import:
-segment, recovery, seal, verify, watermark, manifest, ledger, lock, files, errors. Always holds: a
-copy is a journal like any other and verifies after a death at any step; a block is checked before
-it is written; a running writer is read up to its watermark and never locked; a session that is not
-a continuation of its copy is refused and both stay as they are.
+segment, recovery, seal, verify, watermark, manifest, cuts, ledger, lock, files, errors. Always
+holds: a copy is a journal like any other and verifies after a death at any step; a block is checked
+before it is written; a running writer is read up to its watermark and never locked; a session that
+is not a continuation of its copy is refused and both stay as they are.
 Start reading at ``back_up_session``; the walk through the source is in ``walk``.
 """
 
@@ -25,6 +25,7 @@ from journal.block import (
     BlockTooNew,
     BlockTorn,
 )
+from journal.cuts import CUTS_NAME, cuts_bytes
 from journal.errors import (
     BackupDiffers,
     BadSessionName,
@@ -34,7 +35,7 @@ from journal.errors import (
     write_failure,
 )
 from journal.files import OS_FILES, Files
-from journal.ledger import LedgerCopy, LedgerRecord, extend_ledger
+from journal.ledger import LedgerCopy, LedgerRecord, extend_ledger, held_bytes
 from journal.lock import FileLock
 from journal.manifest import read_manifest, write_manifest
 from journal.recovery import Inspection, chain_at, check_verdict, inspect_session, repair
@@ -313,10 +314,14 @@ def _replace_file(job: _Job, path: Path, blocks: Iterator[bytes]) -> None:
 
 
 def _finish(job: _Job, folder: Path) -> None:
-    """The manifest, then a reading by the verifier that shares no code with us."""
+    """The manifest and what was cut, then a reading by the verifier that shares no code with us."""
     manifest = read_manifest(job.source, files=job.files)
     if manifest is not None and manifest != read_manifest(folder, files=job.files):
         write_manifest(folder, manifest, files=job.files)
+    end = session_end(folder, files=job.files)
+    cuts = cuts_bytes(job.source, end.seq, files=job.files)
+    if cuts and cuts != held_bytes(folder / CUTS_NAME, job.files):
+        _replace_file(job, folder / CUTS_NAME, iter((cuts,)))
     report = job.verify(folder)
     if not report.ok:
         first = report.problems[0]

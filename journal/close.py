@@ -1,7 +1,7 @@
 """Closing a session: final block, seals, and its line in the desk's ledger.
 
-Lives here: ``close_session``. May import: recovery, log, seal, ledger, reserve, lock, files,
-errors.
+Lives here: ``close_session``. May import: recovery, cuts, log, seal, ledger, reserve, lock,
+files, errors.
 Always holds: closing again, or after dying at any step, ends in the same folder and the same
 single ledger record; a running writer is never disturbed.
 Start reading at ``close_session``.
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from journal.cuts import note_cut, untold_bytes
 from journal.errors import write_failure
 from journal.files import OS_FILES, Files
 from journal.ledger import append_record
@@ -70,14 +71,14 @@ def close_session(
             uid=inspection.uid.hex(),
             head_seq=scan.end_seq,
             head_hash=scan.end_hash,
-            cut_bytes=tail.cut_bytes if tail is not None else 0,
+            cut_bytes=untold_bytes(folder, tail, scan.end_seq - 1, files=files),
             files=files,
         )
     return ClosedSession(inspection.uid.hex(), scan.end_seq, scan.end_hash, tail)
 
 
 def _finish(inspection: Inspection, files: Files) -> RecoveredTail:
-    end, tail = repair(inspection, files)
+    end, tail = repair(inspection, files, note_cut)
     watermark = WatermarkFile.open(inspection.folder, files, writable=True)
     log = SessionLog(inspection.folder, inspection.uid, watermark, WriterOptions(), files, end)
     try:

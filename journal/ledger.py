@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -26,11 +26,19 @@ _SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Some fifty thousand sessions."""
 
 
-class LedgerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One session's end. ``number`` counts from 1; ``session`` is the folder's name; hashes are
-    lower-case hex; ``cut_bytes`` were torn and removed when a dead session was closed."""
+class Numbered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of a chained file. ``number`` counts from 1."""
 
     number: int
+
+
+_Line = TypeVar("_Line", bound=Numbered)
+
+
+class LedgerRecord(Numbered, frozen=True, forbid_unknown_fields=True):
+    """One session's end. ``session`` is the folder's name; hashes are lower-case hex;
+    ``cut_bytes`` were torn and removed when a dead session was closed."""
+
     session: str
     uid: str
     head_seq: int
@@ -48,10 +56,17 @@ def record_hash(previous: bytes, body: bytes) -> bytes:
 
 
 def parse_ledger(data: bytes, path: Path) -> tuple[tuple[LedgerRecord, ...], bytes, int]:
+    """As ``parse_lines``, of the desk's ledger."""
+    return parse_lines(data, path, _decoder)
+
+
+def parse_lines(
+    data: bytes, path: Path, decoder: msgspec.json.Decoder[_Line]
+) -> tuple[tuple[_Line, ...], bytes, int]:
     """(records, last hash, bytes of whole lines) of ``settled`` bytes. A last line without its
     newline was torn, so never acknowledged, and is left out. Raises ``LedgerCorrupt``."""
     whole = data.rfind(b"\n") + 1
-    records: list[LedgerRecord] = []
+    records: list[_Line] = []
     previous, offset = LEDGER_GENESIS, 0
     while offset < whole:
         end = data.index(b"\n", offset)
@@ -63,7 +78,7 @@ def parse_ledger(data: bytes, path: Path) -> tuple[tuple[LedgerRecord, ...], byt
                 f"record {number} does not continue the chain", path=path, offset=offset
             )
         try:
-            record = _decoder.decode(body)
+            record = decoder.decode(body)
         except msgspec.MsgspecError as error:
             raise LedgerCorrupt(f"record {number}: {error}", path=path, offset=offset) from error
         if record.number != number:
@@ -113,16 +128,7 @@ def _continues(before: bytes, line: bytes) -> bool:
 
 def read_ledger(path: Path, *, files: Files = OS_FILES) -> tuple[LedgerRecord, ...]:
     """The records, oldest first; none when there is no ledger. Raises ``LedgerCorrupt``."""
-    try:
-        handle = files.open(path, "read")
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise LedgerCorrupt(f"does not open: {error.strerror}", path=path) from error
-    try:
-        return parse_ledger(settled(_read_whole(handle, path, files), path), path)[0]
-    finally:
-        files.close(handle)
+    return parse_ledger(settled(held_bytes(path, files), path), path)[0]
 
 
 def append_record(
@@ -147,7 +153,7 @@ def append_record(
         raise write_failure("the ledger does not open", error, path) from error
     try:
         files.lock(handle, wait=True)
-        records, previous, whole = parse_ledger(_settle(handle, path, files), path)
+        records, previous, whole = parse_ledger(settle(handle, path, files), path)
         record = LedgerRecord(
             len(records) + 1, session, uid, head_seq, head_hash.hex(), state, cut_bytes
         )
@@ -157,7 +163,7 @@ def append_record(
         body = msgspec.json.encode(record)
         files.truncate(handle, whole)
         line = record_hash(previous, body).hex().encode("ascii") + b" " + body
-        _write_line(handle, whole, line, files)
+        write_line(handle, whole, line, files)
         files.sync_dir(path.parent)
         return record
     except OSError as error:
@@ -166,7 +172,7 @@ def append_record(
         files.close(handle)
 
 
-def _settle(handle: int, path: Path, files: Files) -> bytes:
+def settle(handle: int, path: Path, files: Files) -> bytes:
     """The bytes as ``settled``, on the disk too. Call with the lock."""
     held = _read_whole(handle, path, files)
     data = settled(held, path)
@@ -176,7 +182,7 @@ def _settle(handle: int, path: Path, files: Files) -> bytes:
     return data
 
 
-def _write_line(handle: int, offset: int, line: bytes, files: Files) -> int:
+def write_line(handle: int, offset: int, line: bytes, files: Files) -> int:
     """Write a line at the end, synced; returns the offset behind it.
 
     The newline says that the line is whole, so it is written when the line surely is: a disk may
@@ -201,16 +207,7 @@ class LedgerCopy(msgspec.Struct, frozen=True):
 def ledger_bytes(path: Path, *, files: Files = OS_FILES) -> bytes:
     """The whole lines of a ledger, the chain checked; empty when there is none. Raises
     ``LedgerCorrupt``."""
-    try:
-        handle = files.open(path, "read")
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise LedgerCorrupt(f"does not open: {error.strerror}", path=path) from error
-    try:
-        data = settled(_read_whole(handle, path, files), path)
-    finally:
-        files.close(handle)
+    data = settled(held_bytes(path, files), path)
     return data[: parse_ledger(data, path)[2]]
 
 
@@ -231,7 +228,7 @@ def extend_ledger(
         handle = files.open(path, "lock")
         try:
             files.lock(handle, wait=True)
-            held = _settle(handle, path, files)
+            held = settle(handle, path, files)
             records, _, whole = parse_ledger(held, path)
             if not data.startswith(held[:whole]):
                 longer = held.startswith(data)
@@ -242,7 +239,7 @@ def extend_ledger(
             added = data.split(b"\n")[len(records) : count]
             files.truncate(handle, whole)
             for line in added:
-                whole = _write_line(handle, whole, line, files)
+                whole = write_line(handle, whole, line, files)
             files.sync_dir(path.parent)
         finally:
             files.close(handle)
@@ -271,6 +268,21 @@ def _known(
                 )
             return old
     return None
+
+
+def held_bytes(path: Path, files: Files) -> bytes:
+    """The bytes of a chained file as they stand; empty when there is none. Raises
+    ``LedgerCorrupt``."""
+    try:
+        handle = files.open(path, "read")
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise LedgerCorrupt(f"does not open: {error.strerror}", path=path) from error
+    try:
+        return _read_whole(handle, path, files)
+    finally:
+        files.close(handle)
 
 
 def _read_whole(handle: int, path: Path, files: Files) -> bytes:

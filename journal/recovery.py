@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -415,9 +416,15 @@ def check_verdict(inspection: Inspection) -> None:
     raise refusal(what, path=inspection.last.path, offset=scan.end_offset, seq=scan.end_seq + 1)
 
 
-def repair(inspection: Inspection, files: Files = OS_FILES) -> tuple[LogEnd, RecoveredTail]:
-    """Cut the torn tail and make durable what is kept. Raises the refusal of the inspection,
+def repair(
+    inspection: Inspection,
+    files: Files = OS_FILES,
+    before_cut: Callable[[Inspection, Files], None] | None = None,
+) -> tuple[LogEnd, RecoveredTail]:
+    """Make durable what is kept and cut the torn tail. Raises the refusal of the inspection,
     ``JournalClosed`` for a session with its final block, ``WriteFailed``, ``SyncFailed``.
+
+    ``before_cut`` is called when there is a tail to cut and what is kept is durable.
 
     What stands beyond the watermark is written again before it is synced: after a failed sync the
     system may hold pages as clean that never reached the disk.
@@ -426,12 +433,15 @@ def repair(inspection: Inspection, files: Files = OS_FILES) -> tuple[LogEnd, Rec
     scan, path = inspection.scan, inspection.last.path
     if inspection.closed:
         raise JournalClosed("the session is closed", path=path, seq=scan.end_seq)
-    digest = _cut_digest(inspection, files)
+    digest = cut_digest(inspection, files)
     try:
         handle = files.open(path, "edit")
         try:
-            files.truncate(handle, scan.end_offset)
             _write_again(handle, scan, files)
+            if before_cut is not None and inspection.verdict is Verdict.CUT:
+                _sync(handle, path, files)
+                before_cut(inspection, files)
+            files.truncate(handle, scan.end_offset)
             _sync(handle, path, files)
         finally:
             files.close(handle)
@@ -467,7 +477,8 @@ def _sync(handle: int, path: Path, files: Files) -> None:
         raise SyncFailed(f"reopening: {error.strerror}", path=path) from error
 
 
-def _cut_digest(inspection: Inspection, files: Files) -> str:
+def cut_digest(inspection: Inspection, files: Files = OS_FILES) -> str:
+    """SHA-256 (hex) of the bytes that ``repair`` cuts."""
     digest = hashlib.sha256()
     source = SegmentSource(inspection.last.path, inspection.last.number, files)
     try:

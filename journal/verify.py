@@ -24,7 +24,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 try:
     import zstandard
@@ -55,6 +55,7 @@ GENESIS = bytes(32)
 PROBLEMS_MAX = 100
 SCAN_BYTES = 1024 * 1024
 TAIL_CUT_FACT = "TailCut"
+CUTS = "cuts.axl"
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class State:
     fact: int = 0
     group_open: bool = False
     final: bool = False
-    mark_chain: bytes | None = None
+    probes: dict[int, bytes | None] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -177,6 +178,10 @@ def verify_session(folder: Path, *, ledger: Path | None = None) -> VerifyReport:
     state = State(folder)
     names = sorted(path.name for path in folder.iterdir())
     state.mark = _read_mark(state, names)
+    cuts = _read_cuts(state, names)
+    # Where the chain is looked at: at the watermark, and where a tail was cut.
+    seqs = [cut["after_seq"] for cut in cuts] + ([] if state.mark is None else [state.mark.seq])
+    state.probes = {seq: GENESIS if seq == 0 else None for seq in seqs}
     numbers = _segment_numbers(state, names)
     state.uid = _likely_uid(state, numbers)
     for index, (number, kinds) in enumerate(numbers):
@@ -184,6 +189,7 @@ def verify_session(folder: Path, *, ledger: Path | None = None) -> VerifyReport:
     if numbers:
         any_live = any("axs" not in kinds for _, kinds in numbers)
         _check_end(state, sealed="axs" in numbers[-1][1], any_live=any_live)
+    _check_cuts(state, cuts)
     _check_manifest(state, names)
     _check_ledger(state, ledger)
     if state.group_open:
@@ -376,15 +382,15 @@ def _check_payload(state: State, header: Header, file: BinaryIO) -> None:
     if zlib.crc32(stored) != header.payload_crc:
         raise Bad("JOURNAL_CORRUPT", "the payload's CRC does not match", torn=True)
     chain, seq, fact, group_open = state.chain, state.seq, state.fact, state.group_open
-    mark_seq = state.mark.seq if state.mark is not None else -1
+    probes = state.probes
     for data, group_end in _entries(_expand(header, stored)):
         seq += 1
         cause, kind = _read_envelope(data, seq)
         fact = _check_group(cause, kind, seq, fact, group_open)
         group_open = not group_end
         chain = hashlib.sha256(chain + data).digest()
-        if seq == mark_seq:
-            state.mark_chain = chain
+        if seq in probes:
+            probes[seq] = chain
     if seq != header.last_seq:
         raise Bad("JOURNAL_CORRUPT", "more or fewer entries than the header says")
     if chain != header.hash_after:
@@ -532,7 +538,7 @@ def _check_end(state: State, *, sealed: bool, any_live: bool) -> None:
         state.problem("JOURNAL_WATERMARK_DAMAGED", "it belongs to another session", name)
     elif mark.seq > state.seq or (mark.closed and not state.final):
         state.problem("JOURNAL_CORRUPT", f"the end before acknowledged seq {mark.seq} is cut", name)
-    elif mark.chain != (GENESIS if mark.seq == 0 else state.mark_chain):
+    elif mark.chain != state.probes[mark.seq]:
         state.problem("JOURNAL_CHAIN_BROKEN", f"another hash at seq {mark.seq}", name)
     elif state.final and not (mark.closed and mark.seq == state.seq):
         state.notes.append("the watermark is older than the final block")
@@ -599,12 +605,45 @@ def _check_manifest(state: State, names: Sequence[str]) -> None:
         state.problems.append(Problem("MANIFEST_CHANGED", "another session's", "manifest.json"))
 
 
-# -- the ledger --------------------------------------------------------------------------------
+# -- the ledger, and what was cut --------------------------------------------------------------
 
 
-def read_ledger(path: Path) -> tuple[list[dict[str, object]], list[Problem], list[str]]:
-    """(records, problems, notes) of a ledger of sessions; each record with its ``hash`` (hex)."""
-    records: list[dict[str, object]] = []
+def _read_cuts(state: State, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The notes of torn tails that were cut, as far as they are as they were written."""
+    if CUTS not in names:
+        return []
+    records, problems, notes = read_ledger(state.folder / CUTS)
+    shape = {"after_seq": int, "cut_bytes": int, "after_hash": str, "uid": str}
+    for number, record in enumerate(records, start=1):
+        if any(type(record.get(name)) is not kind for name, kind in shape.items()):
+            message = f"record {number} is no note of a cut"
+            return _no_cuts(state, [Problem("LEDGER_CORRUPT", message, CUTS)])
+    state.notes += notes
+    return records if not problems else _no_cuts(state, problems)
+
+
+def _no_cuts(state: State, problems: list[Problem]) -> list[dict[str, Any]]:
+    state.problems += problems
+    return []
+
+
+def _check_cuts(state: State, cuts: list[dict[str, Any]]) -> None:
+    """A tail is cut behind an entry that stays, so every note must fit this chain."""
+    for cut in cuts:
+        seq, said = cut["after_seq"], cut["after_hash"]
+        have = state.probes.get(seq)
+        if have is None or said != have.hex() or state.uid is None or cut["uid"] != state.uid.hex():
+            message = f"it says that seq {seq} of {cut['uid']} has the hash {said}"
+            state.problem("LEDGER_DIFFERS", message, CUTS)
+        else:
+            size = cut["cut_bytes"]
+            state.notes.append(f"{size} bytes behind seq {seq} were a torn tail, and are cut")
+
+
+def read_ledger(path: Path) -> tuple[list[dict[str, Any]], list[Problem], list[str]]:
+    """(records, problems, notes) of a ledger of sessions, or of a session's file of cuts, whose
+    lines are chained alike; each record with its ``hash`` (hex)."""
+    records: list[dict[str, Any]] = []
     notes: list[str] = []
     try:
         with _open(path) as file:

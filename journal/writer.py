@@ -1,7 +1,7 @@
 """The writing end: one thread that batches whatever has gathered.
 
-Lives here: ``JournalWriter``. May import: log, recovery, lock, watermark, files, errors. Always
-holds: ``append`` takes a whole group or refuses it; what is taken is written in order, once;
+Lives here: ``JournalWriter``. May import: log, recovery, cuts, lock, watermark, files, errors.
+Always holds: ``append`` takes a whole group or refuses it; what is taken is written in order, once;
 ``durable_seq`` rises only after the sync; the first failed write or sync ends the writer, and
 every later call says so. One thread appends; any thread may wait.
 Start reading at ``JournalWriter.append``, then ``_run``.
@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Final
 
 from journal.block import ENTRY_BYTES_MAX, ENTRY_BYTES_MIN, seq_prefix
+from journal.cuts import note_cut
 from journal.errors import (
     EntryTooLarge,
     JournalClosed,
@@ -129,7 +130,7 @@ class JournalWriter:
                 raise JournalExists(
                     f"this folder holds session {inspection.uid.hex()}", path=folder
                 )
-            end, tail = repair(inspection, files)
+            end, tail = repair(inspection, files, note_cut)
             log = _open_log(folder, inspection.uid, end, options, files)
         except BaseException:
             lock.release()

@@ -7,9 +7,11 @@ must be in the session that goes on, and that session must be the one that never
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,13 +23,26 @@ from typing import Any, cast
 import pytest
 
 from engine.runner import EngineFault, Runner, RunReport, resume_market, run_market
+from events.session import TailCut
+from journal.cuts import read_cuts
 from journal.errors import JournalClosed, JournalError, JournalMissing, WatermarkDamaged
-from journal.files import Files
+from journal.files import Files, How
 from journal.log import WriterOptions
 from journal.recovery import chain_at
 from journal.simulated import Fault, Mode, SimulatedDisk, SimulatedFiles
-from tests.engine.cut import account, check_session, config, datas_of, market, ran, whole
+from tests.engine.cut import (
+    account,
+    check_session,
+    config,
+    cut_session,
+    datas_of,
+    market,
+    ran,
+    read,
+    whole,
+)
 from tests.engine.fabricated import small_rows
+from tests.journal.journals import FastFiles
 
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = Path("/axiom/desks/main/sessions")
@@ -158,6 +173,61 @@ def test_j10_a_crash_at_every_step_goes_on(tmp_path: Path, monkeypatch: pytest.M
     count, disks = crashes(tmp_path, monkeypatch, range(0, total, 3), 4)
     ran(f"{count} crashes in {total} steps, {disks} disks")
     assert count > 60
+
+
+# --- a torn tail ---------------------------------------------------------------------------------
+
+TORN_AT = 70
+TORN_BYTES = 50
+
+
+class Dying(FastFiles):
+    """A disk whose process dies at a change of it: what was written before stays."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def _change(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.ENODEV, "the process is dead")
+
+    def open(self, path: Path, how: How) -> int:
+        if how in ("create", "lock") and path.name != "writer.lock":
+            self._change()
+        return super().open(path, how)
+
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> None:
+        self._change()
+        super().write(handle, offset, data)
+
+    def truncate(self, handle: int, size: int) -> None:
+        self._change()
+        super().truncate(handle, size)
+
+
+def test_j01_a_cut_is_told_once_wherever_the_next_engine_dies(tmp_path: Path) -> None:
+    """The engine that cut a torn tail dies at each change of the disk, from the cut to the fact
+    that tells of it and beyond: in the session that ran to its end one ``TailCut`` has the bytes,
+    and it is still the session that never died."""
+    cut_session(tmp_path / "torn", TORN_AT, TORN_BYTES)
+    (torn,) = (tmp_path / "torn").iterdir()
+    deaths = untold = 0
+    while True:
+        folder = tmp_path / f"{deaths}" / torn.name
+        shutil.copytree(torn, folder)
+        with contextlib.suppress(JournalError, OSError):
+            resume_market(folder, market(), small_rows(), options=OPTIONS, files=Dying(deaths))
+        told = [one.event for one in read(folder) if one.envelope.kind == "TailCut"]
+        if len(read(folder)) > TORN_AT + 8:
+            break  # far beyond
+        cut = bool(read_cuts(folder)) and not told
+        entries = check_session(folder, resume_market(folder, market(), small_rows()))
+        cuts = [one.event for one in entries if isinstance(one.event, TailCut)]
+        assert [(one.after_seq, one.cut_bytes) for one in cuts] == [(TORN_AT, TORN_BYTES)], deaths
+        deaths, untold = deaths + 1, untold + cut
+    ran(f"{deaths} deaths, {untold} of them with the cut made or begun and not told")
+    assert untold > 3
 
 
 # --- kill -9 -------------------------------------------------------------------------------------

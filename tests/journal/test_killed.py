@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from journal.close import close_session
+from journal.cuts import read_cuts
 from journal.errors import JournalClosed, JournalMissing
 from journal.ledger import read_ledger
 from journal.reader import JournalReader
@@ -77,7 +78,11 @@ def judge(desk: Path) -> bool:
     assert read_all(folder)[: len(SAID)] == SAID
     closed = close_session(folder, ledger, files=FAST)
     report = verify_session(folder, ledger=ledger)
-    assert (report.ok, report.closed, report.notes) == (True, True, ())
+    cuts = tuple(
+        f"{cut.cut_bytes} bytes behind seq {cut.after_seq} were a torn tail, and are cut"
+        for cut in read_cuts(folder)
+    )
+    assert (report.ok, report.closed, report.notes) == (True, True, cuts)
     assert report.entries == closed.head_seq >= len(SAID)
     assert len(read_ledger(ledger)) == 1
     return True
