@@ -27,7 +27,7 @@ from engine.apply import Entry
 from engine.checkpoint import state_hash
 from engine.config import ConfigError
 from engine.core import Core, CoreFault, Derived
-from engine.resume import OTHER_CODE
+from engine.resume import OTHER_CODE, TORN
 from engine.runner import own_code_digest
 from engine.state import State
 from events.base import Event
@@ -152,6 +152,8 @@ class _Comparison:
         seq, ts, event = envelope.seq, envelope.ts, current_event(envelope)
         if isinstance(event, SessionResumed) and self.decisions is None:
             self._check_resumed(envelope, event)
+        if isinstance(event, TailCut):
+            self._check_cut(envelope, event)
         self._fact_entry = Entry(seq, envelope.kind, ts, seq, event)
         self._group = self.core.step(seq, ts, event)
         self.expected.extend(self._group)
@@ -161,6 +163,21 @@ class _Comparison:
     def _check_resumed(self, envelope: Envelope, event: SessionResumed) -> None:
         """The engine said which state it went on from: the facts must lead to the same."""
         here = replace(event, after_seq=self.head_seq, state_hash=state_hash(self.core.state))
+        self._compare(envelope, event, here)
+
+    def _check_cut(self, envelope: Envelope, event: TailCut) -> None:
+        """A cut is told of right behind the group in which or behind which it was; and only a group
+        that was left open is left so by other code."""
+        first = self._fact_entry.seq if self._fact_entry is not None else 0
+        if event.reason == OTHER_CODE:
+            here = replace(event, after_seq=self.head_seq)
+            here = here if self._group_open else replace(here, reason=TORN)
+        else:
+            here = replace(event, after_seq=min(max(event.after_seq, first), self.head_seq))
+        self._compare(envelope, event, here)
+
+    def _compare(self, envelope: Envelope, event: Event, here: Event) -> None:
+        """A fact of the engine about the session, beside what the session says itself."""
         if self.first is None and here != event:
             field, recorded, replayed = first_field(event, here)
             seq, kind = envelope.seq, envelope.kind

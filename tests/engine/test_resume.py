@@ -535,3 +535,29 @@ def test_a_replay_checks_the_state_a_session_went_on_from(tmp_path: Path) -> Non
         first = report.first_divergence
         assert report.outcome == "diverged" and first is not None
         assert (first.seq, first.kind, first.field) == (seq, "SessionResumed", field)
+
+
+def test_a_replay_checks_where_a_cut_is_told_of(tmp_path: Path) -> None:
+    """A ``TailCut`` that does not stand behind its group, or leaves a whole one open, is a
+    divergence at that fact."""
+    index = next(n for n in range(30, 60) if len(datas_of(whole())[n]) > 2)
+    groups, last = datas_of(whole())[:index], datas_of(whole())[index]
+    ts = whole().groups[index].fact.ts
+    first = sum(map(len, groups)) + 1
+    head = first + len(last) - 1
+    cases = (
+        (TailCut(head, 9, "TORN"), None),
+        (TailCut(first, 9, "TORN"), None),
+        (TailCut(first - 1, 9, "TORN"), "after_seq"),
+        (TailCut(head + 1, 9, "TORN"), "after_seq"),
+        (TailCut(head, 9, "OTHER_CODE"), "reason"),
+    )
+    for number, (cut, field) in enumerate(cases):
+        fact = encode_fact(head + 1, ts, cut)
+        folder = tmp_path / f"{number}"
+        build(folder, [[*groups, last, (fact,)]], options=ENTRY_BLOCKS)
+        report = replay_session(folder)
+        where = report.first_divergence
+        found = None if where is None else (where.seq, where.kind, where.field)
+        assert found == (None if field is None else (head + 1, "TailCut", field)), cut
+        assert report.outcome == ("identical" if field is None else "diverged")
