@@ -62,6 +62,13 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
     )
 
 
+def carried_on(state: State, head: bytes, day: int) -> CarriedOver | None:
+    """As ``carry_over`` from a session that was closed; None of one that never held its account."""
+    if state.carried is None:
+        return None
+    return carry_over(state, head.hex(), day, orders_unknown=False)
+
+
 def halted_but_for_exits(carried: CarriedOver) -> CarriedOver:
     """The same, for a session that enters nothing."""
     return replace(carried, halts=(*carried.halts, EXITS_ONLY))

@@ -21,7 +21,7 @@ from typing import Final
 import msgspec
 
 from engine import config as settings
-from engine.carry import carry_over, halted_but_for_exits
+from engine.carry import carried_on, carry_over, halted_but_for_exits
 from engine.checkpoint import StateError, checked_bytes, restored_state, state_hash
 from engine.config import Config, ConfigError
 from engine.core import Core, CoreFault, Derived, encode_fact
@@ -638,11 +638,11 @@ def _ended(desk: Desk, folder: Path, ours: Running, account: str, *, goes_on: bo
         # Whatever its engine had still to do after the final block.
         close_session(folder, desk.ledger, files=desk.files)
         state, head = _read(desk, folder)
-        return _End(carried=_carried(state, head, ours.day))
+        return _End(carried=carried_on(state, head, ours.day))
     if goes_on and held and not ours.differs_from(opened):
         return _End(goes_on=True)
     state, head = _close_crashed(desk, folder, ours)
-    return _End(was_open=True, carried=_carried(state, head, ours.day))
+    return _End(was_open=True, carried=carried_on(state, head, ours.day))
 
 
 def _opening(desk: Desk, folder: Path) -> tuple[SessionOpened | None, bool]:
@@ -653,12 +653,6 @@ def _opening(desk: Desk, folder: Path) -> tuple[SessionOpened | None, bool]:
     opened = events[0] if events else None
     held = any(isinstance(event, CarriedOver) for event in events)
     return (opened if isinstance(opened, SessionOpened) else None), held
-
-
-def _carried(state: State, head: bytes, day: int) -> CarriedOver | None:
-    if state.carried is None:
-        return None
-    return carry_over(state, head.hex(), day, orders_unknown=False)
 
 
 def _read(desk: Desk, folder: Path) -> tuple[State, bytes]:
