@@ -87,6 +87,8 @@ def _tell(found: WhatIf) -> None:
         show(clean(line))
     tell_differences(found.diff)
     _tell_unrecorded(found.unrecorded)
+    show(f"the run is a session to ask (axiom why {found.session}), the baseline one beside it;")
+    show(f"both may be deleted, as may all of {found.session.parent}")
 
 
 def _tell_unrecorded(unrecorded: tuple[Unrecorded, ...]) -> None:

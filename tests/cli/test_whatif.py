@@ -57,13 +57,16 @@ def test_derived_sessions_are_neither_latest_nor_in_the_ledger(
     assert axiom("verify", folder).code == 0
 
 
-def test_it_is_told_in_lines(axiom: Call, session: Path, tighter: Path) -> None:
+def test_it_is_told_in_lines(axiom: Call, home: Path, session: Path, tighter: Path) -> None:
     """What was changed, counts by kind with the gate, and what was not recorded."""
     answer = axiom("whatif", "latest", "--config", tighter)
     assert answer.code == 0
     assert answer.out.startswith("risk.lots_max: 5 -> 2\n")
     assert "because trades_day judged otherwise" in answer.out
     assert "instruments without a recorded quote (UNKNOWN NOT_RECORDED): 0" in answer.out
+    kept = home / "desks/main/derived"
+    assert f"as may all of {kept}" in answer.out
+    assert len(list(kept.iterdir())) == 2
 
 
 def test_a_configuration_that_changes_nothing_is_said_to(
