@@ -18,6 +18,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +52,7 @@ from replay.limits import (
     limits_of,
     moved,
     overruled,
+    relative,
     relative_milli,
     steps_between,
     value_in,
@@ -247,7 +249,7 @@ class Search:
         self._question = question
         self._obstacles: dict[str, Obstacle] = {}
         self._seen: set[Moves] = set()
-        self._heap: list[tuple[int, int, Moves]] = []
+        self._heap: list[tuple[int, Fraction, Moves]] = []
         self._overruled = overruled(question.before)
 
     def answer(self) -> Answer:
@@ -272,9 +274,10 @@ class Search:
             self._seen.add(moves)
             heapq.heappush(self._heap, (len(moves), self._size(moves), moves))
 
-    def _size(self, moves: Moves) -> int:
+    def _size(self, moves: Moves) -> Fraction:
         config = self._question.config
-        return sum(relative_milli(key, value_in(config, key), new) for key, new in moves)
+        sizes = (relative(key, value_in(config, key), new) for key, new in moves)
+        return sum(sizes, Fraction(0))
 
     def _with(self, moves: Moves, more: Iterable[Way]) -> Moves:
         """Both changes together; of two values of a setting the further one."""

@@ -9,6 +9,8 @@ Start reading at ``LIMITS``.
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import ceil
 from typing import Final, Literal
 
 import msgspec
@@ -166,14 +168,19 @@ def moved(limit: Limit, config: Config, steps: int) -> int:
     return old - steps if limit.toward == "DOWN" else old + steps
 
 
-def relative_milli(setting: str, old: int, new: int) -> int:
-    """The size of a move in per mille of the old value, rounded up; a switch counts whole.
+def relative(setting: str, old: int, new: int) -> Fraction:
+    """The size of a move as a share of the old value, exactly; a switch counts whole.
 
     A time of day is measured from the open of the market.
     """
     if setting.endswith(HHMM):
         old, new = _minutes(old) - OPEN_MINUTES, _minutes(new) - OPEN_MINUTES
-    return -(-abs(new - old) * PER_MILLE // max(abs(old), 1))
+    return Fraction(abs(new - old), max(abs(old), 1))
+
+
+def relative_milli(setting: str, old: int, new: int) -> int:
+    """The size of a move in per mille of the old value, rounded up: what is shown of it."""
+    return ceil(relative(setting, old, new) * PER_MILLE)
 
 
 def _minutes(hhmm: int) -> int:

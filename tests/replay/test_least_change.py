@@ -223,6 +223,23 @@ def test_the_smallest_move_of_one_limit_is_exact() -> None:
     assert found.trade.lots >= 1
 
 
+def test_the_smaller_of_two_moves_that_are_shown_as_equal_comes_first() -> None:
+    """Both are one per mille rounded up; the one that is less is looked at before the other."""
+    asked = blocked(0)[0]
+    search = Search(Question(asked.before, asked.fact, asked.decision.underlying))
+    config = asked.before.config
+    near, far = (
+        ((setting, value_in(config, setting) * share // 10_000),)
+        for setting, share in (
+            ("contract.premium_paise_max", 10_001),
+            ("account.capital_paise", 10_009),
+        )
+    )
+    for moves in (far, near):
+        search._offer(moves)
+    assert search._heap[0][-1] == near
+
+
 def test_a_halt_is_not_a_matter_of_degree() -> None:
     """No limit lifts it, and that is said of that gate."""
     facts: list[tuple[int, Event]] = []

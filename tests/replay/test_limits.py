@@ -20,6 +20,7 @@ from replay.limits import (
     limits_of,
     moved,
     overruled,
+    relative,
     relative_milli,
     steps_between,
     value_in,
@@ -85,6 +86,16 @@ def test_the_size_of_a_move_is_relative_and_rounded_up() -> None:
     assert relative_milli("warmup.bars_after_gap_min", 2, 0) == 1_000
     assert relative_milli("risk.trades_day_max", 0, 2) == 2_000
     assert relative_milli("trend.enabled", 0, 1) == 1_000
+
+
+def test_two_moves_that_are_shown_as_equal_are_told_apart() -> None:
+    """What is least is decided by exact shares: a per mille, rounded up, hides sixty steps."""
+    sizes = [relative("contract.premium_paise_max", 60_000, 60_000 + step) for step in (1, 2, 60)]
+    assert sizes == sorted(set(sizes))
+    assert {relative_milli("contract.premium_paise_max", 60_000, 60_000 + n) for n in (1, 60)} == {
+        1
+    }
+    assert relative("contract.spread_bps_max", 3, 4) * 3 == 1
 
 
 def test_a_family_has_its_own_limits_only() -> None:
