@@ -64,15 +64,32 @@ def session_row(folder: Path, desk: str) -> SessionRow:
         opened = first_fact(folder)
         state, end = state_and_end(folder)
     except (JournalError, UserError):
-        return SessionRow(folder.name, desk, None, None, DAMAGED, None, None)
+        return _row_without_fact(folder, desk)
     mode, day = opened.mode, iso_day(opened.day)
     return SessionRow(folder.name, desk, mode, day, state, end.seq, end.chain.hex())
 
 
+def _row_without_fact(folder: Path, desk: str) -> SessionRow:
+    """The row of a session that has no entry yet, or is damaged."""
+    try:
+        state, end = state_and_end(folder)
+    except JournalError:
+        state, end = DAMAGED, None
+    if end is None or end.seq:
+        return SessionRow(folder.name, desk, None, None, DAMAGED, None, None)
+    mode, day = _mode_and_day(folder.name)
+    return SessionRow(folder.name, desk, mode, day, state, 0, end.chain.hex())
+
+
 def missing_row(record: LedgerRecord, desk: str) -> SessionRow:
     """The row of a session that the ledger knows and whose folder is gone."""
-    day, mode = record.session[:10], record.session[11:].partition("-")[0].upper()
+    mode, day = _mode_and_day(record.session)
     return SessionRow(record.session, desk, mode, day, MISSING, record.head_seq, record.head_hash)
+
+
+def _mode_and_day(name: str) -> tuple[str, str]:
+    """By the folder's name."""
+    return name[11:].partition("-")[0].upper(), name[:10]
 
 
 def is_missing(record: LedgerRecord, folder: Path) -> bool:
@@ -126,6 +143,11 @@ def first_fact(folder: Path) -> SessionOpened:
         event = None if data is None else current_event(decode_envelope(data))
     except (JournalError, EnvelopeError, ValueError) as error:
         raise UserError(clean(str(error)), exit_code=exit_code_of(error)) from error
+    if data is None:
+        raise UserError(
+            f"{folder} holds no entry: its engine has yet to write one, or died before that; then "
+            f"'axiom journal seal {folder.name} --close' ends it"
+        )
     if not isinstance(event, SessionOpened):
-        raise UserError(f"{folder} holds no session yet: its first entry is not SessionOpened")
+        raise UserError(f"{folder} holds no session of ours: it begins with no SessionOpened")
     return event

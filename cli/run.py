@@ -184,7 +184,7 @@ def resume_day(
     from engine.opening import BACKTEST
     from engine.ports import MarketError
     from engine.runner import EngineFault, resume_market
-    from journal.errors import JournalError
+    from journal.errors import JournalClosed, JournalError
 
     if folder.resolve().parent != sessions_folder(common.home, common.desk).resolve():
         raise UserError(f"{folder} is no session of desk '{common.desk}': resume it where it is")
@@ -195,10 +195,17 @@ def resume_day(
         market = market_of(opened)
         rows = load_rulebook(common).rows_for(market.day)
         with progress(f"{market.day}", market.open_ns, market.close_ns) as move:
-            report = resume_market(
-                folder, market, rows, None, f"axiom {__version__}",
-                lambda at: close_day(common, folder) if at != folder else None, move,
-            )  # fmt: skip
+            try:
+                report = resume_market(
+                    folder, market, rows, None, f"axiom {__version__}",
+                    lambda at: close_day(common, folder) if at != folder else None, move,
+                )  # fmt: skip
+            except JournalClosed as error:
+                close_day(common, folder)  # its engine may have died before this
+                raise UserError(
+                    f"{folder.name} ran to its end and is sealed: ask it with 'axiom why "
+                    f"{folder.name}{_place(common)}', or run the market anew"
+                ) from error
     say_dropped(report.checkpoints)
     close_day(common, report.folder)
     return report

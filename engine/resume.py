@@ -24,7 +24,7 @@ from engine.state import State
 from events.base import Event
 from events.envelope import decode_envelope
 from events.feed import FeedFrame, TimerTick
-from events.session import SessionClosed, SessionOpened, TailCut
+from events.session import CarriedOver, SessionClosed, SessionOpened, TailCut
 from events.upcast import current_event
 
 TORN: Final = "TORN"
@@ -166,6 +166,18 @@ def opening_left(state: State, opening: Sequence[Event]) -> tuple[Event, ...]:
         "InstrumentsLoaded": bool(state.instruments),
     }
     return tuple(one for one in opening if not there.get(type(one).__name__, False))
+
+
+def account_of(state: State, carried: CarriedOver | None) -> CarriedOver:
+    """What a session began with, or what is given where it died before it held that. Raises
+    ``ResumeError`` where neither is."""
+    account = state.carried or carried
+    if state.opened is None or account is None:
+        raise ResumeError(
+            "it died before it held its account, and nothing has happened in it: run the market "
+            "anew; 'axiom journal seal --close' ends this one"
+        )
+    return account
 
 
 def facts_left(market: Market, state: State, last: Dated | None) -> Iterator[Dated]:

@@ -41,6 +41,7 @@ from engine.resume import (
     Rebuilt,
     ResumeError,
     Running,
+    account_of,
     can_derive,
     check_market,
     facts_left,
@@ -455,15 +456,15 @@ def resume_market(
         except JournalClosed:  # a successor may still have to be made of it
             state, head = _left_without_successor(folder, files)
             check_market(market, state)
+            account_of(state, carried)
         else:
             key = checkpoint_key(writer.session_uid)
             with writer, checkpointer_of(folder, key, writer.head_seq, files) as checkpointer:
                 found = Reopened(writer, tail, ours, files, checkpointer)
                 state = found.runner.core.state
-                account = state.carried or carried
-                if state.opened is None or account is None:
-                    raise ResumeError("it died before it held its account: run it again")
+                account = account_of(state, carried)
                 check_market(market, state)
+                assert state.opened is not None, "a session with an account was opened"
                 settings.from_settings(state.opened.settings)
                 if found.differs:
                     found.close_crashed()
@@ -475,7 +476,7 @@ def resume_market(
                 return report_of(found.runner, folder, head_seq, head)
         assert state.opened is not None, "a session without its opening has no successor"
         config = settings.from_settings(state.opened.settings)
-    carried = carry_over(state, head.hex(), market.day, orders_unknown=False)
+    carried = carried_on(state, head, market.day) or carried
     return run_market(
         folder.parent, market, config, rows, carried, program, on_open, on_progress,
         anchor_ns=state.now, options=options, files=files,
@@ -641,7 +642,7 @@ def _ended(desk: Desk, folder: Path, ours: Running, account: str, *, goes_on: bo
         return _End(carried=carried_on(state, head, ours.day))
     if goes_on and held and not ours.differs_from(opened):
         return _End(goes_on=True)
-    state, head = _close_crashed(desk, folder, ours)
+    state, head = close_crashed(desk, folder, ours)
     return _End(was_open=True, carried=carried_on(state, head, ours.day))
 
 
@@ -672,7 +673,9 @@ def _state_of(salvage: Salvage) -> State:
     return rebuilt.core.state
 
 
-def _close_crashed(desk: Desk, folder: Path, ours: Running) -> tuple[State, bytes]:
+def close_crashed(desk: Desk, folder: Path, ours: Running) -> tuple[State, bytes]:
+    """End a session whose engine died, as it was left; gives its last state and head hash. Raises
+    ``EngineFault`` where it cannot be taken up, and the journal's errors."""
     with sealing(desk.options) as sealed, told_as_fault(folder):
         writer, tail = JournalWriter.resume(folder, options=sealed, files=desk.files)
         with writer:

@@ -297,7 +297,7 @@ def _short_bytes(value: Any) -> Any:
     "--close",
     "finish",
     is_flag=True,
-    help="Also end a session whose engine died: cut its torn tail, write its final block.",
+    help="Also end a session whose engine died: cut its torn tail, record its close as crashed.",
 )
 @recorded_options
 def seal(session: str, finish: bool, common: Common) -> None:
@@ -323,7 +323,9 @@ def seal(session: str, finish: bool, common: Common) -> None:
         state, _ = state_and_end(folder)
         if state != RUNNING:
             check_verdict(inspect_session(folder))
-        if state in (CLOSED, SEALED) or (finish and state in (OPEN, CRASHED)):
+        if finish and state in (OPEN, CRASHED):
+            _close_crashed(folder, common)
+        elif state in (CLOSED, SEALED):
             _close(folder, common)
         else:
             seal_session(folder)
@@ -351,13 +353,43 @@ _WHY_NONE: Final = {
 
 
 def _close(folder: Path, common: Common) -> None:
-    """Close and seal; the ledger is written only for a session that lies in its desk."""
-    from cli.paths import sessions_folder
+    """Close the files and seal them."""
     from journal.close import close_session
+
+    close_session(folder, _ledger(folder, common))
+
+
+def _close_crashed(folder: Path, common: Common) -> None:
+    """End a session whose engine died: with ``TailCut`` and ``SessionClosed`` in its journal, where
+    this engine can take it up, else by its files alone, which is said."""
+    from cli.output import say
+    from cli.recorded import first_fact, state_and_end
+    from engine.resume import Running
+    from engine.runner import Desk, EngineFault, close_crashed, own_code_digest
+    from events.registry import schema_digest
+    from journal.errors import JournalClosed
+
+    if state_and_end(folder)[1].seq == 0:
+        _close(folder, common)  # nothing was said in it
+        return
+    try:
+        opened = first_fact(folder)
+        ours = Running(own_code_digest(), schema_digest(), opened.rulebook_digest, opened.day)
+        close_crashed(Desk(folder.parent, _ledger(folder, common)), folder, ours)
+    except JournalClosed:
+        _close(folder, common)  # its engine died right behind its final block
+    except (EngineFault, UserError) as error:
+        _close(folder, common)
+        say(f"closed without a close in its journal: {error}")
+
+
+def _ledger(folder: Path, common: Common) -> Path | None:
+    """The desk's ledger, for a session that lies in its desk."""
+    from cli.paths import sessions_folder
     from journal.session_folder import ledger_path
 
     own = folder.resolve().parent == sessions_folder(common.home, common.desk).resolve()
-    close_session(folder, ledger_path(common.home, common.desk) if own else None)
+    return ledger_path(common.home, common.desk) if own else None
 
 
 def _sealed_files(folder: Path) -> list[str]:

@@ -50,7 +50,8 @@ def _say_how_to_go_on(rows: list[SessionRow]) -> None:
     from cli.output import say
     from cli.recorded import CRASHED
 
-    left = [row.session for row in rows if row.state == CRASHED and row.mode == "BACKTEST"]
+    crashed = [row for row in rows if row.state == CRASHED and row.mode == "BACKTEST"]
+    left = [row.session for row in crashed if row.entries]
     if left:
         say(f"to go on with a crashed day: axiom backtest MARKET --resume {left[-1]}")
 

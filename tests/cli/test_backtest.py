@@ -14,6 +14,7 @@ from engine.core import Core, CoreFault, Derived
 from engine.decide import DECIDE, Outcome
 from events.base import Event
 from journal.checkpoints import CheckpointFile
+from journal.ledger import read_ledger
 from journal.reader import read_entries
 from journal.verify import verify_session
 from tests.cli.conftest import Answer, Call
@@ -187,6 +188,33 @@ def test_a_crashed_day_that_a_person_closed_has_a_successor(
     assert answer["resumed"] == crashed.name != answer["session"]
     assert axiom("replay", answer["session"], "--home", home, "--json").document["identical"]
     assert answer["session"] in resume(axiom, home, built, crashed.name).refusal
+
+
+def test_a_day_that_died_after_its_end_is_sealed_when_it_is_asked_for(
+    axiom: Call, home: Path, built: Path, crashed: Path
+) -> None:
+    """Its final block was written and no more: it is sealed, in the ledger, and the line says how
+    to ask it."""
+    assert resume(axiom, home, built, crashed.name).code == 0
+    ledger = crashed.parent.parent / "ledger.axl"
+    ledger.unlink()
+    assert "axiom why" in resume(axiom, home, built, crashed.name).refusal
+    assert crashed.name in [record.session for record in read_ledger(ledger)]
+    assert verify_session(crashed, ledger=ledger).ok
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_day_that_died_before_its_account_is_run_anew(
+    axiom: Call, home: Path, built: Path, crashed: Path, *, ended: bool
+) -> None:
+    """Nothing has happened in it: the line says what to do, and no successor begins from nothing,
+    also when a person has ended it."""
+    cut_again(crashed, 1)
+    if ended:
+        assert axiom("journal", "seal", crashed.name, "--close", "--home", home).code == 0
+    refusal = resume(axiom, home, built, crashed.name).refusal
+    assert "run the market anew" in refusal and "seal --close" in refusal
+    assert len(list(crashed.parent.iterdir())) == 2
 
 
 def test_what_cannot_be_resumed_is_refused_in_one_line(

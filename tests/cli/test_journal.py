@@ -13,6 +13,8 @@ import pytest
 
 from cli.recorded import state_and_end
 from cli.verbs.journal import shown_entry
+from engine.apply import APPLY
+from engine.state import State
 from events.envelope import decode_envelope, encode_envelope
 from events.session import OperatorCommand
 from journal.ledger import read_ledger
@@ -21,7 +23,9 @@ from journal.session_folder import ledger_path
 from journal.writer import JournalWriter
 from tests.cli.conftest import Call, contents
 from tests.cli.test_sessions import begin
+from tests.engine.cut import cut_session, read
 from tests.engine.fabricated import small_run
+from tests.journal.journals import build
 
 UID = "0123456789ab"
 
@@ -209,7 +213,8 @@ def test_a_running_session_is_left_alone(axiom: Call, session: Path) -> None:
 
 
 def test_a_dead_session_is_ended_only_when_asked(axiom: Call, home: Path, session: Path) -> None:
-    """Without --close it stays as it was; with it what was acknowledged is kept and sealed."""
+    """Without --close it stays as it was; with it what was acknowledged is kept, its close as
+    crashed is recorded behind it, and it is sealed."""
     folder = session.parent / f"2026-11-20-sim-{UID}"
     writer = begin(folder)
     dead = folder.with_name(f"{folder.name}-2")
@@ -226,8 +231,57 @@ def test_a_dead_session_is_ended_only_when_asked(axiom: Call, home: Path, sessio
     )
     assert {k: v for k, v in contents(dead).items() if k in before} == before
     document = axiom("journal", "seal", dead.name, "--close", "--json").document
-    assert (document["state"], document["entries"]) == ("sealed", end.seq)
+    assert (document["state"], document["entries"]) == ("sealed", end.seq + 1)
     assert axiom("verify", dead.name).code == 0
+    (closed,) = axiom("journal", "cat", dead.name, "--from", f"{end.seq + 1}", "--json").document
+    assert (closed["kind"], closed["payload"]) == ("SessionClosed", {"reason": "CRASHED"})
+
+
+def test_a_torn_session_that_is_ended_says_what_was_cut(axiom: Call, session: Path) -> None:
+    """What was cut is in its journal, its end in the ledger; again is nothing new."""
+    folder = cut_session(session.parent, 70, 50)
+    assert axiom("journal", "seal", folder.name, "--close").code == 0
+    kinds = [one.envelope.kind for one in read(folder)[-2:]]
+    assert kinds == ["TailCut", "SessionClosed"]
+    record = read_ledger(ledger_path(session.parents[3], "main"))[-1]
+    assert (record.session, record.head_seq) == (folder.name, len(read(folder)))
+    assert axiom("replay", folder.name, "--json").document["outcome"] == "identical"
+    before = contents(folder)
+    assert axiom("journal", "seal", folder.name, "--close").code == 0
+    assert contents(folder) == before
+
+
+def test_what_this_engine_cannot_take_up_is_ended_by_its_files(
+    axiom: Call, session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fact on which the core fails keeps no session from being ended: it is closed as it stands,
+    and the line says that its journal does not know of it."""
+    folder = cut_session(session.parent, 70)
+
+    def failing(*_: object) -> State:
+        raise ZeroDivisionError("no spread")
+
+    monkeypatch.setitem(APPLY, "FeedFrame", failing)
+    answer = axiom("journal", "seal", folder.name, "--close", "--json")
+    assert (answer.code, answer.document["state"], answer.document["entries"]) == (0, "sealed", 70)
+    assert "without a close in its journal" in answer.err and "no spread" in answer.err
+
+
+def test_a_session_without_an_entry_is_listed_and_ended(axiom: Call, session: Path) -> None:
+    """Its engine died before the first one: it is no damage, nothing goes on from it, and it can be
+    ended."""
+    folder = session.parent / f"2026-11-20-backtest-{UID}"
+    build(folder, [], uid=UID)
+    (folder / "writer.lock").write_text("4242\n")
+    rows = {row["session"]: row for row in axiom("sessions", "--json").document}
+    row = rows[folder.name]
+    assert (row["state"], row["mode"], row["entries"]) == ("crashed", "BACKTEST", 0)
+    assert "--resume" not in axiom("sessions").err
+    assert "seal" in axiom("backtest", "synthetic", "--resume", folder.name).refusal
+    answer = axiom("journal", "seal", folder.name, "--close", "--json")
+    assert (answer.document["state"], answer.err) == ("sealed", "")
+    states = {row["session"]: row["state"] for row in axiom("sessions", "--json").document}
+    assert states[folder.name] == "sealed"
 
 
 def test_a_damaged_session_is_not_sealed(axiom: Call, session: Path) -> None:
