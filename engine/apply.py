@@ -53,7 +53,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 def apply(state: State, entry: Entry, look: Lookup) -> State:
     """The state after an entry. Facts move the clock and close bars before anything else."""
-    if entry.is_fact:
+    if entry.seq == entry.cause:
         state = roll_bars(state, entry.ts, entry.seq)
         state = replace(state, now=entry.ts, seq=entry.seq)
     else:

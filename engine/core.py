@@ -161,7 +161,7 @@ class Core:
                 continue
             reactions: list[Item] = []
             for output in outcome.events:
-                one = self._derive(seq, ts, len(derived), output)
+                one = self._derive(seq + len(derived) + 1, ts, seq, output)
                 derived.append(one)
                 reactions.append(Item(one.entry.kind, 0, one.entry))
             # What an event leads to comes before the steps behind it, and those before the rest.
@@ -169,23 +169,19 @@ class Core:
             queue.extendleft(reversed(reactions))
         return derived
 
-    def _derive(self, cause: int, ts: int, before: int, event: Event) -> Derived:
+    def _derive(self, seq: int, ts: int, cause: int, event: Event) -> Derived:
         spec = BY_STRUCT[type(event)]
-        seq = cause + before + 1
         entry = Entry(seq, spec.kind, ts, cause, event)
-        self._move(entry)
+        self._state = apply(self._state, entry, self.look)
         return Derived(entry, encode_envelope(seq, spec.kind, spec.version, ts, cause, event))
 
     def _apply(self, entry: Entry) -> None:
         if self._waiting:
             self._fold()
-        self._move(entry)
-        if entry.kind in LAYOUT_KINDS:
-            self.look = lookup_for(self._state)
-
-    def _move(self, entry: Entry) -> None:
         self._quiet_until = None
         self._state = apply(self._state, entry, self.look)
+        if entry.kind in LAYOUT_KINDS:
+            self.look = lookup_for(self._state)
 
 
 def _fault(seq: int, kind: str, error: Exception) -> CoreFault:

@@ -162,10 +162,10 @@ class Runner:
             last = self._writer.append(OpenGroup(group))
             self._writer.wait_durable(last, DURABLE_DEADLINE_S)
             raise
-        for one in derived:
-            group.append(one.data)
-            self._digest.update(one.data)
-            urgent = urgent or one.entry.kind in self._urgent
+        if derived:
+            group += [one.data for one in derived]
+            self._digest.update(b"".join(group[1:]))
+            urgent = urgent or any(one.entry.kind in self._urgent for one in derived)
         last = self._writer.append(group, self._checkpoint())
         self.facts += 1
         self.derivations += len(group) - 1

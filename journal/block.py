@@ -49,6 +49,7 @@ _HEADER: Final = struct.Struct("<8sHBBI6sHQQQIIII32s32s")
 _CRC: Final = struct.Struct("<I")
 _CRC_AT: Final = HEADER_BYTES - 4
 _ENVELOPE_ARRAY: Final = 0x96
+_SEQ_16: Final = struct.Struct(">BBH")
 _SEQ_32: Final = struct.Struct(">BBI")
 _SEQ_64: Final = struct.Struct(">BBQ")
 assert _HEADER.size == _CRC_AT
@@ -242,7 +243,7 @@ def seq_prefix(seq: int) -> bytes:
     if seq > 0xFFFF:
         return _SEQ_32.pack(_ENVELOPE_ARRAY, 0xCE, seq)
     if seq > 0xFF:
-        return bytes((_ENVELOPE_ARRAY, 0xCD, seq >> 8, seq & 0xFF))
+        return _SEQ_16.pack(_ENVELOPE_ARRAY, 0xCD, seq)
     if seq > 0x7F:
         return bytes((_ENVELOPE_ARRAY, 0xCC, seq))
     return bytes((_ENVELOPE_ARRAY, seq))
@@ -285,7 +286,12 @@ def chain_next(previous: bytes, data: bytes) -> bytes:
 
 
 def chain_over(previous: bytes, entries: Iterable[Entry]) -> bytes:
-    """The chain's hash after ``entries``."""
+    """The chain's hash after ``entries``; ``chain_next`` for each, without its calls."""
+    sha256 = hashlib.sha256
     for entry in entries:
-        previous = chain_next(previous, entry.data)
+        data = entry.data
+        if len(data) < _HASH_IN_PLACE_BYTES:
+            previous = sha256(previous + data).digest()
+        else:
+            previous = chain_next(previous, data)
     return previous
