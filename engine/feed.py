@@ -33,6 +33,7 @@ from events.wire.kite import (
     FrameFault,
     Run,
     Walk,
+    newest_stamp,
     unpack_full_at,
     unpack_run,
     unpack_trades,
@@ -106,23 +107,21 @@ def _fold_full(
 ) -> tuple[int, int]:
     """Fold a run of full packets; gives the newest exchange stamp and the unknown tokens.
 
-    Bars take every packet, by the four fields they need; a quote is made of an instrument's last
+    Bars take every packet, by the three fields they need; a quote is made of an instrument's last
     packet alone. The hottest loop of all: it holds the body of ``bars.fold_tick``, on accumulators
     that it takes apart and puts together again, which costs less than to change a list of nine.
     """
     index_of, slot_of = look.index_of, look.slot_of
-    newest, unknown = 0, 0
+    unknown = 0
     last_at: dict[int, int] = {}
     at = run.start - _FULL_STRIDE
-    for token, ltp, volume, stamp in unpack_trades(data, run):
+    for token, ltp, volume in unpack_trades(data, run):
         at += _FULL_STRIDE
         i = index_of.get(token, -1)
         if i < 0:
             unknown += 1
             continue
         last_at[i] = at
-        if stamp > newest:
-            newest = stamp
         place = slot_of[i]
         if place < 0 or ltp <= 0:
             continue
@@ -140,7 +139,16 @@ def _fold_full(
         accs[place] = (first, high, low, ltp, ticks + 1, highest, base, banked, gapped)
     for i, at in last_at.items():
         quotes[i] = full_quote(data, at, ts, seq)
-    return newest, unknown
+    return known_stamp(data, run, unknown, look), unknown
+
+
+def known_stamp(data: bytes, run: Run, unknown: int, look: Lookup) -> int:
+    """The newest exchange stamp of a run of full packets of which so many are of unknown tokens:
+    what a stranger says of the time does not count. 0 where there is none."""
+    if not unknown:
+        return newest_stamp(data, run)
+    known = (fields for fields in unpack_run(data, run) if fields[0] in look.index_of)
+    return max((fields[5] for fields in known), default=0)
 
 
 def full_quote(data: bytes, at: int, ts: int, seq: int) -> Quote:

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.bars import BASE, CUMULATIVE, HIGH, LOW, OPEN, TICKS, Accumulator
-from engine.feed import LIVE, apply_feed_frame, checked_walk, fold_small, full_quote
+from engine.feed import LIVE, apply_feed_frame, checked_walk, fold_small, full_quote, known_stamp
 from engine.lookup import Lookup
 from engine.state import State
 from events.feed import FeedFrame
@@ -92,9 +92,10 @@ def _fold_many(state: State, frames: Sequence[QuietFrame], look: Lookup) -> Stat
         unknown += one.packets.skipped
         for run in one.packets.runs:
             if run.size == FULL_SIZE:
-                newest, missed = fold.full(one.event.data, run, base, newest)
+                stamp, missed = fold.full(one.event.data, run, base)
             else:
-                newest, missed = fold.small(one, run, newest)
+                stamp, missed = fold.small(one, run)
+            newest = stamp if stamp > newest else newest
             unknown += missed
     fold.settle_all()
     last, feed = frames[-1], state.feed
@@ -134,14 +135,14 @@ class _Fold:
             self.bases.append(base)
             base += len(one.event.data)
 
-    def full(self, data: bytes, run: Run, base: int, newest: int) -> tuple[int, int]:
+    def full(self, data: bytes, run: Run, base: int) -> tuple[int, int]:
         """Fold a run of full packets of the frame at address ``base``; gives the newest exchange
         stamp and the unknown tokens. The hottest loop of all: ``bars.fold_tick`` with all that is
         rare kept out of it, by ``_begin``."""
         get = self._live.get
         unknown = 0
         at = base + run.start - _STRIDE
-        for token, ltp, volume, stamp in unpack_trades(data, run):
+        for token, ltp, volume in unpack_trades(data, run):
             at += _STRIDE
             acc = get(token)
             if acc is None:
@@ -160,9 +161,7 @@ class _Fold:
             if volume > acc[5]:
                 acc[5] = volume
             acc[9] = at
-            if stamp > newest:
-                newest = stamp
-        return newest, unknown
+        return known_stamp(data, run, unknown, self._look), unknown
 
     def _begin(self, token: int, ltp: int, volume: int) -> Accumulator | None:
         """The accumulator that a packet of ``token`` finds: where it is a bar's first, already with
@@ -184,7 +183,7 @@ class _Fold:
         self._live[token] = acc
         return acc
 
-    def small(self, one: QuietFrame, run: Run, newest: int) -> tuple[int, int]:
+    def small(self, one: QuietFrame, run: Run) -> tuple[int, int]:
         """Fold a run of packets without depth by the general path, on quotes that are up to date;
         gives as ``full``."""
         data = one.event.data
@@ -192,8 +191,7 @@ class _Fold:
             acc = self._live.pop(token, None)
             if acc is not None:
                 self._settle(token, acc)
-        stamp, unknown = fold_small(data, run, one.ts, one.seq, self._look, self.quotes, self.accs)
-        return stamp if stamp > newest else newest, unknown
+        return fold_small(data, run, one.ts, one.seq, self._look, self.quotes, self.accs)
 
     def settle_all(self) -> None:
         """Freeze what is still live."""

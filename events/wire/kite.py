@@ -291,8 +291,11 @@ HOT_FULL: Final = struct.Struct(">2xIiI4xI24x4xI8xIIi52xIi52x")
 """token, last price, last quantity, day volume, OI, exchange time in epoch seconds,
 best bid quantity, best bid price, best ask quantity, best ask price (price 0 is: no level)."""
 
-HOT_TRADE: Final = struct.Struct(">2xIi8xI40xI120x")
-"""token, last price, day volume, exchange time: what a bar needs of a full packet."""
+HOT_TRADE: Final = struct.Struct(">2xIi8xI164x")
+"""token, last price, day volume: what a bar needs of a full packet."""
+
+_STAMP: Final = struct.Struct(">62xI120x")
+_STAMP_AT: Final = 62
 
 HOT_BY_SIZE: Final = MappingProxyType(
     {hot.size - 2: hot for hot in (HOT_LTP, HOT_INDEX_QUOTE, HOT_INDEX_FULL, HOT_QUOTE, HOT_FULL)}
@@ -308,10 +311,26 @@ def unpack_run(data: bytes, run: Run) -> Iterator[tuple[Any, ...]]:
     return HOT_BY_SIZE[run.size].iter_unpack(memoryview(data)[run.start : run.stop])
 
 
-def unpack_trades(data: bytes, run: Run) -> Iterator[tuple[int, int, int, int]]:
+def unpack_trades(data: bytes, run: Run) -> Iterator[tuple[int, int, int]]:
     """``HOT_TRADE``'s fields of each packet of a run of full packets, in order."""
     fields: Iterator[Any] = HOT_TRADE.iter_unpack(memoryview(data)[run.start : run.stop])
     return fields
+
+
+def newest_stamp(data: bytes, run: Run) -> int:
+    """The newest exchange time (epoch s) of a run of full packets.
+
+    Nearly always all of them lie within the same 256 seconds, and mostly within one: then three
+    bytes are the same in every packet and the last one decides, which needs no number a packet.
+    """
+    first, stop, stride = run.start + _STAMP_AT, run.stop, FULL_SIZE + 2
+    for at in (first, first + 1, first + 2):
+        if data[at:stop:stride].count(data[at]) != run.count:
+            every: Iterator[tuple[int]] = _STAMP.iter_unpack(memoryview(data)[run.start : stop])
+            return max(every)[0]
+    last = data[first + 3 : stop : stride]
+    low = last[0] if last.count(last[0]) == run.count else max(last)
+    return int.from_bytes(data[first : first + 3], "big") << 8 | low
 
 
 unpack_full_at: Final = HOT_FULL.unpack_from

@@ -69,7 +69,7 @@ def _packet(draw: st.DrawFn) -> bytes:
     price, volume = draw(st.integers(1, 40)), draw(st.integers(0, 60))
     i = draw(st.sampled_from((FUTURE, FUTURE, FUTURE, OPTION, OTHER)))
     kind = draw(st.sampled_from(("full",) * 6 + ("quote", "ltp", "index", "stranger", "none")))
-    stamp = draw(st.integers(1_000, 1_003))
+    stamp = draw(st.integers(1_022, 1_026))
     if kind == "index":
         return encode_index(TOKENS[INDEX], price, 0, 0, 0, 0, 0, draw(st.sampled_from((None, 999))))
     if kind == "ltp":

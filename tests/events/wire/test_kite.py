@@ -230,6 +230,27 @@ def test_all_numbers_of_full_packets_are_those_of_the_complete_ticks(
     assert found == full
 
 
+@given(
+    st.one_of(
+        st.lists(st.integers(250, 261), min_size=1, max_size=9),
+        st.lists(st.integers(1_700_000_000, 1_700_000_003), min_size=1, max_size=9),
+        st.lists(UNSIGNED, min_size=1, max_size=9),
+    )
+)
+def test_the_newest_stamp_is_the_largest_of_all(stamps: list[int]) -> None:
+    """Whatever of the four bytes differs between the packets; the fields for bars are theirs."""
+    zeros = (0,) * 10
+    packets = [
+        kite.encode_full(258, 9 + k, 1, 1, k, *zeros, stamp, [], [])
+        for k, stamp in enumerate(stamps)
+    ]
+    data = kite.encode_frame(packets)
+    (run,) = kite.walk(data).runs
+    assert kite.newest_stamp(data, run) == max(stamps)
+    want = [(258, 9 + k, k) for k in range(len(stamps))]
+    assert list(kite.unpack_trades(data, run)) == want
+
+
 def test_a_long_frame_of_equal_packets_is_walked_whole() -> None:
     """More packets than one probe looks at still give every index once, in few runs."""
     sent: list[kite.Tick] = [kite.LtpTick(i << 8 | 2, i) for i in range(3000)]
