@@ -10,6 +10,7 @@ Run from the checkout: ``python -m tests.replay.make_goldens``. Start reading at
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sys
 import tempfile
@@ -19,7 +20,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.runner import Runner, resume_market
+from adapters.markets.synthetic import SyntheticMarket
+from adapters.rulebook.load import load_rows
+from engine.config import DEFAULTS
+from engine.opening import fresh_account, opening_facts, session_opened
+from engine.rulebook import Rulebook, ist_ns
+from engine.runner import Runner, own_code_digest, resume_market
+from engine.schedule import facts_of
 from events.base import Event
 from events.envelope import payload_digest
 from events.feed import FeedFrame, FeedStatus
@@ -70,6 +77,20 @@ def _troubled() -> Facts:
         yield from ((ts, planned) for planned in planted.get(place, ()))
 
 
+def _generated() -> Facts:
+    """The first hour of a generated day under the limits as they ship: a real smile, two expiries,
+    warm-up, a trade of either family, a look each minute."""
+    rulebook = Rulebook(load_rows())
+    market = SyntheticMarket(4, "small", cadence_ms=60_000, rulebook=rulebook)
+    rows = rulebook.rows_for(market.day)
+    opened = session_opened(market, DEFAULTS, rows, own_code_digest())
+    for event in opening_facts(opened, fresh_account(DEFAULTS, market.day), market, rows):
+        yield market.anchor_ns, event
+    end = ist_ns(market.day, "10:20")
+    frames = itertools.takewhile(lambda frame: frame.ts < end, market.frames())
+    yield from facts_of(frames, market.cycle_rule, market.open_ns, end)
+
+
 def _lying() -> FeedFrame:
     """A frame whose one packet says that it is longer than the frame."""
     return frame_of(bytes((0, 1, 1, 0)) + bytes(8))
@@ -93,6 +114,7 @@ RECIPES: Final[dict[str, Callable[[Path], Path]]] = {
     "pages": _recorded(_pages),
     "two_underlyings": _recorded(_two_underlyings),
     "troubled": _recorded(_troubled),
+    "generated": _recorded(_generated),
     "resumed": _resumed,
 }
 """Name to what records it into a folder under the one given."""
