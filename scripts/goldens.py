@@ -278,8 +278,8 @@ def decision_lines(report: ReplayReport) -> Iterator[str]:
 
 
 def _told(one: Difference) -> str:
-    before = f"{one.before} {one.before_reason} {one.before_lots}"
-    after = f"{one.after} {one.after_reason} {one.after_lots}"
+    before = f"{one.before} {one.before_reason} {_size(one.before_lots, one.before_contract)}"
+    after = f"{one.after} {one.after_reason} {_size(one.after_lots, one.after_contract)}"
     told = f"{ist_time(one.ts)} {one.underlying}: {before} -> {after}"
     cause = one.first_cause
     if cause is None:
@@ -287,6 +287,10 @@ def _told(one: Difference) -> str:
     words = (cause.kind, cause.stage, cause.gate, cause.contract_filter, cause.event)
     since = "" if cause.ts == one.ts else f" since {ist_time(cause.ts)}"
     return f"{told} ({' '.join(filter(None, words))}{since})"
+
+
+def _size(lots: int, contract: str | None) -> str:
+    return str(lots) if contract is None else f"{lots} {contract}"
 
 
 def judge_all(goldens: Path = GOLDENS, waivers: Path = WAIVERS) -> list[Judgement]:
