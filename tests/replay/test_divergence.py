@@ -20,7 +20,7 @@ from events.market import BarClosed, InstrumentsGated, SnapshotTaken
 from events.orders import FillApplied, OrderChanged, RiskStateChanged
 from events.registry import SPECS, schema_digest
 from events.session import InstrumentsLoaded, SessionOpened, Setting
-from events.wire.kite import packet_at
+from events.wire.kite import encode_frame, encode_ltp, packet_at
 from replay.divergence import (
     LED_BY,
     Divergence,
@@ -32,7 +32,7 @@ from replay.divergence import (
     recorded_makings,
 )
 from replay.session import replay_session
-from tests.engine.fabricated import relaxed
+from tests.engine.fabricated import frame_of, relaxed
 from tests.replay.journals import (
     Line,
     bare,
@@ -291,6 +291,14 @@ def test_a_derivation_that_nothing_led_to_has_a_chain_too(tmp_path: Path) -> Non
         gates = given[place - 1].event
         assert isinstance(gates, GatesEvaluated)
         assert len([one for one in first.chain if one.instrument]) >= chain
+
+
+def test_of_two_packets_of_an_instrument_the_last_one_counts() -> None:
+    """A frame may hold a token twice: what it said last is what was known after it. Where the walk
+    of the frame fails there is no packet to name."""
+    twice = encode_frame([encode_ltp(7, 100), encode_ltp(9, 500), encode_ltp(7, 101)])
+    assert [packet_of(frame_of(twice), token) for token in (7, 9, 8)] == [2, 1, None]
+    assert packet_of(frame_of(twice[:-1]), 7) is None
 
 
 def test_every_derivation_says_what_leads_to_it() -> None:
