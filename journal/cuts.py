@@ -8,12 +8,14 @@ Start reading at ``note_cut``. Layout in FORMAT.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from journal.errors import JournalFull, write_failure
+from journal.errors import JournalFull, LedgerCorrupt, write_failure
 from journal.files import OS_FILES, Files
 from journal.ledger import (
     Numbered,
@@ -60,7 +62,8 @@ def note_cut(inspection: Inspection, files: Files = OS_FILES) -> None:
     try:
         handle = files.open(path, "lock")
         try:
-            _append(handle, path, inspection, digest, files)
+            with _told(path):
+                _append(handle, path, inspection, digest, files)
         finally:
             files.close(handle)
     except OSError as error:
@@ -119,8 +122,19 @@ def cuts_bytes(folder: Path, through_seq: int, *, files: Files = OS_FILES) -> by
 
 
 def _parsed(path: Path, files: Files) -> tuple[tuple[Cut, ...], bytes]:
-    data = settled(held_bytes(path, files), path)
-    return parse_lines(data, path, _decoder)[0], data
+    with _told(path):
+        data = settled(held_bytes(path, files), path)
+        return parse_lines(data, path, _decoder)[0], data
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Damage of this file with what to do: the session itself is whole."""
+    try:
+        yield
+    except LedgerCorrupt as error:
+        what = f"{error.message}; nothing is rebuilt from this file: put it elsewhere to go on"
+        raise LedgerCorrupt(what, path=path, offset=error.offset) from error
 
 
 def untold_bytes(

@@ -68,7 +68,8 @@ def command(
 
     With --resume the day goes on where its engine died, under the settings it began with; seed, day
     and cadence are the session's. After a change of code, schema or rulebook it is closed as
-    crashed, and a successor goes on with its account.
+    crashed, and a successor goes on with its account. Days that the command had still to run are
+    not run.
     """
     from engine.runner import carried_from
 
@@ -126,7 +127,10 @@ def _resume(name: str, session: str, common: Common) -> None:
         report = resume_day(common, folder, lambda opened: _market_of(name, opened, common))
     day = {**figures(report), "resumed": folder.name}
     if report.folder != folder:
-        say(f"{folder.name} is closed (of another engine, or by hand): a successor goes on")
+        say(
+            f"{folder.name} is closed (of another engine, or by hand): a successor goes on; its"
+            " net is the day's, its ticks, decisions and trades are its own"
+        )
     if common.json:
         from cli.output import write_json
 

@@ -184,9 +184,13 @@ def test_a_changed_note_refuses_before_anything_is_cut(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(TORN)
     before = snapshot(tmp_path / "s")
-    with pytest.raises(LedgerCorrupt, match="record 1"):
+    with pytest.raises(LedgerCorrupt, match=r"record 1 .*put it elsewhere to go on"):
         JournalWriter.resume(tmp_path / "s", options=OPTIONS)
     assert snapshot(tmp_path / "s") == before
+    notes.rename(tmp_path / "elsewhere")
+    writer, tail = JournalWriter.resume(tmp_path / "s", options=OPTIONS)
+    writer.close()
+    assert tail.cut_bytes == len(TORN)
 
 
 def noted_session(folder: Path, uid: str = UID, seq: int = 1) -> None:
