@@ -35,6 +35,8 @@ when the feed was lost during the bar.
 """
 
 Accumulator = list[int]
+Frozen = tuple[int, ...]
+"""An accumulator between two frames, as the state holds it."""
 
 
 class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -125,7 +127,7 @@ def mark_gap(acc: Accumulator) -> None:
         acc[CUMULATIVE] = ~acc[CUMULATIVE]
 
 
-def bar_volume(acc: Accumulator) -> int | None:
+def bar_volume(acc: Accumulator | Frozen) -> int | None:
     """Units traded in the bar so far; None while the instrument has published no volume."""
     if acc[BASE] < 0:
         return None
@@ -134,35 +136,26 @@ def bar_volume(acc: Accumulator) -> int | None:
     return acc[BANKED] + acc[CUMULATIVE] - acc[BASE]
 
 
-def freeze(acc: Accumulator, start_ts: int, length_ns: int) -> Bar:
+def freeze(acc: Accumulator | Frozen, start_ts: int, length_ns: int) -> Bar:
     """The accumulator as a frozen ``Bar``; it must hold a tick."""
-    assert acc[TICKS] > 0, "a bar without a tick does not exist"
-    return Bar(
-        start_ts,
-        length_ns,
-        acc[OPEN],
-        acc[HIGH],
-        acc[LOW],
-        acc[CLOSE],
-        bar_volume(acc),
-        acc[TICKS],
-        acc[GAPPED] != 0,
-    )
+    first, high, low, close, ticks, _, _, _, gapped = acc
+    assert ticks > 0, "a bar without a tick does not exist"
+    volume = bar_volume(acc)
+    return Bar(start_ts, length_ns, first, high, low, close, volume, ticks, gapped != 0)
 
 
-def close_bar(acc: Accumulator, start_ts: int, length_ns: int) -> Bar | None:
-    """Freeze and start over: the bar, or None where the instrument had no tick in it.
+def close_bar(acc: Frozen, start_ts: int, length_ns: int) -> tuple[Bar | None, Frozen]:
+    """The bar, or None where the instrument had no tick in it, and the accumulator of the next.
 
     The next bar's volume counts from this one's last tick; a gap that no tick has ended stays
     marked for the bar of the next tick.
     """
-    if acc[TICKS] == 0:
-        return None
+    first, high, low, close, ticks, cumulative, base, _, _ = acc
+    if not ticks:
+        return None, acc
     bar = freeze(acc, start_ts, length_ns)
-    acc[TICKS] = acc[BANKED] = acc[GAPPED] = 0
-    if acc[CUMULATIVE] >= 0:
-        acc[BASE] = acc[CUMULATIVE]
-    return bar
+    base = cumulative if cumulative >= 0 else base
+    return bar, (first, high, low, close, 0, cumulative, base, 0, 0)
 
 
 def merge(bars: tuple[Bar, ...], start_ts: int, length_ns: int) -> Bar:

@@ -284,9 +284,8 @@ def roll_bars(state: State, ts: int, seq: int) -> State:
     slots: list[BarSlot] = []
     accs: list[tuple[int, ...]] = []
     for slot, frozen in zip(state.slots, state.accs, strict=True):
-        acc = list(frozen)
-        minute = close_bar(acc, start, MINUTE_NS)
-        accs.append(tuple(acc))
+        minute, after = close_bar(frozen, start, MINUTE_NS)
+        accs.append(after)
         minute = None if early else minute
         slots.append(_rolled(slot, minute, five_ended, start - start % FIVE_NS, bar_ns))
     return replace(state, slots=tuple(slots), accs=tuple(accs), bar_end_ns=end, rolled_seq=seq)

@@ -34,6 +34,12 @@ FEED = st.lists(
 )
 
 
+def _close(acc: Accumulator, start_ts: int, length_ns: int) -> Bar | None:
+    """``close_bar`` in place."""
+    bar, acc[:] = bars.close_bar(tuple(acc), start_ts, length_ns)
+    return bar
+
+
 def plain_bars(feed: list[Tick]) -> list[tuple[int, ...]]:
     """The model: keep each bar's prices and volume contributions as lists, look at them at the end.
 
@@ -68,7 +74,7 @@ def folded_bars(feed: list[Tick]) -> list[tuple[int, ...]]:
     minute = cumulative = 0
     for tick in feed:
         if tick.minute:
-            bar = bars.close_bar(acc, minute, 1)
+            bar = _close(acc, minute, 1)
             if bar is not None:
                 out.append(flat(bar))
         minute += tick.minute
@@ -113,13 +119,13 @@ def test_volume_of_a_gap_is_in_no_bar() -> None:
     for cumulative in (1_000, 1_010):
         bars.fold_tick(acc, 100, cumulative)
     bars.mark_gap(acc)
-    before = bars.close_bar(acc, 0, 60)
+    before = _close(acc, 0, 60)
     bars.mark_gap(acc)
     for cumulative in (5_000, 5_003):
         bars.fold_tick(acc, 101, cumulative)
-    after = bars.close_bar(acc, 120, 60)
+    after = _close(acc, 120, 60)
     bars.fold_tick(acc, 101, 5_010)
-    clean = bars.close_bar(acc, 180, 60)
+    clean = _close(acc, 180, 60)
     found = [(bar.volume, bar.gapped) for bar in (before, after, clean) if bar is not None]
     assert found == [(10, True), (3, True), (7, False)]
 
@@ -136,7 +142,7 @@ def test_an_index_has_no_volume() -> None:
 def test_a_minute_without_a_tick_has_no_bar() -> None:
     """close_bar gives None, and freezing an empty accumulator is a programmer's error."""
     acc = bars.new_accumulator()
-    assert bars.close_bar(acc, 0, 60) is None
+    assert _close(acc, 0, 60) is None
     with pytest.raises(AssertionError):
         bars.freeze(acc, 0, 60)
 
@@ -167,7 +173,7 @@ def test_five_minutes_are_the_merge_of_one_minute_bars(
             ticks.append((price, cumulative))
         fill(short, ticks)
         fill(long, ticks)
-        bar = bars.close_bar(short, index * bars.MINUTE_NS, bars.MINUTE_NS)
+        bar = _close(short, index * bars.MINUTE_NS, bars.MINUTE_NS)
         parts += [bar] if bar is not None else []
     length_ns = 5 * bars.MINUTE_NS
     assert bars.merge(tuple(parts), 0, length_ns) == bars.freeze(long, 0, length_ns)
