@@ -24,7 +24,7 @@ import msgspec
 from bench import environment
 from bench.measure import Cost, common_options, cost_of, in_process, machine, say, write_report
 from bench.work_a_data import BURST, bursts, check_size, frames_of
-from engine.core import encode_fact
+from engine.core import fact_bytes
 from events.envelope import decode_envelope
 from events.feed import FeedFrame
 from events.registry import decode_event
@@ -136,7 +136,7 @@ def _append(folder: Path, contents: Iterable[bytes]) -> None:
     with JournalWriter.create(folder, UID) as writer:
         for seq, data in enumerate(contents, 1):
             frame = FeedFrame(0, CODEC_NAME, CODEC_VERSION, False, len(data), None, data)
-            writer.append((encode_fact(seq, seq, frame),))
+            writer.append((fact_bytes(seq, seq, frame),))
 
 
 def _stored(folder: Path) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from collections import deque
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.apply import Entry, apply
 from engine.decide import NOTHING, Item, decide
@@ -19,7 +20,7 @@ from engine.lookup import EMPTY_LOOKUP, Lookup, lookup_for
 from engine.quiet import QuietFrame, fold_quiet, quiet_frame, quiet_until
 from engine.state import EMPTY, State
 from events.base import Event
-from events.envelope import encode_envelope
+from events.envelope import EnvelopeBytes, encode_envelope, split_envelope
 from events.feed import FeedFrame
 from events.registry import BY_KIND, BY_STRUCT
 
@@ -28,6 +29,9 @@ ITEMS_MAX: Final = 10_000
 
 WAITING_MAX: Final = 4_096
 """Packets that may wait: they are folded in about a millisecond, whenever somebody asks."""
+
+SPLIT_BYTES_MIN: Final = 4_096
+"""A frame from this length on is not copied into its envelope."""
 
 LAYOUT_KINDS: Final = ("InstrumentsLoaded",)
 """Facts after which the caches beside the state are rebuilt."""
@@ -194,3 +198,11 @@ def encode_fact(seq: int, ts: int, event: Event) -> bytes:
     spec = BY_STRUCT[type(event)]
     assert BY_KIND[spec.kind].role == "FACT", f"{spec.kind} is no fact"
     return encode_envelope(seq, spec.kind, spec.version, ts, seq, event)
+
+
+def fact_bytes(seq: int, ts: int, event: Event) -> EnvelopeBytes:
+    """``encode_fact`` for the journal: a frame keeps its bytes where they are."""
+    if isinstance(event, FeedFrame) and len(event.data) >= SPLIT_BYTES_MIN:
+        empty = replace(event, data=b"")
+        return split_envelope(encode_fact(seq, ts, empty), event.data)
+    return encode_fact(seq, ts, event)

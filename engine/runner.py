@@ -24,7 +24,7 @@ from engine import config as settings
 from engine.carry import carried_on, carry_over, halted_but_for_exits
 from engine.checkpoint import StateError, checked_bytes, restored_state, state_hash
 from engine.config import Config, ConfigError
-from engine.core import Core, CoreFault, Derived, encode_fact
+from engine.core import Core, CoreFault, Derived, fact_bytes
 from engine.decide import CRASHED
 from engine.opening import (
     OPENING_ENTRIES,
@@ -154,7 +154,7 @@ class Runner:
         whose rest is not known: it came, and what it leads to is still to be derived.
         """
         seq = self._writer.head_seq + 1
-        group = [encode_fact(seq, ts, event)]
+        group = [fact_bytes(seq, ts, event)]
         urgent = BY_STRUCT[type(event)].urgent
         try:
             derived = self.core.step(seq, ts, event)
@@ -163,8 +163,9 @@ class Runner:
             self._writer.wait_durable(last, DURABLE_DEADLINE_S)
             raise
         if derived:
-            group += [one.data for one in derived]
-            self._digest.update(b"".join(group[1:]))
+            datas = [one.data for one in derived]
+            self._digest.update(b"".join(datas))
+            group += datas
             urgent = urgent or any(one.entry.kind in self._urgent for one in derived)
         last = self._writer.append(group, self._checkpoint())
         self.facts += 1

@@ -63,6 +63,45 @@ def encode_envelope(
     return _encoder.encode((seq, kind, version, ts, cause, event))
 
 
+class SplitEnvelope(msgspec.Struct, frozen=True, gc=False):
+    """Canonical envelope bytes in two pieces, ``head + body``, so that a long field at the end (a
+    broker's frame) goes to the disk without being copied into its envelope first."""
+
+    head: bytes
+    body: bytes
+
+    def __len__(self) -> int:
+        return len(self.head) + len(self.body)
+
+    def startswith(self, prefix: bytes) -> bool:
+        """Of the whole; ``prefix`` is no longer than the head."""
+        return self.head.startswith(prefix)
+
+
+EnvelopeBytes = bytes | SplitEnvelope
+"""One canonical envelope, whole or in two pieces."""
+
+
+def split_envelope(without_body: bytes, body: bytes) -> SplitEnvelope:
+    """An envelope of which the last field is ``body``, from its bytes with an empty one there.
+
+    The last two bytes of those are MessagePack's word for no bytes; the word for the body's length
+    takes their place, in its shortest form.
+    """
+    assert without_body.endswith(_NO_BYTES), "the last field must be bytes, and empty"
+    size = len(body)
+    if size < 1 << 8:
+        word = bytes((0xC4, size))
+    elif size < 1 << 16:
+        word = b"\xc5" + size.to_bytes(2, "big")
+    else:
+        word = b"\xc6" + size.to_bytes(4, "big")
+    return SplitEnvelope(without_body[: -len(_NO_BYTES)] + word, body)
+
+
+_NO_BYTES: Final = b"\xc4\x00"
+
+
 def decode_envelope(data: bytes) -> Envelope:
     """Read one envelope. Raises ``EnvelopeError`` on anything that is not exactly one."""
     try:

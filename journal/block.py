@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 import zstandard
 
-from events.envelope import chain_hash
+from events.envelope import EnvelopeBytes, SplitEnvelope, chain_hash
 
 MAGIC: Final = b"\x89AXJ\r\n\x1a\n"
 """First bytes of every block; the PNG trick (a text-mode copy changes them)."""
@@ -276,8 +276,12 @@ def read_entries(raw: bytes, header: BlockHeader) -> list[Entry]:
 _HASH_IN_PLACE_BYTES: Final = 4096
 
 
-def chain_next(previous: bytes, data: bytes) -> bytes:
+def chain_next(previous: bytes, data: EnvelopeBytes) -> bytes:
     """``events.envelope.chain_hash`` without copying large envelopes (hashlib drops the GIL)."""
+    if isinstance(data, SplitEnvelope):
+        digest = hashlib.sha256(previous + data.head)
+        digest.update(data.body)
+        return digest.digest()
     if len(data) < _HASH_IN_PLACE_BYTES:
         return chain_hash(previous, data)
     digest = hashlib.sha256(previous)

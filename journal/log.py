@@ -1,10 +1,10 @@
 """The writing end without threads: envelopes in, blocks on the disk out.
 
 Lives here: ``SessionLog``, which buffers entries, cuts blocks, rolls segments, syncs and moves
-the watermark. May import: block, segment, watermark, reserve, files, errors. Always holds: a
-segment is rolled by the entries alone (never by timing) unless the disk is full, only after its
-sync; the watermark moves only after the sync of what it names; after a failed write or sync nothing
-more is written, but for a full disk and a reserve.
+the watermark. May import: events.envelope, block, segment, watermark, reserve, files, errors.
+Always holds: a segment is rolled by the entries alone (never by timing) unless the disk is full,
+only after its sync; the watermark moves only after the sync of what it names; after a failed write
+or sync nothing more is written, but for a full disk and a reserve.
 Start reading at ``SessionLog.add_group``, then ``_move_to_reserve``.
 """
 
@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from events.envelope import EnvelopeBytes, SplitEnvelope
 from journal.block import (
     CODEC_RAW,
     FLAG_FINAL,
@@ -79,7 +80,7 @@ class LogEnd(msgspec.Struct, frozen=True):
     group_open: bool = False
 
 
-class OpenGroup(tuple[bytes, ...]):
+class OpenGroup(tuple[EnvelopeBytes, ...]):
     """Envelopes that begin a group whose rest is not known: recovery finds it as if the engine had
     died here. What is taken next must be that rest."""
 
@@ -121,7 +122,7 @@ class SessionLog:
         self._block_hash = end.head_hash
         self._path = self._segment_path(end.segment)
         self.in_reserve = False
-        self._unsynced: list[Sequence[bytes]] = []
+        self._unsynced: list[Sequence[EnvelopeBytes]] = []
         self._durable_offset = end.offset
         self._durable_open = end.group_open
         size = options.reserve_size_bytes
@@ -136,7 +137,7 @@ class SessionLog:
     def _segment_path(self, number: int) -> Path:
         return self.folder / f"{number:06d}{LIVE_SUFFIX}"
 
-    def add_group(self, group: Sequence[bytes]) -> None:
+    def add_group(self, group: Sequence[EnvelopeBytes]) -> None:
         """Take one whole group: buffered, hashed, written in blocks, not yet synced."""
         full = self._segment_raw >= self._options.segment_size_bytes
         try:
@@ -151,7 +152,7 @@ class SessionLog:
         if self._reserve is not None:
             self._unsynced.append(group)
 
-    def _take_group(self, group: Sequence[bytes]) -> None:
+    def _take_group(self, group: Sequence[EnvelopeBytes]) -> None:
         self._group_open = type(group) is OpenGroup
         limit = self._options.block_size_bytes
         put = self._block.write
@@ -162,7 +163,11 @@ class SessionLog:
             if self._block_count and self._block_bytes + size + WORD_BYTES > limit:
                 self._write_block(chain)
             put(pack_word(size | GROUP_END if index == last else size))
-            put(data)
+            if isinstance(data, SplitEnvelope):
+                put(data.head)
+                put(data.body)
+            else:
+                put(data)
             self._block_count += 1
             self._block_bytes += size + WORD_BYTES
             self._segment_raw += size + WORD_BYTES

@@ -1,6 +1,7 @@
 """The writing end: one thread that batches whatever has gathered.
 
-Lives here: ``JournalWriter``. May import: log, recovery, cuts, lock, watermark, files, errors.
+Lives here: ``JournalWriter``. May import: events.envelope, log, recovery, cuts, lock, watermark,
+files, errors.
 Always holds: ``append`` takes a whole group or refuses it; what is taken is written in order, once;
 ``durable_seq`` rises only after the sync; the first failed write or sync ends the writer, and
 every later call says so. One thread appends; any thread may wait.
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from events.envelope import EnvelopeBytes
 from journal.block import ENTRY_BYTES_MAX, ENTRY_BYTES_MIN, seq_prefix
 from journal.cuts import note_cut
 from journal.errors import (
@@ -60,7 +62,7 @@ class JournalWriter:
         self._lock = lock
         self._options = options
         self._first_mark = first_mark
-        self._queue: deque[Sequence[bytes]] = deque()
+        self._queue: deque[Sequence[EnvelopeBytes]] = deque()
         self._asked: deque[tuple[int, OnHashed]] = deque()
         self._next_seq = log.head_seq + 1
         self._hashed_seq = log.head_seq
@@ -173,7 +175,7 @@ class JournalWriter:
 
     def append(
         self,
-        group: Sequence[bytes],
+        group: Sequence[EnvelopeBytes],
         on_hashed: OnHashed | None = None,
         *,
         essential: bool = False,

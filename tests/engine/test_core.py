@@ -13,7 +13,7 @@ from engine import apply as apply_module
 from engine import core as core_module
 from engine import decide as decide_module
 from engine.config import flatten
-from engine.core import Core, CoreFault, CoreLoopError, encode_fact
+from engine.core import Core, CoreFault, CoreLoopError, encode_fact, fact_bytes
 from engine.decide import Item, Outcome
 from engine.gates import (
     contract,
@@ -29,12 +29,20 @@ from engine.gates import (
 )
 from engine.lookup import Lookup
 from engine.state import State
-from events.envelope import decode_envelope, encode_envelope
+from events.envelope import SplitEnvelope, decode_envelope, encode_envelope
 from events.feed import FeedStatus, TimerTick
 from events.registry import BY_KIND, decode_event
 from events.session import ConfigChanged
 from tests.engine.build import at_trade
-from tests.engine.fabricated import Group, SmallMarket, relaxed, run_core, small_facts, small_run
+from tests.engine.fabricated import (
+    Group,
+    SmallMarket,
+    frame_of,
+    relaxed,
+    run_core,
+    small_facts,
+    small_run,
+)
 
 STAGES = (session, feed, warmup, quote, regime, risk, governance, strategy, contract, sizing)
 BARS = ("BarClosed", "RegimeAssessed", "DayTypeAssessed")
@@ -247,3 +255,15 @@ def test_changed_settings_hold_from_their_fact_on() -> None:
     core.step(core.state.seq + 1, core.state.now, ConfigChanged(changed, "a test", "why not"))
     assert core.state.config.warmup.bars_min == 1
     assert core.state.config.risk == before.risk
+
+
+def test_a_long_frame_is_journaled_from_where_it_is() -> None:
+    """The bytes are those of the whole envelope; a short frame and any other fact come whole."""
+    size = core_module.SPLIT_BYTES_MIN
+    long, short = frame_of(bytes(size)), frame_of(bytes(size - 1))
+    pieces = fact_bytes(7, 5, long)
+    assert isinstance(pieces, SplitEnvelope)
+    assert pieces.head + pieces.body == encode_fact(7, 5, long)
+    assert pieces.body is long.data
+    for fact in (short, TimerTick(5, 0)):
+        assert fact_bytes(7, 5, fact) == encode_fact(7, 5, fact)

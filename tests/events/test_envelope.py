@@ -19,8 +19,9 @@ from events.envelope import (
     encode_payload,
     is_canonical,
     payload_digest,
+    split_envelope,
 )
-from events.feed import TimerTick
+from events.feed import FeedFrame, TimerTick
 from events.session import SessionClosed
 
 TICK = TimerTick(1_756_440_900_000_000_000, 2)
@@ -115,3 +116,21 @@ def test_a_payload_digest_is_sha256_of_the_canonical_payload() -> None:
     event = SessionClosed("END_OF_DAY")
     assert payload_digest(event) == hashlib.sha256(b"\x91\xaaEND_OF_DAY").hexdigest()
     assert payload_digest(SessionClosed("OPERATOR")) != payload_digest(event)
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 4_096, 65_535, 65_536, 100_000])
+def test_an_envelope_in_two_pieces_is_the_same_bytes(size: int) -> None:
+    """Around each form of the length word the pieces put together are the canonical envelope."""
+    body = bytes(range(256)) * (size // 256 + 1)
+    frames = [FeedFrame(0, "kite.v3", 1, False, size, None, d) for d in (body[:size], b"")]
+    whole, empty = (encode_envelope(70_000, "FeedFrame", 1, 5, 70_000, one) for one in frames)
+    split = split_envelope(empty, body[:size])
+    assert split.head + split.body == whole
+    assert len(split) == len(whole)
+    assert split.startswith(whole[:6]) and not split.startswith(b"\x00")
+
+
+def test_only_an_empty_body_can_be_replaced() -> None:
+    """Canary: what does not end with no bytes is a programming error."""
+    with pytest.raises(AssertionError, match="must be bytes"):
+        split_envelope(encode_envelope(1, "TimerTick", 1, 5, 1, TimerTick(5, 3)), b"x")

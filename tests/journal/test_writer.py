@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events.envelope import encode_envelope
+from events.envelope import SplitEnvelope, encode_envelope
 from journal.close import close_session
 from journal.errors import JournalClosed, JournalExists, SequenceGap
 from journal.log import OpenGroup, WriterOptions
@@ -96,6 +96,20 @@ def test_a_wrong_seq_takes_nothing(tmp_path: Path) -> None:
     with pytest.raises(JournalClosed):
         writer.append(make_group(5, 1))
     assert len(read_all(tmp_path / "s")) == 4
+
+
+def test_an_envelope_in_two_pieces_is_journaled_as_one(tmp_path: Path) -> None:
+    """Chain, seqs and entries are those of whole envelopes, wherever the pieces part."""
+    datas = [make_group(seq, 1, b"x" * 150 * seq)[0] for seq in range(1, 40)]
+    ends = []
+    for name, cut in (("whole", None), ("short", 8), ("long", 100)):
+        with JournalWriter.create(tmp_path / name, UID) as writer:
+            for data in datas:
+                pieces = data if cut is None else SplitEnvelope(data[:cut], data[cut:])
+                writer.append((pieces,))
+            ends.append(writer.close())
+        assert read_all(tmp_path / name) == datas
+    assert ends == [(len(datas), chain_of(datas))] * 3
 
 
 def test_a_session_is_begun_once(tmp_path: Path) -> None:
