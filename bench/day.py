@@ -40,7 +40,7 @@ from engine.runner import RunReport, run_market
 from events.envelope import decode_envelope
 from journal.block import compress
 from journal.reader import JournalReader
-from journal.seal import SEALED_BLOCK_BYTES, seal_session
+from journal.seal import SEALED_BLOCK_BYTES, SEALED_LEVEL, seal_session
 from journal.segment import SEALED_SUFFIX
 from replay.session import COMPARED_BYTES, ReplayReport, replay_session
 
@@ -144,7 +144,7 @@ class _Packed:
         return self._stored
 
     def _cut(self) -> None:
-        self._stored += len(compress(b"".join(self._parts))[1])
+        self._stored += len(compress(b"".join(self._parts), SEALED_LEVEL)[1])
         self._parts, self._waiting = [], 0
 
 

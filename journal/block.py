@@ -44,6 +44,7 @@ FLAGS_KNOWN: Final = FLAG_FINAL | FLAG_SEALED
 GROUP_END: Final = 0x80000000
 LENGTH_MASK: Final = 0x7FFFFFFF
 ZSTD_LEVEL: Final = 3
+"""Of live blocks, which are compressed while the engine waits for the disk."""
 
 _HEADER: Final = struct.Struct("<8sHBBI6sHQQQIIII32s32s")
 _CRC: Final = struct.Struct("<I")
@@ -199,9 +200,9 @@ def _check_header(header: BlockHeader, *, version: int, reserved: int) -> None:
             raise BlockForeign(reason)
 
 
-def compress(raw: bytes | memoryview) -> tuple[int, bytes]:
-    """(codec, stored bytes): zstd when that is shorter, else raw. Depends on ``raw`` alone."""
-    packed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(raw)
+def compress(raw: bytes | memoryview, level: int = ZSTD_LEVEL) -> tuple[int, bytes]:
+    """(codec, stored bytes): zstd when that is shorter, else raw. Depends on these two alone."""
+    packed = zstandard.ZstdCompressor(level=level).compress(raw)
     if len(packed) < len(raw):
         return CODEC_ZSTD, packed
     return CODEC_RAW, bytes(raw)

@@ -49,6 +49,10 @@ LOCK_NAME: Final = "seal.lock"
 SEALED_BLOCK_BYTES: Final = 8 * 1024 * 1024
 """Raw bytes of a sealed block, unless its only entry is larger. Part of the format: it decides
 where sealed blocks are cut."""
+SEALED_LEVEL: Final = 5
+"""Zstd level of a sealed block. Measured on 190 MB of frames: level 3 gives 34.7 bytes a tick in
+0.7 CPU s, 5 gives 33.0 in 1.3, 7 gives 31.9 in 2.7, 9 gives 29.9 in 3.9; long-distance matching and
+blocks of 16 MiB give under 2 % more. Its window is at most a block, 8 MiB, at any level."""
 
 
 def seal_session(folder: Path, *, files: Files = OS_FILES) -> tuple[Path, ...]:
@@ -237,7 +241,7 @@ class _Builder:
     def cut(self, flags: int = 0) -> bytes:
         """The gathered entries as one block; begins the next."""
         raw = b"".join(self._parts)
-        codec, stored = compress(raw)
+        codec, stored = compress(raw, SEALED_LEVEL)
         header = BlockHeader(
             uid=self._uid,
             segment=self._segment,

@@ -4,6 +4,14 @@ Lives here: an expiry's page (Black-76 on a smile, refreshed when it must be, de
 between), the maker's quote around it, depth, trades, open interest, and the broker's packets. May
 import: engine.exact, events.wire, synthetic_random. Always holds: prices on the tick, bid below
 ask, a contract that has nothing new to say sends nothing. Start reading at ``Page.scan``.
+
+The book persists between packets, and an event changes what it touched: an order that comes or
+goes, one level of one side with that side's total; a move of the quote, the prices, while each
+level keeps its sizes; a trade, the last price and quantity, the volume, the turnover (the average
+price is turnover / volume) and now and then the open interest. Assumed, not measured on an
+exchange: levels are evenly spaced, what stands behind the five levels is constant, a trade takes
+nothing from the depth that is shown, and the contracts of a lot size share one walk of shapes, each
+at its own place in it (a day with sizes of its own for each contract compresses as well: measured).
 """
 
 from __future__ import annotations

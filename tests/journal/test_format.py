@@ -183,7 +183,7 @@ def test_the_layouts_are_the_codes() -> None:
         ("fit {:,} raw bytes", seal.SEALED_BLOCK_BYTES),
         ("count × {} is over", block.WORD_BYTES + block.ENTRY_BYTES_MIN),
         ("A block is a header of {} bytes", block.HEADER_BYTES),
-        ("level {}, content size", block.ZSTD_LEVEL),
+        ("level {}, content size", seal.SEALED_LEVEL),
         ("Two slots of 64 bytes, at 0 and {};", watermark.SLOT_OFFSETS[1]),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 import zstandard
 
 from events.envelope import encode_envelope
+from journal import seal
 from journal.block import parse_header
 from journal.files import OS_FILES
 from journal.log import SessionLog, WriterOptions
@@ -23,6 +24,9 @@ from tests.journal.journals import Group, Said, flat
 FIXTURES = Path(__file__).parent / "fixtures"
 UID = "a1b2c3d4e5f6"
 TS = 1_756_438_500_000_000_000
+FIRST_LEVEL = 3
+"""Zstd level of sealed blocks when the fixtures were made."""
+
 HEAD_HASH = "db9ae09ef48d9d915dad747ddbdba7de3352323a9984390ca7555ed014975d6f"
 DIGESTS = {
     "live/000001.axj": ("75c98e9003c621671fccba13770dce826b68031fb19e65ac9bd491e0ce82adee"),
@@ -83,9 +87,13 @@ def test_the_fixtures_are_read(name: str) -> None:
     assert inspect_session(FIXTURES / name).verdict is Verdict.OPEN
 
 
-def test_todays_writer_writes_the_same_bytes(tmp_path: Path) -> None:
-    """The writer gives the fixtures' bytes; the sealed payload, whose bytes belong to the zstd
-    release too, is compared after decompression when that differs."""
+def test_todays_writer_writes_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer gives the fixtures' bytes, sealed at the level of their day; the sealed payload,
+    whose bytes belong to the zstd release too, is compared after decompression when that
+    differs."""
+    monkeypatch.setattr(seal, "SEALED_LEVEL", FIRST_LEVEL)
     write_fixtures(tmp_path)
     for name in DIGESTS:
         ours, theirs = (tmp_path / name).read_bytes(), (FIXTURES / name).read_bytes()
@@ -95,6 +103,19 @@ def test_todays_writer_writes_the_same_bytes(tmp_path: Path) -> None:
             assert ours_header.raw_bytes == theirs_header.raw_bytes
         else:
             assert ours == theirs, name
+
+
+def test_another_level_gives_another_file_with_the_same_entries(tmp_path: Path) -> None:
+    """J18: sealed at today's level, the entries of the first day end at the same pinned head."""
+    write_fixtures(tmp_path)
+    ours, theirs = (
+        (folder / "sealed" / "000001.axs").read_bytes() for folder in (tmp_path, FIXTURES)
+    )
+    assert seal.SEALED_LEVEL != FIRST_LEVEL
+    assert ours != theirs
+    assert parse_header(ours).raw_bytes == parse_header(theirs).raw_bytes
+    report = verify_session(tmp_path / "sealed")
+    assert (report.ok, report.head_seq, report.head_hash) == (True, 6, HEAD_HASH)
 
 
 def test_a_changed_fixture_would_show(tmp_path: Path) -> None:
