@@ -23,7 +23,7 @@ from events.session import InstrumentsLoaded, SessionOpened
 from journal.errors import JournalMissing
 from journal.reader import JournalReader
 from replay.decisions import CHANGED_GATE, DOWNSTREAM
-from replay.diff import KINDS, SessionDiff, diff_sessions
+from replay.diff import KINDS, SessionDiff, _next_rank, diff_sessions
 from replay.session import ReplayError
 from tests.engine.fabricated import SmallMarket, relaxed, run_core, small_facts
 from tests.replay.journals import Line, changed, lines, record, where
@@ -392,6 +392,15 @@ def test_other_markets_are_compared_too() -> None:
     assert found.decisions[0] == 2 * found.decisions[1]
     same = [row for row in found.rows if row.difference.underlying == "BANKNIFTY"]
     assert not same, "the one underlying decides the same, at other places in the list"
+
+
+def test_no_two_cycles_of_one_time_share_a_rank() -> None:
+    """Odd ranks are cycles, even ones what came before or after: also where a cycle follows a cycle
+    at the same time, as on a clock that stood still."""
+    ranks = [0]
+    for is_cycle in (False, True, True, False, False, True, True):
+        ranks.append(_next_rank(ranks[-1], is_cycle))
+    assert ranks == [0, 0, 1, 3, 4, 4, 5, 7]
 
 
 def test_a_session_is_equal_to_itself() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from engine.apply import Entry
 from engine.config import flatten
 from engine.runner import own_code_digest
 from events.base import Event
@@ -25,6 +26,7 @@ from replay.divergence import (
     LED_BY,
     Divergence,
     Link,
+    _led_by,
     changed_settings,
     first_field,
     makings_of,
@@ -42,6 +44,7 @@ from tests.replay.journals import (
     plant,
     put,
     record,
+    short_run,
     where,
 )
 
@@ -299,6 +302,25 @@ def test_of_two_packets_of_an_instrument_the_last_one_counts() -> None:
     twice = encode_frame([encode_ltp(7, 100), encode_ltp(9, 500), encode_ltp(7, 101)])
     assert [packet_of(frame_of(twice), token) for token in (7, 9, 8)] == [2, 1, None]
     assert packet_of(frame_of(twice[:-1]), 7) is None
+
+
+def test_another_order_s_fill_led_to_nothing_here() -> None:
+    """Of two fills of one frame an order follows from its own: what speaks of another order is no
+    link, though it is nearer."""
+    entries = small_fills()
+    fill, order = entries["FillApplied"], entries["OrderChanged"]
+    other = replace(fill, seq=fill.seq + 1, event=replace(fill.event, order_id="another"))
+    assert [link.seq for link in _led_by(order, (fill, other))] == [fill.seq]
+    assert not list(_led_by(order, (other,)))
+
+
+def small_fills() -> dict[str, Entry]:
+    """The last fill of the short session and the change of its order."""
+    entries = short_run().entries
+    fill = next(e for e in reversed(entries) if e.kind == "FillApplied")
+    ids = {getattr(e.event, "order_id", None): e for e in entries if e.kind == "OrderChanged"}
+    assert isinstance(fill.event, FillApplied)
+    return {"FillApplied": fill, "OrderChanged": ids[fill.event.order_id]}
 
 
 def test_every_derivation_says_what_leads_to_it() -> None:

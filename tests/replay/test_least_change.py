@@ -22,7 +22,7 @@ from events.base import Event
 from events.decision import DecisionMade
 from events.session import ConfigChanged, OperatorCommand, Setting
 from replay.least_change import Answer, Moves, Question, Search, least_change, words_of
-from replay.limits import BY_SETTING, LIMITS, moved, steps_between, value_in
+from replay.limits import BY_SETTING, LIMITS, limits_of, moved, steps_between, value_in
 from replay.session import ReplayError
 from tests.engine.fabricated import SmallMarket, relaxed, small_facts
 from tests.replay.journals import changed, lines, record, short_run, where
@@ -253,6 +253,23 @@ def test_a_halt_is_not_a_matter_of_degree() -> None:
     (stands,) = [one for one in found.obstacles if one.gate == "halted"]
     assert (stands.of_degree, stands.reason) == (False, "GOV_HALTED")
     assert "lifted by a person" in stands.why
+
+
+def test_a_yes_or_no_beside_a_limit_is_not_a_matter_of_degree() -> None:
+    """A signal has a limit, and asks whether prices and averages agree too: with the limit moved
+    all the way it still refuses, and that is no matter of how far. A strength is."""
+    asked = next(one for one in blocked(3) if one.decision.reason == "SIGNAL_NONE")
+    question = Question(asked.before, asked.fact, asked.decision.underlying)
+    search = Search(question)
+    stage = next(
+        one for one in question.run(()).gates.official if one.stage == "N9_STRATEGY_ELIGIBLE"
+    )
+    for row in stage.rows:
+        search._stands(stage.stage, row, limits_of(row.gate, "TREND"))
+    signal, strength = (search._obstacles[gate] for gate in ("signal", "signal_strength"))
+    assert (signal.of_degree, strength.of_degree) == (False, True)
+    assert signal.why == "it refuses also with trend.adx_milli_min at 0"
+    assert strength.why == "it refuses also with trend.signal_milli_min at 0"
 
 
 def test_the_limit_of_a_policy_row_is_named_as_such() -> None:

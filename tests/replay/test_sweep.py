@@ -3,6 +3,7 @@ decisions that a derived session under the same configuration holds."""
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
 from collections.abc import Callable
@@ -202,15 +203,34 @@ def test_a_killed_sweep_goes_on(
     assert plan.table_path.read_bytes() == alone.table_path.read_bytes()
 
 
+def test_workers_are_spawned(
+    sources: list[SweepSource], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never forked, whatever this platform would do by itself: a fork shares our descriptors."""
+    asked: list[str | None] = []
+    whole = multiprocessing.get_context
+
+    def noted(method: str | None = None) -> Any:
+        asked.append(method)
+        return whole(method)
+
+    monkeypatch.setattr(multiprocessing, "get_context", noted)
+    grid = grid_of({"risk": {"trades_day_max": [1]}})
+    run_sweep(plan_sweep(sources[:1], grid, tmp_path), workers=1)
+    assert asked[0] == "spawn"
+    assert "fork" not in asked
+
+
 def test_another_plan_takes_up_nothing(sources: list[SweepSource], tmp_path: Path) -> None:
-    """Another grid, session, end or base is another sweep; a run kept under a name that is not its
-    own is not read."""
+    """Another grid, session, end, chain or base is another sweep; a run kept under a name that is
+    not its own is not read."""
     grid = grid_of({"risk": {"trades_day_max": [1, 3]}})
     plans = [
         plan_sweep(sources[:1], grid, tmp_path),
         plan_sweep(sources[1:], grid, tmp_path),
         plan_sweep(sources[:1], grid_of({"risk": {"trades_day_max": [3, 1]}}), tmp_path),
         plan_sweep([msgspec.structs.replace(sources[0], head_seq=9)], grid, tmp_path),
+        plan_sweep([msgspec.structs.replace(sources[0], head_hash=bytes(32))], grid, tmp_path),
         plan_sweep(
             sources[:1], grid, tmp_path, lambda c: merge(c, {"risk": {"loss_streak_max": 2}})
         ),
