@@ -3,7 +3,7 @@
 Lives here: the checklist as checks, one function each, and their order. May import: the other
 scripts, cli's version. Always holds: every check names what is wrong and what to do; one that did
 not run says so; with ``--draft`` what only a release can have (a clean tree, a dated entry in the
-CHANGELOG, its engine in the table) is left out by name, and the matrix is its slice.
+CHANGELOG, its engine in the table) is left out by name. The matrix is always the whole one.
 
     python -m scripts.release_check [--draft]     exit 0 when all hold, else 1
 
