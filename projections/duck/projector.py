@@ -33,6 +33,7 @@ from projections import tables
 from projections.duck.publish import (
     WORK_FOLDER,
     copy_private,
+    is_as_published,
     make_folders,
     publish,
     published_path,
@@ -90,7 +91,8 @@ def ensure_projection(
 ) -> Path:
     """The published projection of a session, built or caught up first if need be.
 
-    A file that stands at the journal's end is taken as it is; ``anew`` takes nothing of it and
+    A file that stands at the journal's end is taken as it is, unless its bytes are no longer those
+    that were published: then nothing of it is taken. ``anew`` takes nothing of what is there and
     builds it from the journal. ``say`` hears one line when there is work to do. While another
     projector follows the session, its file is taken as it is. Raises ``ProjectionError`` and the
     journal's errors.
@@ -123,6 +125,7 @@ def _is_current(folder: Path, path: Path) -> bool:
         and status.session == folder.resolve().name
         and (point.seq, point.hash, point.closed) == (mark.seq, mark.chain, mark.closed)
         and all((ticks_folder(path) / item.file).exists() for item in status.tick_files)
+        and is_as_published(folder)
     )
 
 
@@ -180,7 +183,7 @@ class Projector:
         now = time.monotonic()
         self._applied_at = self._published_at = self._tick_file_at = now
         self._publish_every_s = self._options.publish_ms / 1000
-        self._unpublished = not self._published.exists()
+        self._unpublished = not is_as_published(self.folder)
 
     def __enter__(self) -> Projector:
         return self
@@ -200,7 +203,7 @@ class Projector:
     def _open_store(self) -> Store:
         """The projection to go on with: the own file, else the published one, else a new one."""
         session, uid = self.folder.resolve().name, _session_uid(self.folder)
-        if not self._work.exists() and self._published.exists():
+        if not self._work.exists() and is_as_published(self.folder):
             copy_private(self._published, self._work)
         if self._work.exists():
             store = self._usable(session, uid)

@@ -4,12 +4,14 @@ Lives here: paths inside a session's folder, publishing, the status of a publish
 duckdb, projections. Always holds: a reader sees a whole file or the one before it, never a lock and
 never a half; the file is 0600. Start reading at ``publish``.
 
-In the session's folder: ``projection/`` (the projector's own file and lock) and ``published/``,
+In the session's folder: ``projection/`` (the projector's own file and lock, and the digest of what
+it published) and ``published/``,
 which is all that a reader needs: ``session.duckdb`` and ``ticks/``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -34,6 +36,7 @@ WORK_FOLDER: Final = "projection"
 PUBLISHED_FOLDER: Final = "published"
 TICKS_FOLDER: Final = "ticks"
 PUBLISHED_NAME: Final = "session.duckdb"
+DIGEST_NAME: Final = "published.sha256"
 _PARTIAL_NAME: Final = "session.duckdb.tmp"
 _COPY_SIZE: Final = 1 << 20
 
@@ -72,9 +75,39 @@ def publish(store: Store, target: Path) -> float:
     partial = target.with_name(_PARTIAL_NAME)
     partial.unlink(missing_ok=True)
     copy_private(store.path, partial)
+    note_digest(partial, store.path.with_name(DIGEST_NAME))
     partial.rename(target)
     sync_folder(target.parent)
     return time.monotonic() - begun
+
+
+def note_digest(published: Path, note: Path) -> None:
+    """Write down the SHA-256 of a file that is about to be published, 0600, by rename.
+
+    Before the file is: a kill in between leaves a note that fits no file, and it is built again.
+    """
+    partial = note.with_name(f"{note.name}.tmp")
+    partial.unlink(missing_ok=True)
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
+    with os.fdopen(handle, "w", encoding="ascii") as text:
+        text.write(_digest(published))
+        text.flush()
+        os.fsync(text.fileno())
+    partial.rename(note)
+
+
+def is_as_published(folder: Path) -> bool:
+    """Is a session's published file, byte for byte, the one that its projector published?"""
+    note = folder / WORK_FOLDER / DIGEST_NAME
+    try:
+        return note.read_text(encoding="ascii") == _digest(published_path(folder))
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def copy_private(source: Path, target: Path) -> None:

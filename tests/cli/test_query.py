@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from projections.duck.publish import published_path
+from projections.duck.publish import DIGEST_NAME, WORK_FOLDER, note_digest, published_path
 from tests.cli.conftest import Call, contents
 from tests.cli.test_main import ROOT
 
@@ -39,7 +39,8 @@ def test_a_refusal_is_one_line_also_where_the_projection_was_built_for_it(
 
 
 def test_anew_believes_the_journal_alone(axiom: Call, session: Path, tmp_path: Path) -> None:
-    """Tables that somebody changed answer otherwise until a verb is asked to build them anew."""
+    """Tables that were changed together with their digest answer otherwise until a verb is asked to
+    build them anew."""
     right = axiom("query", COUNT, "--json").out
     asked = (
         ("query", COUNT, "--json", "--anew"),
@@ -49,6 +50,7 @@ def test_anew_believes_the_journal_alone(axiom: Call, session: Path, tmp_path: P
     for words in asked:
         with duckdb.connect(str(published_path(session))) as connection:
             connection.execute("UPDATE base.decisions SET reason = 'SIGNAL_NONE'")
+        note_digest(published_path(session), session / WORK_FOLDER / DIGEST_NAME)
         assert axiom("query", COUNT, "--json").out != right
         answer = axiom(*words)
         assert answer.code == 0

@@ -26,7 +26,14 @@ from projections.duck.projector import (
     ensure_projection,
     main,
 )
-from projections.duck.publish import WORK_FOLDER, published_path, read_status, ticks_folder
+from projections.duck.publish import (
+    DIGEST_NAME,
+    WORK_FOLDER,
+    note_digest,
+    published_path,
+    read_status,
+    ticks_folder,
+)
 from projections.duck.store import Digest, ProjectionError, digests
 from tests.projections.duck.journals import CYCLES, UID, groups_of, write_session
 
@@ -109,13 +116,41 @@ def test_current_projection_is_not_built_again(session_folder: Path, published: 
     assert said == []
 
 
+CHANGE = "UPDATE base.decisions SET reason = 'SIGNAL_NONE'"
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_published_file_that_was_changed_is_not_believed(tmp_path: Path, closed: bool) -> None:
+    """A table that somebody changed in place is built again, also beside the projector's own file,
+    and so is one whose digest is not known."""
+    folder = tmp_path / f"2025-08-29-backtest-{UID}"
+    groups = list(groups_of(CYCLES))
+    with JournalWriter.create(folder, UID) as writer:
+        for group in groups if closed else groups[:-1]:
+            writer.append(group)
+    path = ensure_projection(folder)
+    expected = contents(path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(CHANGE)
+    assert contents(path) != expected
+    said: list[str] = []
+    assert contents(ensure_projection(folder, said.append)) == expected
+    assert len(said) == 1
+    (folder / WORK_FOLDER / DIGEST_NAME).unlink()
+    assert contents(ensure_projection(folder, said.append)) == expected
+    assert len(said) == 2
+    ensure_projection(folder, said.append)
+    assert len(said) == 2
+
+
 def test_anew_takes_nothing_of_what_is_there(tmp_path: Path, published: Path) -> None:
-    """A table that somebody changed in place is believed until the projection is built anew; a
+    """A table that was changed together with its digest is believed until it is built anew; a
     projector that runs elsewhere is not waited for then."""
     folder = write_session(tmp_path, cycles=CYCLES)
     path = ensure_projection(folder)
     with duckdb.connect(str(path)) as connection:
-        connection.execute("UPDATE base.decisions SET reason = 'SIGNAL_NONE'")
+        connection.execute(CHANGE)
+    note_digest(path, folder / WORK_FOLDER / DIGEST_NAME)
     assert contents(ensure_projection(folder)) != contents(published)
     assert contents(ensure_projection(folder, anew=True)) == contents(published)
     with Projector(folder), pytest.raises(JournalLocked):
@@ -150,6 +185,7 @@ def test_projection_of_another_journal_is_rebuilt(tmp_path: Path) -> None:
     ensure_projection(ours)
     published_path(ours).unlink()
     foreign.rename(published_path(ours))
+    note_digest(published_path(ours), ours / WORK_FOLDER / DIGEST_NAME)
     said: list[str] = []
     path = ensure_projection(ours, said.append)
     assert "does not match its journal" in said[0]
