@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from projections.duck.publish import publish, read_status
+from projections.duck.publish import DIGEST_NAME, publish, read_status
 from projections.duck.store import START, Checkpoint, Store
 from projections.rows import RowBuffer
 from tests.projections.builders import envelopes
@@ -65,7 +65,8 @@ def test_published_file_is_a_whole_copy(tmp_path: Path) -> None:
     store.close()
     status = read_status(tmp_path / "session.duckdb")
     assert (status.session, status.checkpoint.seq, status.checkpoint.hash) == ("s", 5, b"h" * 32)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["session.duckdb", "work.duckdb"]
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [DIGEST_NAME, "session.duckdb", "work.duckdb"]
 
 
 def test_failed_batch_leaves_nothing(tmp_path: Path) -> None:
