@@ -2,7 +2,9 @@
 
 Lives here: the busy engine thread, the urgent groups, the probe of the disk. May import: the bench,
 the rooms. Always holds: latencies are wall time; the probe syncs a file in the same folder, in
-turns with the journal, so that both meet the same disk; the engine's thread never waits for it.
+turns with the journal, so that both meet the same disk. Measured twice: the engine's thread is busy
+until it hands the group over and then waits, as the runner does; and it goes on, while another
+thread waits.
 Run from the checkout: ``python -m bench.latency [--groups N] [--json FILE]``.
 """
 
@@ -66,14 +68,17 @@ class Latency(msgspec.Struct, frozen=True):
 
 class Report(msgspec.Struct, frozen=True):
     """All that is said of one call. ``busy`` is the share of wall time that the engine's thread
-    was on a processor during the journal's turns."""
+    was on a processor during the journal's turns. ``urgent``: the engine waits, as the runner does;
+    ``beside``: it goes on. The ratios are of the 99th percentiles to the disk's."""
 
     machine: str
     frames: int
     busy: float
     urgent: Latency
+    beside: Latency
     disk: Latency
     ratio_p99: float
+    ratio_beside_p99: float
 
 
 def latency_of(seconds: Sequence[float]) -> Latency:
@@ -119,14 +124,15 @@ class Engine:
 
     def __init__(self, writer: JournalWriter, facts: Sequence[tuple[int, Event]]) -> None:
         self.frames = 0
+        self.seconds: list[float] = []
         self.busy_s = self.wall_s = 0.0
         self._writer = writer
         self._facts = facts
         self._frames = [(ts, one) for ts, one in facts if isinstance(one, FeedFrame)]
         self._core, self._seq, self._at = Core(), 0, 0
 
-    def turn(self, waiter: Waiter, groups: int) -> None:
-        """Work on until ``groups`` urgent groups were handed over; never wait for one."""
+    def turn(self, groups: int, waiter: Waiter | None) -> None:
+        """Work on until ``groups`` urgent groups were handed over: to the waiter, or waited for."""
         wall, cpu = time.perf_counter(), time.thread_time()
         due, since, handed = wall, 0, 0
         while handed < groups:
@@ -138,11 +144,18 @@ class Engine:
                 self.frames += 1
                 since += 1
             if since == EVERY_FRAMES:
-                began = time.perf_counter()
-                waiter.ask(self._append(*URGENT), began)
+                self._urgent(waiter)
                 handed, since = handed + 1, 0
         self.busy_s += time.thread_time() - cpu
         self.wall_s += time.perf_counter() - wall
+
+    def _urgent(self, waiter: Waiter | None) -> None:
+        began = time.perf_counter()
+        seq = self._append(*URGENT)
+        if waiter is not None:
+            waiter.ask(seq, began)
+        elif self._writer.wait_durable(seq, DEADLINE_S):
+            self.seconds.append(time.perf_counter() - began)
 
     def _work(self) -> None:
         """One fact through the core; the day again from its start when it is over."""
@@ -197,22 +210,27 @@ def measure(parent: Path, groups: int) -> Report:
         with JournalWriter.create(parent / "journal", UID) as writer:
             engine, waiter = Engine(writer, facts_of_a_day()), Waiter(writer)
             for _ in range(0, groups, TURN):
-                engine.turn(waiter, TURN)
+                engine.turn(TURN, None)
+                engine.turn(TURN, waiter)
                 writer.wait_durable(writer.head_seq, DEADLINE_S)
                 disk.turn(TURN)
             waiter.close()
     finally:
         disk.close()
         sys.setswitchinterval(before)
-    assert len(waiter.seconds) >= groups, "an urgent group was not durable in time"
-    urgent, own = latency_of(waiter.seconds), latency_of(disk.seconds)
+    timed = min(len(waiter.seconds), len(engine.seconds))
+    assert timed >= groups, "an urgent group was not durable in time"
+    urgent, beside = latency_of(engine.seconds), latency_of(waiter.seconds)
+    own = latency_of(disk.seconds)
     return Report(
         machine(),
         engine.frames,
         round(engine.busy_s / engine.wall_s, 2),
         urgent,
+        beside,
         own,
         round(urgent.p99_ms / own.p99_ms, 2),
+        round(beside.p99_ms / own.p99_ms, 2),
     )
 
 
@@ -225,13 +243,17 @@ def show(report: Report) -> None:
     )
     print(f"{'wall ms':34}{'count':>7}{'p50':>9}{'p90':>9}{'p99':>9}{'max':>9}")
     for name, one in (
-        ("urgent group, append to durable", report.urgent),
+        ("urgent group, the engine waits", report.urgent),
+        ("urgent group, the engine goes on", report.beside),
         (f"the disk: {PROBE_BYTES} bytes, fdatasync", report.disk),
     ):
         print(f"{name:34}{one.count:7,}{one.p50_ms:9.2f}{one.p90_ms:9.2f}", end="")
         print(f"{one.p99_ms:9.2f}{one.max_ms:9.2f}")
     verdict = "met" if report.ratio_p99 < TARGET else "not met"
-    print(f"target of p99 under {TARGET:.0f} times the disk's: {verdict}, {report.ratio_p99:.2f}")
+    print(
+        f"target of p99 under {TARGET:.0f} times the disk's: {verdict}, {report.ratio_p99:.2f}"
+        f" ({report.ratio_beside_p99:.2f} where the engine goes on)"
+    )
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

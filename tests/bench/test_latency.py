@@ -13,7 +13,8 @@ def test_every_urgent_group_is_timed_beside_as_many_syncs(tmp_path: Path) -> Non
     """Two turns: the engine worked, frames were journaled, both series have all their values."""
     groups = 2 * latency.TURN
     report = latency.measure(tmp_path, groups)
-    assert (report.urgent.count, report.disk.count) == (groups, groups)
+    counts = (report.urgent.count, report.beside.count, report.disk.count)
+    assert counts == (groups, groups, groups)
     assert report.frames >= groups * latency.EVERY_FRAMES
     assert 0 < report.busy <= 1.05
     assert 0 < report.urgent.p50_ms <= report.urgent.p99_ms <= report.urgent.max_ms
