@@ -29,6 +29,7 @@ from journal.block import read_entries as entries_of
 from journal.close import close_session
 from journal.errors import JournalCorrupt
 from journal.log import WriterOptions
+from journal.seal import SEALED_LEVEL
 from journal.verify import verify_session
 from replay.session import replay_session
 from tests.journal.journals import FAST, build
@@ -124,7 +125,9 @@ def change(fault: Fault, path: Path, how: str) -> None:
             changed = bytearray(raw)
             changed[fault.raw_at] ^= fault.bit
             raw = bytes(changed)
-        codec, stored = compress(raw) if header.codec == CODEC_ZSTD else (header.codec, raw)
+        codec, stored = (
+            compress(raw, SEALED_LEVEL) if header.codec == CODEC_ZSTD else (header.codec, raw)
+        )
         crc = zlib.crc32(stored) if how != RAW else header.payload_crc
         moved = replace(
             header, codec=codec, stored_bytes=len(stored), offset=len(written), payload_crc=crc
