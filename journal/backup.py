@@ -128,7 +128,9 @@ def back_up_session(
         if target.name not in files.names(sessions):
             return _copy_new(job, target)
         end = session_end(target, files=files)
-        if end == session_end(source, files=files) and not _sealable(source, target, files):
+        whole = end == session_end(source, files=files) and not _sealable(source, target, files)
+        # Sealed files of other sizes were cut, on either side: they are looked at whole.
+        if whole and _sealed_sizes(source, files) == _sealed_sizes(target, files):
             return CopiedSession(source.name, "unchanged", end, 0)
         return _grow(job, target)
 
@@ -485,6 +487,20 @@ def _copy_sealed(job: _Job, sealed: Path, partial: SegmentFiles, files: Files) -
         _write_file(job, partial.partial_path, walk.blocks(source))
     finally:
         source.close()
+
+
+def _sealed_sizes(folder: Path, files: Files) -> dict[int, int | None]:
+    """The sizes of a session's sealed segments by number; None for a live one."""
+    sizes: dict[int, int | None] = {}
+    for segment in list_segments(folder, files):
+        sizes[segment.number] = None
+        if segment.sealed:
+            handle = files.open(segment.sealed_path, "read")
+            try:
+                sizes[segment.number] = files.size(handle)
+            finally:
+                files.close(handle)
+    return sizes
 
 
 def _sealable(source: Path, target: Path, files: Files) -> tuple[SegmentFiles, ...]:

@@ -196,6 +196,24 @@ def test_a_closed_session_is_copied_as_it_is(engine: Engine, backup: Path) -> No
     assert snapshot(backup / NAME) == before
 
 
+@pytest.mark.parametrize("side", ["copy", "session"])
+def test_a_sealed_file_of_another_size_is_no_unchanged_one(
+    engine: Engine, backup: Path, side: str
+) -> None:
+    """Behind equal watermarks a cut of either side is found, and the other side stays as it is."""
+    engine.append(40)
+    engine.close()
+    target = backup / NAME
+    back_up_session(engine.folder, backup, files=FAST)
+    cut, other = (target, engine.folder) if side == "copy" else (engine.folder, target)
+    segment = sorted(cut.glob("*.axs"))[-1]
+    os.truncate(segment, segment.stat().st_size - 1)
+    before = snapshot(other)
+    with pytest.raises((JournalCorrupt, BackupDiffers)):
+        back_up_session(engine.folder, backup, files=FAST)
+    assert snapshot(other) == before
+
+
 def test_a_running_session_is_copied_to_its_watermark(engine: Engine, backup: Path) -> None:
     """What is written and not acknowledged is not taken; what came since is appended, not copied
     anew; in the end the copy's sealed files are the session's."""
