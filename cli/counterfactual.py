@@ -63,12 +63,18 @@ def sentence(answer: Answer) -> str:
     if answer.moves is None or answer.trade is None:
         first, *others = answer.obstacles
         also = f"; {', '.join(one.gate for one in others)} stood in the way too" if others else ""
-        return f"No limit within its bounds would have made it a trade: {_standing(first)}{also}."
+        return (
+            "No limit within its bounds, changed at this decision, would have made it a trade:"
+            f" {_standing(first)}{also}."
+        )
     trade = answer.trade
     lots = f"{trade.lots} lot" + ("s" if trade.lots != 1 else "")
     moves = " and ".join(_moved(one) for one in answer.moves)
     proof = ", proved by running that cycle" if answer.proved else ""
-    return f"It would have been {trade.side} {lots} of {trade.tradingsymbol} with {moves}{proof}."
+    return (
+        f"It would have been {trade.side} {lots} of {trade.tradingsymbol} with {moves}{proof};"
+        " at this decision alone, all before it as it was: 'axiom whatif' tells of the whole day."
+    )
 
 
 def _moved(move: Move) -> str:

@@ -99,7 +99,8 @@ def test_the_words_of_an_answer() -> None:
     assert sentence(answer) == (
         "It would have been BUY 1 lot of NIFTY24200CE with contract.spread_bps_max at 112 instead "
         "of 100 (CONTRACT_SPREAD) and risk.trades_day_max at 7 instead of 6 (trades_day), proved "
-        "by running that cycle."
+        "by running that cycle; at this decision alone, all before it as it was: 'axiom whatif' "
+        "tells of the whole day."
     )
     change = document(answer)["least_change"]
     assert change is not None
@@ -114,8 +115,9 @@ def test_the_words_of_what_stands() -> None:
     )
     answer = Answer("NIFTY", "GOV_HALTED", None, False, None, stand, 3)
     assert sentence(answer) == (
-        "No limit within its bounds would have made it a trade: halted is not a matter of degree "
-        "(GOV_HALTED): a halt is lifted by a person; near_spread stood in the way too."
+        "No limit within its bounds, changed at this decision, would have made it a trade: halted "
+        "is not a matter of degree (GOV_HALTED): a halt is lifted by a person; near_spread stood "
+        "in the way too."
     )
     assert document(answer)["least_change"] is None
     assert len(document(answer)["obstacles"]) == 2
