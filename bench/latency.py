@@ -47,7 +47,7 @@ FRAME_S: Final = 0.01
 EVERY_FRAMES: Final = 3
 """Frames from one urgent group to the next."""
 
-URGENT: Final = (0, OperatorCommand("HALT", "bench", "an urgent group"))
+URGENT: Final = (0, OperatorCommand("HALT", "bench", "an urgent group", None, None, "", "NONE"))
 DAY_BURSTS: Final = 400
 DAY_MINUTES: Final = 20
 PROBE_BYTES: Final = 4096

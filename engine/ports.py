@@ -1,17 +1,20 @@
 """What the engine asks of the outside, as protocols.
 
-Lives here: the market port. May import: events, msgspec. Always holds: nothing here does I/O; a
-market makes the broker's binary frames, in order of time, from integers and exact arithmetic alone,
-so that equal identity means equal frames on any machine.
+Lives here: the market, clock, inbox and broker ports. May import: events, msgspec. Always holds:
+nothing here does I/O; a market makes the broker's binary frames, in order of time, from integers
+and exact arithmetic alone, so that equal identity means equal frames on any machine; of the broker
+only ``OrderPort`` can send, and it takes a message with the authority behind it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 
+from events.base import Event
+from events.broker import BrokerSnapshot, OrderLookup, OrderSendResult, OrderSendStarted
 from events.session import CycleRule, Instrument, MarketIdentity
 
 
@@ -58,4 +61,69 @@ class Market(Protocol):
 
     def frames(self) -> Iterator[MarketFrame]:
         """Frames in order of ``ts``; a fresh iterator from the day's start at each call."""
+        ...
+
+
+# --- a session in real time ----------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """The session clock: anchor and elapsed time at the session's rate, never backwards."""
+
+    def now_ns(self) -> int:
+        """Session time, ns UTC."""
+        ...
+
+
+class Inbox(Protocol):
+    """What the adapters have brought, in order of arrival; one reader."""
+
+    def take(self, until_ns: int) -> tuple[int, Event] | None:
+        """The next (session time of arrival, fact), or None once the session clock is at
+        ``until_ns`` with nothing there. Frames that did not fit are said as ``FramesDropped``."""
+        ...
+
+
+class ApprovedIntent(msgspec.Struct, frozen=True):
+    """The authority of an entry; made in one place, from a journaled ``IntentApproved`` alone."""
+
+    intent_id: str
+
+
+class ExitAuthority(msgspec.Struct, frozen=True):
+    """The authority of an exit; made in one place, from a journaled ``ExitSignalled`` alone."""
+
+    exit_id: str
+
+
+Authority = ApprovedIntent | ExitAuthority
+
+
+class BrokerReads(Protocol):
+    """What may be asked of the broker in any mode. Calls block: the adapter's own thread makes
+    them, and their answers come back as facts through the inbox. None raises for what the broker
+    or the network does: the answer says it."""
+
+    def snapshot(self, trigger: str, now_ns: int) -> BrokerSnapshot:
+        """Order book, trades, positions and funds, each None where it was not received."""
+        ...
+
+    def lookup(
+        self, order_id: str, tag: str, broker_order_id: str | None, now_ns: int
+    ) -> OrderLookup:
+        """Search orders and trades for one order of ours."""
+        ...
+
+    def quotes(self, names: Sequence[tuple[int, str]], now_ns: int) -> Event:
+        """``QuotesObserved`` of (instrument, ``EXCHANGE:SYMBOL``) by request."""
+        ...
+
+
+class OrderPort(BrokerReads, Protocol):
+    """A broker that can be sent orders. PAPER is wired without one."""
+
+    def send(self, message: OrderSendStarted, authority: Authority) -> OrderSendResult:
+        """Send one message whose start is durable. Blocks up to the adapter's timeout, raises
+        nothing of the network: what is not certain is UNKNOWN. An authority that does not fit the
+        message is a programming error."""
         ...

@@ -1,6 +1,7 @@
 """Facts of the feed and of the clock.
 
-Lives here: frames exactly as received, the state of a connection, the ticks of the session clock.
+Lives here: frames exactly as received, the state of a connection and of its subscription, history
+that was loaded, the ticks of the session clock and its steps, the health of the process.
 May import: events.base. Always holds: nothing is conflated, decoded or corrected before it is here.
 """
 
@@ -43,3 +44,68 @@ class TimerTick(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fi
 
     due_ts: int
     missed: int
+
+
+class SubscriptionChanged(
+    Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True
+):
+    """What a connection is subscribed to. ``change`` is SUBSCRIBED, UNSUBSCRIBED, VERIFIED (every
+    instrument was seen since) or PARTIAL (``missing`` were not, by their tokens)."""
+
+    connection: int
+    change: str
+    mode: str
+    subscribed: int
+    missing: tuple[int, ...]
+
+
+class FramesDropped(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """Whole frames that the bounded inbox could not take, the oldest first. ``first_ts`` and
+    ``last_ts`` are the session times at which they arrived."""
+
+    connection: int
+    frames: int
+    length_bytes: int
+    first_ts: int
+    last_ts: int
+
+
+class HistoryLoaded(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """Candles of one instrument from outside the feed, in parallel arrays, oldest first.
+
+    ``source`` names where from; ``fault`` is None unless they could not be had. Prices in paise,
+    ``starts`` ns UTC.
+    """
+
+    instrument: int
+    bar_ms: int
+    source: str
+    from_ts: int
+    to_ts: int
+    starts: tuple[int, ...]
+    opens_paise: tuple[int, ...]
+    highs_paise: tuple[int, ...]
+    lows_paise: tuple[int, ...]
+    closes_paise: tuple[int, ...]
+    volumes_units: tuple[int, ...]
+    fault: str | None
+
+
+class ClockStepped(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The wall clock was found apart from the session clock, which is not moved by it.
+
+    ``offset_ns`` is wall minus session clock; ``source`` is what was compared (WALL, NTP)."""
+
+    offset_ns: int
+    limit_ns: int
+    source: str
+
+
+class HealthObserved(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A measurement of the process or its machine: ``what`` is DURABILITY_MS, DISK_FREE_MB,
+    RECEIVE_LAG_MS, INBOX_FRAMES and so on, ``status`` is OK or BAD against ``limit``."""
+
+    what: str
+    status: str
+    observed: int
+    limit: int

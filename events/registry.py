@@ -14,11 +14,12 @@ from typing import Final, Literal
 
 import msgspec
 
-from events import decision, feed, market, orders, session
+from events import broker, decision, feed, governance, market, orders, session
 from events.base import Event
 from events.envelope import Envelope
 from events.past.carried_over_v1 import CarriedOverV1
 from events.past.intent_approved_v1 import IntentApprovedV1
+from events.past.operator_command_v1 import OperatorCommandV1
 
 Role = Literal["FACT", "DERIVATION"]
 
@@ -64,12 +65,25 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _fact(session.ArtifactLoaded),
     _fact(session.InstrumentsLoaded),
     _fact(session.ConfigChanged),
-    _fact(session.OperatorCommand, urgent=True),
+    _fact(session.OperatorCommand, 2, urgent=True),
+    _fact(session.SessionAmended, urgent=True),
     _fact(session.TailCut),
     _fact(session.SessionClosed),
     _fact(feed.FeedFrame),
     _fact(feed.FeedStatus),
     _fact(feed.TimerTick),
+    _fact(feed.SubscriptionChanged),
+    _fact(feed.FramesDropped),
+    _fact(feed.HistoryLoaded),
+    _fact(feed.ClockStepped),
+    _fact(feed.HealthObserved),
+    _fact(broker.AuthStatus),
+    _fact(broker.OrderSendStarted, urgent=True),
+    _fact(broker.OrderSendResult, urgent=True),
+    _fact(broker.BrokerUpdate, urgent=True),
+    _fact(broker.BrokerSnapshot),
+    _fact(broker.OrderLookup),
+    _fact(broker.QuotesObserved),
     _derivation(market.BarClosed),
     _derivation(market.FrameRejected),
     _derivation(market.FeedHealthChanged),
@@ -88,11 +102,22 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(orders.PositionChanged),
     _derivation(orders.RiskStateChanged),
     _derivation(orders.SessionSummarised),
+    _derivation(governance.OrderWanted, urgent=True),
+    _derivation(governance.ApprovalRequested, urgent=True),
+    _derivation(governance.ApprovalClosed, urgent=True),
+    _derivation(governance.CommandAnswered, urgent=True),
+    _derivation(governance.Reconciled),
+    _derivation(governance.DifferenceFound),
+    _derivation(governance.IncidentRaised, urgent=True),
+    _derivation(governance.IncidentResolved),
+    _derivation(governance.ReadinessChanged),
+    _derivation(governance.SessionEndDue),
 )
 
 PAST: Final[dict[tuple[str, int], type[Event]]] = {
     ("CarriedOver", 1): CarriedOverV1,
     ("IntentApproved", 1): IntentApprovedV1,
+    ("OperatorCommand", 1): OperatorCommandV1,
 }
 """Shapes that a journal may still hold and that nothing writes any more, by (kind, version)."""
 

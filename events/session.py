@@ -213,11 +213,34 @@ class ConfigChanged(Event, frozen=True, array_like=True, gc=False, forbid_unknow
 
 
 class OperatorCommand(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """What a person asked for. ``verb`` is ``HALT`` or ``RESUME``; ``why`` is kept as given."""
+    """What a person asked for; ``why`` is kept as given.
+
+    ``verb`` is a word of ``engine.commands``; ``subject`` what it is about (an intent, an order, an
+    incident), ``value`` its argument. ``command_id`` is the asker's own, so that the same request
+    twice is one command; ``channel`` is SOCKET, FILE, SIGNAL or NONE.
+    """
 
     verb: str
     who: str
     why: str
+    subject: str | None
+    value: str | None
+    command_id: str
+    channel: str
+
+
+class SessionAmended(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A rule of this day that changed while it ran: a market that was halted, or goes on longer.
+
+    ``name`` and ``scope`` are those of a rulebook row (``session.fno.close`` of ``NSE``), ``value``
+    what holds from here on.
+    """
+
+    name: str
+    scope: str
+    value: int | str
+    who: str
+    source: str
 
 
 class TailCut(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

@@ -35,9 +35,15 @@ def intent_approved_1_to_2(fields: Fields) -> Fields:
     return {**fields, "reference_paise": None}
 
 
+def operator_command_1_to_2(fields: Fields) -> Fields:
+    """Version 1 knew neither what a command was about nor how it came."""
+    return {**fields, "subject": None, "value": None, "command_id": "", "channel": "NONE"}
+
+
 UPCASTS: Final[dict[tuple[str, int], Step]] = {
     ("CarriedOver", 1): carried_over_1_to_2,
     ("IntentApproved", 1): intent_approved_1_to_2,
+    ("OperatorCommand", 1): operator_command_1_to_2,
 }
 """The step from a past version of a kind to the version after it."""
 

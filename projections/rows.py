@@ -24,9 +24,34 @@ from projections.why import missed_rows, sentence
 
 Row = tuple[Any, ...]
 
+_ENTRIES_ONLY: Final = "no table of its own yet: `entries` holds it"
+
 NOT_PROJECTED: Final[dict[str, str]] = {
     "FeedFrame": "its packets go to the tick files; the entry itself is in `entries`",
     "InstrumentsGated": "packed verdicts of the benchmark's instrument gates, not of decisions",
+    "SessionAmended": _ENTRIES_ONLY,
+    "SubscriptionChanged": _ENTRIES_ONLY,
+    "FramesDropped": _ENTRIES_ONLY,
+    "HistoryLoaded": _ENTRIES_ONLY,
+    "ClockStepped": _ENTRIES_ONLY,
+    "HealthObserved": _ENTRIES_ONLY,
+    "AuthStatus": _ENTRIES_ONLY,
+    "OrderSendStarted": _ENTRIES_ONLY,
+    "OrderSendResult": _ENTRIES_ONLY,
+    "BrokerUpdate": _ENTRIES_ONLY,
+    "BrokerSnapshot": _ENTRIES_ONLY,
+    "OrderLookup": _ENTRIES_ONLY,
+    "QuotesObserved": _ENTRIES_ONLY,
+    "OrderWanted": _ENTRIES_ONLY,
+    "ApprovalRequested": _ENTRIES_ONLY,
+    "ApprovalClosed": _ENTRIES_ONLY,
+    "CommandAnswered": _ENTRIES_ONLY,
+    "Reconciled": _ENTRIES_ONLY,
+    "DifferenceFound": _ENTRIES_ONLY,
+    "IncidentRaised": _ENTRIES_ONLY,
+    "IncidentResolved": _ENTRIES_ONLY,
+    "ReadinessChanged": _ENTRIES_ONLY,
+    "SessionEndDue": _ENTRIES_ONLY,
 }
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 ColumnType = Literal["INT", "TEXT", "BOOL", "REAL"]
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Version of the base tables; a projection built by another version is rebuilt."""
 
 
@@ -168,7 +168,10 @@ _TEXT: Final[dict[str, str]] = {
     "value": "value as text",
     "who": "who asked for it",
     "why": "why, word for word",
-    "verb": "HALT or RESUME",
+    "verb": "the command",
+    "subject": "what the command is about (an intent, an order, an incident)",
+    "command_id": "the asker's own id of the command; empty before version 2",
+    "channel": "how it came: SOCKET, FILE, SIGNAL or NONE",
     "reason": "reason code, see v1.reasons; null where none is needed",
     "exchange": "exchange of the instrument",
     "tradingsymbol": "the exchange's name of the contract",
@@ -301,7 +304,11 @@ TABLES: Final[tuple[Table, ...]] = (
         _HEAD + "after_seq state_hash cut_bytes",
     ),
     _table("settings", "settings, as opened and as changed", _HEAD + "kind key value who why"),
-    _table("operator_commands", "what people asked for", _HEAD + "verb who why"),
+    _table(
+        "operator_commands",
+        "what people asked for",
+        _HEAD + "verb who why subject value command_id channel",
+    ),
     _table("tail_cuts", "bytes cut on reopening", _HEAD + "after_seq cut_bytes reason"),
     _table("session_closed", "how the session ended", _HEAD + "reason"),
     _table(

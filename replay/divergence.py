@@ -202,6 +202,16 @@ LED_BY: Final[dict[str, tuple[str, ...]]] = {
     "PositionChanged": ("FillApplied",),
     "RiskStateChanged": ("PositionChanged", "OrderChanged"),
     "SessionSummarised": ("OrderChanged",),
+    "OrderWanted": ("OrderChanged", "ExitSignalled", "IntentApproved", "FillApplied"),
+    "ApprovalRequested": ("CandidateProposed", "DecisionMade"),
+    "ApprovalClosed": ("IntentApproved", "DecisionMade"),
+    "CommandAnswered": (),
+    "Reconciled": ("DifferenceFound",),
+    "DifferenceFound": (),
+    "IncidentRaised": ("DifferenceFound", "OrderChanged"),
+    "IncidentResolved": (),
+    "ReadinessChanged": (),
+    "SessionEndDue": (),
 }
 """What leads to each kind of derivation inside its group: the nearest before it that speaks of the
 same thing. With none it follows from the fact alone."""

@@ -91,7 +91,7 @@ def test_what_cannot_be_shown_is_refused(
 def test_hostile_text_is_shown_as_text(axiom: Call, tmp_path: Path) -> None:
     """What somebody wrote into a command cannot touch the terminal; JSON keeps it to the letter."""
     why = "\x1b[2Jgone\r\n" + "x" * 1_000
-    event = OperatorCommand("HALT", "someone", why)
+    event = OperatorCommand("HALT", "someone", why, None, None, "", "NONE")
     folder = tmp_path / "s"
     folder.mkdir(mode=0o700)
     with JournalWriter.create(folder, UID) as writer:

@@ -107,7 +107,7 @@ def test_a_halt_holds_until_it_is_resumed() -> None:
     moment = at_trade()
     state = moment.state
     for verb, halts in (("HALT", 1), ("HALT", 1), ("RESUME", 0)):
-        event = OperatorCommand(verb, "a test", "to see")
+        event = OperatorCommand(verb, "a test", "to see", None, None, "", "NONE")
         state = apply(state, entry_of(event, state.seq + 1, state.now), moment.look)
         assert len(state.account.halts) == halts
 

@@ -226,7 +226,9 @@ def test_a_halt_does_not_hold_an_exit_back() -> None:
     core = Core(_state(opened_ns=0))
     now = core.state.now
     core.step(core.state.seq + 1, now, FeedStatus(0, "LOST", False, 0))
-    derived = core.step(core.state.seq + 1, now, OperatorCommand("HALT", "a test", "to see"))
+    derived = core.step(
+        core.state.seq + 1, now, OperatorCommand("HALT", "a test", "to see", None, None, "", "NONE")
+    )
     assert not [one for one in derived if one.entry.kind == "ExitSignalled"]
     derived = core.step(core.state.seq + 1, now, TimerTick(now, 0))
     kinds = [one.entry.kind for one in derived]

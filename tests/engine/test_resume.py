@@ -367,7 +367,9 @@ def test_a_halt_holds_over_a_death(tmp_path: Path) -> None:
     index = group_of(150)
     kept = datas_of(whole())[:index]
     seq, ts = whole().groups[index].fact.seq, whole().groups[index - 1].fact.ts
-    command = encode_fact(seq, ts, OperatorCommand("HALT", "trader", "news"))
+    command = encode_fact(
+        seq, ts, OperatorCommand("HALT", "trader", "news", None, None, "", "NONE")
+    )
     for change in (None, other_code):
         folder = cut_session(tmp_path / f"{change}", 90, 0, change or (lambda opened: opened))
         first = read(folder)[0].data

@@ -188,7 +188,10 @@ def test_an_urgent_group_waits_for_the_disk(
         assert waited
         monkeypatch.setattr(writer, "wait_durable", lambda seq, timeout=None: False)
         with pytest.raises(EngineFault, match="check the disk"):
-            driven.fact(driven.core.state.now, OperatorCommand("HALT", "a test", "to see"))
+            driven.fact(
+                driven.core.state.now,
+                OperatorCommand("HALT", "a test", "to see", None, None, "", "NONE"),
+            )
 
 
 def test_it_tells_when_it_opens_and_how_far_it_is(tmp_path: Path) -> None:

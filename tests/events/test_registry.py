@@ -11,7 +11,7 @@ from typing import Any, Union
 import msgspec
 import pytest
 
-from events import decision, feed, market, orders, registry, session
+from events import broker, decision, feed, governance, market, orders, registry, session
 from events.base import Event, Record
 from events.envelope import decode_envelope, encode_envelope
 from events.registry import (
@@ -30,7 +30,7 @@ from events.registry import (
 from tests.events.samples import readable, sample, types_of
 from tests.events.test_canonical import records
 
-MODULES = (decision, feed, market, orders, session)
+MODULES = (broker, decision, feed, governance, market, orders, session)
 PLAIN = (bool, int, float, str, bytes, NoneType)
 
 
@@ -56,13 +56,23 @@ def test_facts_come_before_derivations_and_only_they_are_fact_kinds() -> None:
 
 
 def test_an_entry_on_which_something_outward_waits_is_urgent() -> None:
-    """An order goes out after an approval or an exit signal, a person waits for a command, and
-    nothing goes out of a resumed session before it says that it was."""
+    """An order goes out after an approval, an exit signal or a wish, once its start is kept; what
+    the broker says is kept before anything follows from it; a person waits for a command and its
+    answer, an approval or an alert; a resumed session says that it was before anything leaves."""
     assert {spec.kind for spec in SPECS if spec.urgent} == {
         "SessionResumed",
         "IntentApproved",
         "ExitSignalled",
+        "OrderWanted",
+        "OrderSendStarted",
+        "OrderSendResult",
+        "BrokerUpdate",
         "OperatorCommand",
+        "CommandAnswered",
+        "SessionAmended",
+        "ApprovalRequested",
+        "ApprovalClosed",
+        "IncidentRaised",
     }
 
 

@@ -299,7 +299,9 @@ class SessionMaker:
             yield orders.RiskStateChanged("NORMAL", code, 0, 2_005, 1, 0, 150_000, 0)
 
     def _closing(self) -> Iterator[Event]:
-        yield session.OperatorCommand("HALT", "asha", "end of the test; it's done")
+        yield session.OperatorCommand(
+            "HALT", "asha", "end of the test; it's done", None, None, "", "NONE"
+        )
         yield session.SessionResumed(self.seq, "b" * 64, 17)
         yield session.TailCut(self.seq, 17, "a torn batch")
         yield session.SessionClosed("END_OF_DAY")

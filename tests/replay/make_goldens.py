@@ -68,8 +68,8 @@ def _troubled() -> Facts:
     planted: dict[int, tuple[Event, ...]] = {
         60: (_lying(),),
         75: (ConfigChanged((Setting("risk.trades_day_max", 2),), "risk", "two are enough"),),
-        90: (OperatorCommand("HALT", "trader", "the spread looks wrong"),),
-        105: (OperatorCommand("RESUME", "trader", "it was the depth"),),
+        90: (OperatorCommand("HALT", "trader", "the spread looks wrong", None, None, "", "NONE"),),
+        105: (OperatorCommand("RESUME", "trader", "it was the depth", None, None, "", "NONE"),),
         120: (FeedStatus(0, "LOST", False, 0), FeedStatus(0, "CONNECTED", True, 27)),
     }
     for place, (ts, event) in enumerate(given):

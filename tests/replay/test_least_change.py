@@ -246,7 +246,7 @@ def test_a_halt_is_not_a_matter_of_degree() -> None:
     for ts, event in small_facts(SmallMarket(minutes=5, cadence_ms=20_000), relaxed()):
         facts.append((ts, event))
         if len(facts) == 40:
-            facts.append((ts, OperatorCommand("HALT", "kit", "look")))
+            facts.append((ts, OperatorCommand("HALT", "kit", "look", None, None, "", "NONE")))
     asked = [one for one in asked_in(iter(facts)) if one.decision.reason == "GOV_HALTED"]
     found = answer_of(asked[-1])
     assert found.moves is None

@@ -228,7 +228,9 @@ def test_checkpoints_of_another_journal_are_of_no_use(kept: Path, tmp_path: Path
     given = lines(small_run())
     since = given[-1].ts - 3 * EVERY_NS
     place = min(p for p, line in enumerate(given) if line.kind == "TimerTick" and line.ts > since)
-    halt = Line.of(OperatorCommand("HALT", "a test", "to see"), given[place].ts, True)
+    halt = Line.of(
+        OperatorCommand("HALT", "a test", "to see", None, None, "", "NONE"), given[place].ts, True
+    )
     other = [*given[:place], halt, *given[place + 1 :]]
     folder = write(tmp_path / "s", groups_of(other), small_run().core.state.uid)
     shutil.copy(kept / CHECKPOINTS_NAME, folder)

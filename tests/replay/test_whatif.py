@@ -18,7 +18,7 @@ from events.decision import ContractsScreened, DecisionMade
 from events.envelope import decode_envelope
 from events.feed import FeedStatus
 from events.orders import FillApplied, IntentApproved
-from events.registry import FACT_KINDS
+from events.registry import BY_KIND, FACT_KINDS
 from events.session import (
     CarriedOver,
     ConfigChanged,
@@ -36,6 +36,7 @@ from replay.diff import diff_sessions
 from replay.session import ReplayError, replay_session
 from replay.whatif import CHANGES, FACT_POLICY, NOT_RECORDED, WhatIf, mapped_facts, whatif
 from tests.engine.fabricated import CoreRun, SmallMarket, relaxed, run_core, small_facts
+from tests.events.samples import sample
 from tests.replay.journals import Line, changed, lines, record, where
 
 Sections = dict[str, dict[str, int | bool]]
@@ -123,11 +124,16 @@ def whole_facts() -> Facts:
             settings = (Setting("risk.lots_max", 3), Setting("plan.hold_s_max", 90))
             given.append((ts, ConfigChanged(settings, "kit", "smaller")))
             given.append((ts, ConfigChanged(settings[:1], "kit", "again")))
-            given.append((ts, OperatorCommand("HALT", "kit", "look")))
-            given.append((ts, OperatorCommand("RESUME", "kit", "seen")))
+            given.append((ts, OperatorCommand("HALT", "kit", "look", None, None, "", "NONE")))
+            given.append((ts, OperatorCommand("RESUME", "kit", "seen", None, None, "", "NONE")))
             given.append((ts, TailCut(60, 9, "TORN")))
             given.append((ts, SessionResumed(61, "0" * 64, 9)))
             given.append((ts, FeedStatus(0, "CONNECTED", True, 27)))
+            seen = {type(event).__name__ for _, event in given}
+            rest = [
+                kind for kind in FACT_KINDS if kind not in seen | {"TimerTick", "SessionClosed"}
+            ]
+            given.extend((ts, sample(BY_KIND[kind].struct, "bare")) for kind in rest)
     assert {type(event).__name__ for _, event in given} == set(FACT_KINDS)
     return given
 
@@ -183,7 +189,8 @@ def test_the_facts_of_a_derived_session_are_the_mapped_ones(tmp_path: Path) -> N
     mapped = mapped_facts(folder, over(TIGHTER))
     assert facts_in(found.session) == [(ts, event) for _, ts, event in mapped]
     kinds = {type(event).__name__ for _, event in facts_in(found.session)}
-    assert set(FACT_KINDS) - kinds == {"SessionResumed", "TailCut"}
+    dropped = {kind for kind, policy, _ in FACT_POLICY if policy == "DROP"}
+    assert set(FACT_KINDS) - kinds == dropped
 
 
 def test_halts_are_kept(tmp_path: Path) -> None:
@@ -192,7 +199,7 @@ def test_halts_are_kept(tmp_path: Path) -> None:
     for ts, event in small_facts(market(), relaxed()):
         given.append((ts, event))
         if len(given) == 30:
-            given.append((ts, OperatorCommand("HALT", "kit", "look")))
+            given.append((ts, OperatorCommand("HALT", "kit", "look", None, None, "", "NONE")))
     halted = given[30][0]
     folder = record(tmp_path / "s", lines(run_core(given)))
     found = run_of(folder, {"risk": {"cooldown_s": 0, "trades_day_max": 90}})

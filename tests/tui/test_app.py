@@ -368,7 +368,7 @@ def hostile_story() -> Story:
     )
     story.fact(session.InstrumentsLoaded("i" * 64, rows))
     story.quotes()
-    story.fact(session.OperatorCommand(HOSTILE, HOSTILE, HOSTILE))
+    story.fact(session.OperatorCommand(HOSTILE, HOSTILE, HOSTILE, None, None, "", "NONE"))
     story.fact(session.ConfigChanged((session.Setting(HOSTILE, HOSTILE),), HOSTILE, HOSTILE))
     story.rejected(HOSTILE)
     story.cycle_of(HOSTILE, ("N4_QUOTE_OK", HOSTILE))

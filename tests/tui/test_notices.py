@@ -19,7 +19,7 @@ def test_every_noted_kind_has_a_text() -> None:
     """Each kind that the model notes in a whole day is told in words, not by its name alone."""
     story = a_day()
     story.rejected("FRAME_TRAILING")
-    story.fact(session.OperatorCommand("HALT", "trader", "news"))
+    story.fact(session.OperatorCommand("HALT", "trader", "news", None, None, "", "NONE"))
     story.fact(session.ConfigChanged((session.Setting("risk.x", 1),), "trader", "test"))
     story.fact(session.TailCut(9, 100, "TORN"))
     story.fact(session.SessionResumed(9, "0" * 64, 100))
