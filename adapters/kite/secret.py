@@ -1,0 +1,83 @@
+"""A text that must not be seen: keys, tokens, secrets of the broker.
+
+Lives here: ``Secret`` and the words that are only placeholders for one. May import: the standard
+library. Always holds: no way of showing, encoding or copying a secret gives its text; ``reveal`` is
+the one way to it, and a test lists who calls it. Start reading at ``Secret``.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import Any, Final, NoReturn
+
+HIDDEN: Final = "***"
+CHARS_MAX: Final = 512
+"""More than any key or token that the broker gives."""
+
+_PRINTABLE: Final = re.compile(r"[!-~]+")
+_PLACEHOLDER: Final = re.compile(
+    r"(your|my|enter|insert|put|replace|paste|change)([_-].*|.*(key|token|secret|here|me).*)"
+    r"|[<\[{(].*[>\]})]|x{3,}|\*+|\.{3,}|-+"
+    r"|todo|tbd|none|null|nil|undefined|placeholder|example|dummy|fixme"
+    r"|(kite[_-]?)?(api[_-]?key|api[_-]?secret|access[_-]?token|request[_-]?token|token|secret)",
+    re.IGNORECASE,
+)
+
+
+class Secret:
+    """A text behind a door. ``str``, ``repr`` and ``format`` give ``***``; encoders, pickle and
+    copy are refused with ``TypeError``. Two compare in constant time; there is no hash.
+    """
+
+    __slots__ = ("_hidden",)
+
+    def __init__(self, text: str) -> None:
+        self._hidden = text
+
+    def reveal(self) -> str:
+        """The text itself: only where it leaves the process, never into a name that lives on."""
+        return self._hidden
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def __str__(self) -> str:
+        return HIDDEN
+
+    def __format__(self, specification: str) -> str:
+        return HIDDEN
+
+    def __bool__(self) -> bool:
+        return bool(self._hidden)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._hidden.encode(), other._hidden.encode())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError("a secret is not copied, pickled or encoded")
+
+    __copy__ = __deepcopy__ = __reduce__ = __getstate__ = _refuse
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        self._refuse()
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("a secret has no kinds: a subclass could show it")
+
+
+def why_not_secret(text: str) -> str | None:
+    """Why ``text`` cannot be a key or a token, without the text in it; None where it can."""
+    if not text:
+        return "is empty"
+    if len(text) > CHARS_MAX:
+        return f"is longer than {CHARS_MAX} characters"
+    if _PRINTABLE.fullmatch(text) is None:
+        return "has a space or another character that no key has"
+    if _PLACEHOLDER.fullmatch(text):
+        return "is a placeholder, not a real one"
+    return None
