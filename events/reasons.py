@@ -45,7 +45,8 @@ STAGE_TITLES: Final[tuple[str, ...]] = (
 
 
 class ReasonSpec(msgspec.Struct, frozen=True):
-    """One reason. ``stage`` is a stage, or EXIT, ORDER, FEED, RISK, JOURNAL, ENGINE for the rest."""
+    """One reason. ``stage`` is a stage, or EXIT, ORDER, FEED, RISK, JOURNAL, ENGINE, COMMAND for the
+    rest."""
 
     code: str
     number: int
@@ -249,10 +250,37 @@ _JOURNAL: Final = (
     _r("ENGINE_FAULT", 1705, "ENGINE", "HALT", "The engine failed on an entry and stopped; the entry is in the journal.",
        "This is a fault of the engine: report it with the journal. It stops there again until the engine is mended.", ()),
 )  # fmt: skip
+_COMMAND: Final = (
+    _r("CMD_ACCEPTED", 1801, "COMMAND", "INFO", "The command was taken.", "Nothing to do.", ()),
+    _r("CMD_UNKNOWN", 1802, "COMMAND", "BLOCK", "There is no such command.",
+       "The program and the engine may be of different releases: see what the program lists with --help.", ()),
+    _r("CMD_TEXT", 1803, "COMMAND", "BLOCK", "A text of the command is too long, or holds what cannot be shown.",
+       "Write it shorter, in one line, without control characters.", ()),
+    _r("CMD_SUBJECT", 1804, "COMMAND", "BLOCK", "The command needs something that it is about, or must have none.",
+       "See the verb's --help for what it takes.", ()),
+    _r("CMD_VALUE", 1805, "COMMAND", "BLOCK", "The command does not know this word.",
+       "See the verb's --help for what it takes.", ()),
+    _r("CMD_WHY_MISSING", 1806, "COMMAND", "BLOCK", "The command needs a reason, which is kept in the journal.",
+       "Say why.", ()),
+    _r("CMD_NOT_IN_MODE", 1807, "COMMAND", "BLOCK", "The command has no meaning in the session's mode.",
+       "Look at the mode of the engine that runs.", ()),
+    _r("CMD_LATER_RELEASE", 1808, "COMMAND", "BLOCK", "This release does not carry the command out yet.",
+       "Switch the strategy off in the configuration.", ()),
+    _r("CMD_WHILE_HALTED", 1809, "COMMAND", "BLOCK", "Entries are halted, and the command would lead to one.",
+       "Resume with a reason first, if that is what you want.", ()),
+    _r("CMD_NOT_CONFIRMED", 1810, "COMMAND", "BLOCK", "The word of the session's mode was not given.",
+       "Look at the mode, and type its word or give it with --confirm.", ()),
+    _r("CMD_BUSY", 1811, "COMMAND", "BLOCK", "Too many commands wait for the engine, so this one was not taken.",
+       "Give it again; a halt can also be asked for by the kill file.", ()),
+    _r("CMD_ID_REUSED", 1812, "COMMAND", "BLOCK", "Another command was given under this id before.",
+       "Give the command again: it gets an id of its own.", ()),
+    _r("CMD_SUBJECT_UNKNOWN", 1813, "COMMAND", "BLOCK", "The engine does not know what the command is about.",
+       "Look up the id: it may be over already, or of another session.", ()),
+)  # fmt: skip
 
 REASONS: Final[tuple[ReasonSpec, ...]] = (
     *_SESSION, *_FEED, *_WARMUP, *_QUOTE, *_REGIME, *_RISK, *_GOVERNANCE, *_SELECT, *_ELIGIBLE,
-    *_CONTRACT, *_FINAL, *_UPSTREAM, *_EXIT, *_ORDER, *_ACCOUNT, *_LINK, *_JOURNAL,
+    *_CONTRACT, *_FINAL, *_UPSTREAM, *_EXIT, *_ORDER, *_ACCOUNT, *_LINK, *_JOURNAL, *_COMMAND,
 )  # fmt: skip
 
 BY_CODE: Final[dict[str, ReasonSpec]] = {spec.code: spec for spec in REASONS}

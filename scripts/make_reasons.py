@@ -26,6 +26,7 @@ OTHER_STAGES: Final = {
     "FEED": "why the feed's state changed",
     "JOURNAL": "why a journal cannot be read",
     "ENGINE": "why the engine stops",
+    "COMMAND": "why an operator's command was taken or refused",
 }
 """What is not a stage of a decision, in the order of the page."""
 

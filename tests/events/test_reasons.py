@@ -25,8 +25,10 @@ KINDS_OF_STAGE = {
     **dict.fromkeys(STAGES, ("BLOCK", "UNKNOWN", "HALT")),
     **dict.fromkeys(("EXIT", "ORDER", "RISK", "FEED"), ("INFO",)),
     **dict.fromkeys(("JOURNAL", "ENGINE"), ("HALT",)),
+    "COMMAND": ("INFO", "BLOCK"),
 }
-FIRST_NUMBERS = {"EXIT": 1300, "ORDER": 1400, "RISK": 1500, "FEED": 1600, "JOURNAL": 1700}
+FIRST_NUMBERS = {"EXIT": 1300, "ORDER": 1400, "RISK": 1500, "FEED": 1600, "JOURNAL": 1700,
+                 "COMMAND": 1800}  # fmt: skip
 PLACES = {"JOURNAL": ("events/registry.py",), "FEED": ("engine", "projections/rows.py")}
 """Where the codes of a stage are given; the engine for all others."""
 

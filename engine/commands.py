@@ -1,0 +1,176 @@
+"""What an operator may ask for, as a table that both ends of a channel judge by.
+
+Lives here: the verbs with what each needs, and the checks of a command. May import: events. Always
+holds: the same command gets the same answer wherever it is asked; a refusal is a code of
+``events.reasons``; the kill switch needs no reason and no word, so that nothing stands before it.
+Start reading at ``COMMANDS``, then ``checked``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from events.session import OperatorCommand
+
+LIVE: Final = "LIVE"
+PAPER: Final = "PAPER"
+SIM: Final = "SIM"
+BACKTEST: Final = "BACKTEST"
+RECORD: Final = "RECORD"
+
+MODES: Final = (LIVE, PAPER, SIM, RECORD, BACKTEST)
+_TRADING: Final = (LIVE, PAPER, SIM)
+_SENDING: Final = (LIVE, SIM)
+"""Modes in which an order can be at a broker."""
+
+CANCEL: Final = "CANCEL"
+FLATTEN: Final = "FLATTEN"
+LEVELS: Final[tuple[str | None, ...]] = (None, CANCEL, FLATTEN)
+"""The kill switch, from the least: no new entries; and cancel all; and close every position."""
+
+LAPSED: Final = "LAPSED"
+ORDER_PREFIX: Final = "ORDER:"
+LEAVE_PROTECTED: Final = "LEAVE_PROTECTED"
+
+ACCEPTED: Final = "CMD_ACCEPTED"
+NOT_CONFIRMED: Final = "CMD_NOT_CONFIRMED"
+BUSY: Final = "CMD_BUSY"
+ID_REUSED: Final = "CMD_ID_REUSED"
+SUBJECT_UNKNOWN: Final = "CMD_SUBJECT_UNKNOWN"
+"""What the ends of a channel and the core say beside the codes of ``checked``."""
+
+WHO_CHARS_MAX: Final = 64
+WHY_CHARS_MAX: Final = 500
+
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+_UNFIT: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What could move a cursor, turn a line around or not be written at all."""
+
+
+class CommandSpec(msgspec.Struct, frozen=True):
+    """One verb. ``subject`` names what it is about, None for nothing; ``values`` are its words,
+    where a word that ends in a colon is followed by an id, and None means that it may be left out.
+
+    ``dangerous``: a person types the mode's word first. ``halted``: works while entries are halted.
+    """
+
+    verb: str
+    subject: str | None
+    values: tuple[str | None, ...]
+    why: bool
+    dangerous: bool
+    modes: tuple[str, ...]
+    halted: bool
+    later: bool
+    sentence: str
+
+
+def _c(
+    verb: str,
+    sentence: str,
+    subject: str | None = None,
+    values: tuple[str | None, ...] = (None,),
+    *,
+    why: bool = False,
+    dangerous: bool = False,
+    modes: tuple[str, ...] = _TRADING,
+    halted: bool = True,
+    later: bool = False,
+) -> CommandSpec:
+    return CommandSpec(verb, subject, values, why, dangerous, modes, halted, later, sentence)
+
+
+COMMANDS: Final = (
+    _c("HALT", "No new entries; with CANCEL every working order is cancelled; with FLATTEN every"
+       " position is closed too.", values=LEVELS, modes=MODES),
+    _c("RESUME", "Entries may go on after a halt.", why=True, dangerous=True, modes=MODES),
+    _c("APPROVE", "An entry that waits for a person may be sent.", "REQUEST", halted=False),
+    _c("REJECT", "An entry that waits for a person is turned down.", "REQUEST"),
+    _c("ARM", "Approved entries may be sent for a while.", dangerous=True, halted=False),
+    _c("DISARM", "No approved entry may be sent.", modes=_TRADING),
+    _c("FLATTEN", "Every order is cancelled and every position closed.", dangerous=True),
+    _c("RESOLVE", "An order whose fate is unknown did not happen, or is the one named.", "INTENT",
+       (LAPSED, ORDER_PREFIX), dangerous=True, modes=_SENDING),
+    _c("ADOPT", "A position or order that is not ours is managed from here on.", "ORDER",
+       dangerous=True, modes=_SENDING),
+    _c("ACK", "A person has seen an incident.", "INCIDENT", modes=(*_TRADING, RECORD)),
+    _c("PROMOTE", "A strategy moves up in its lifecycle.", "STRATEGY", dangerous=True, later=True),
+    _c("QUARANTINE", "A strategy may not enter any more.", "STRATEGY", later=True),
+    _c("STOP", "The session ends; what is open is closed, or left with its stop at the broker.",
+       values=(FLATTEN, LEAVE_PROTECTED), dangerous=True, modes=(*_TRADING, RECORD)),
+)  # fmt: skip
+
+BY_VERB: Final = {spec.verb: spec for spec in COMMANDS}
+
+
+def checked(command: OperatorCommand, mode: str, *, halted: bool) -> str | None:
+    """The code why a command is not to be carried out in a session of ``mode``; None where it is.
+
+    ``halted``: new entries are halted. Whether the subject exists is not judged here.
+    """
+    spec = BY_VERB.get(command.verb)
+    if spec is None:
+        return "CMD_UNKNOWN"
+    if not _fit(command):
+        return "CMD_TEXT"
+    if (command.subject is None) != (spec.subject is None):
+        return "CMD_SUBJECT"
+    if not _is_value(command.value, spec.values):
+        return "CMD_VALUE"
+    if spec.why and not command.why.strip():
+        return "CMD_WHY_MISSING"
+    if mode not in spec.modes:
+        return "CMD_NOT_IN_MODE"
+    if spec.later:
+        return "CMD_LATER_RELEASE"
+    return "CMD_WHILE_HALTED" if halted and not spec.halted else None
+
+
+def unconfirmed(verb: str, mode: str, word: str | None) -> str | None:
+    """The code where a dangerous verb comes without the mode's word: whoever thinks that he is on
+    paper does not type LIVE. None where the word is right or none is needed."""
+    spec = BY_VERB.get(verb)
+    if spec is None or not spec.dangerous or word == word_of(mode):
+        return None
+    return NOT_CONFIRMED
+
+
+def word_of(mode: str) -> str:
+    """What a person types to confirm in a session of ``mode``: the mode itself."""
+    return mode
+
+
+def kept(text: str, chars_max: int = WHY_CHARS_MAX) -> str:
+    """``text`` as a command may hold it: unchanged where it is fit; else its control characters
+    written out and its end cut, since a halt is not lost over the spelling of its reason."""
+    shown = _UNFIT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return shown if len(shown) <= chars_max else f"{shown[: chars_max - 1]}…"
+
+
+def is_id(text: str) -> bool:
+    """Whether ``text`` can be the id of a command, an order, an incident."""
+    return _ID.fullmatch(text) is not None
+
+
+def _is_value(value: str | None, values: tuple[str | None, ...]) -> bool:
+    if value in values:
+        return value is None or not value.endswith(":")
+    if value is None:
+        return False
+    word, colon, rest = value.partition(":")
+    return f"{word}{colon}" in values and is_id(rest)
+
+
+def _fit(command: OperatorCommand) -> bool:
+    """Ids are ids; texts have a length, and nothing that could not be shown as it is."""
+    texts = ((command.who, WHO_CHARS_MAX), (command.why, WHY_CHARS_MAX))
+    # What no socket brought (a file, a signal, a journal of an older release) may have no id.
+    ids = (command.subject, command.command_id or None)
+    return all(len(text) <= most and not _UNFIT.search(text) for text, most in texts) and all(
+        one is None or is_id(one) for one in ids
+    )
