@@ -58,6 +58,12 @@ def add_days(day: int, days: int) -> int:
     return day_from_days(days_from_day(day) + days)
 
 
+def months_before(day: int, months: int) -> int:
+    """The first day (yyyymmdd) of the month so many months before that of ``day``."""
+    count = day // 10_000 * 12 + day // 100 % 100 - 1 - months
+    return (count // 12 * 100 + count % 12 + 1) * 100 + 1
+
+
 def iso_day(day: int) -> str:
     """``2026-11-20`` of 20261120."""
     return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"
@@ -175,9 +181,36 @@ class Rulebook:
             raise RuleMissingError(name, scope, day)
         return row
 
+    def ended(self, name: str, scope: str, day: int) -> RuleRow | None:
+        """The row that ended last before a day on which none is in force; None where one is, or
+        where none ever was: then the rule is missing, not stale."""
+        if self.lookup(name, scope, day) is not None:
+            return None
+        for known_scope in (scope, "*"):
+            past = [row for row in self._by_name.get((name, known_scope), ()) if row.valid_to < day]
+            if past:
+                return past[-1]
+        return None
+
+    def recent(self, name: str, scope: str, day: int) -> tuple[RuleRow, ...]:
+        """The rows of the last six calendar months of a rule that has ended, the last of which is
+        that of its last row; none where it has not ended."""
+        last = self.ended(name, scope, day)
+        if last is None:
+            return ()
+        oldest = months_before(last.valid_to, RECENT_MONTHS - 1)
+        rows = self._by_name[(name, last.scope)]
+        return tuple(row for row in rows if oldest <= row.valid_to <= last.valid_to)
+
     def rows_for(self, day: int) -> tuple[RuleRow, ...]:
-        """The rows a session of that day can need: in force then or later (expiries lie ahead)."""
-        return tuple(row for row in self.rows if row.valid_to >= day)
+        """The rows a session of that day can need: in force then or later (expiries lie ahead), and
+        of a rule that has ended its recent rows, so that the core sees that it is stale."""
+        kept = [row for row in self.rows if row.valid_to >= day]
+        in_force = {row.name: None for row in kept if row.valid_from <= day}
+        for name, scope in self._by_name:
+            if name in EXPIRING and not (scope == "*" and name in in_force):
+                kept.extend(row for row in self.recent(name, scope, day) if row.scope == scope)
+        return tuple(sorted(kept, key=row_key))
 
     def is_trading_day(self, day: int) -> bool | None:
         """Whether the exchanges trade that day; None where no calendar covers it."""
@@ -191,14 +224,17 @@ class Rulebook:
         return holiday is None or holiday.value == "OPEN"
 
     def session_window(self, day: int, segment: str, exchange: str = "NSE") -> SessionWindow | None:
-        """The segment's window on a trading day; None on a closed or unknown day, and on a special
-        day whose hours are set by a circular of its own that no row gives."""
+        """The segment's window on a trading day; None on a closed or unknown day.
+
+        A special day whose hours are set by a circular of its own (``has_own_hours``) has those of
+        rows dated for that day alone, never the usual ones; None until there are such rows.
+        """
         venue = venue_of(exchange)
-        special = self.lookup("calendar.special", "*", day)
-        if not self.is_trading_day(day) or (special is not None and special.value != "NORMAL"):
+        if not self.is_trading_day(day):
             return None
+        alone = self.has_own_hours(day)
         opened, closed, expiry, auction_from, auction_to = (
-            self._time(name, venue, day)
+            self._time(name, venue, day, alone)
             for name in (
                 f"session.{segment}.open",
                 f"session.{segment}.close",
@@ -212,18 +248,35 @@ class Rulebook:
         ends = closed if expiry is None else expiry
         return SessionWindow(opened, closed, auction_from, auction_to, ends)
 
-    def _time(self, name: str, scope: str, day: int) -> int | None:
+    def has_own_hours(self, day: int) -> bool:
+        """Whether a circular of its own sets the day's hours (Muhurat trading)."""
+        special = self.lookup("calendar.special", "*", day)
+        return special is not None and special.value != "NORMAL"
+
+    def _time(self, name: str, scope: str, day: int, alone: bool) -> int | None:
+        """ns UTC of a time of day by its row; ``alone``: only by a row of this day alone."""
         row = self.lookup(name, scope, day)
-        return None if row is None else ist_ns(day, str(row.value))
+        if row is None or (alone and not row.valid_from == row.valid_to == day):
+            return None
+        return ist_ns(day, str(row.value))
 
     def expiries(self, underlying: str, day: int, count: int) -> tuple[int, ...] | None:
         """The next expiries by rule, ``day`` included: weekly where the index has weeklies, else
         monthly. None where a rule or the calendar ends before the last of them.
 
-        An expiry that falls on a closed day moves to the trading day before. Contracts already
-        listed may be re-dated by the exchange: the instrument dump wins over this.
+        An expiry that falls on a closed day, or on one with hours of its own, moves to the trading
+        day before, unless a row says where the exchange moved it. Contracts already listed may be
+        re-dated too: the instrument dump wins over this.
         """
-        found: list[int] = []
+        # An expiry that was to be before the day may have been dated to a later one.
+        found = [
+            int(row.value)
+            for row in (
+                self.lookup("expiry.dated", underlying, add_days(day, -back))
+                for back in range(_SHIFT_DAYS_MAX, 0, -1)
+            )
+            if row is not None and int(row.value) >= day
+        ]
         probe, searched = day, 0
         while len(found) < count:
             if searched > _EXPIRY_SEARCH_DAYS:
@@ -235,15 +288,15 @@ class Rulebook:
                 found.append(expiry)
             probe = add_days(probe, 1)
             searched += 1
-        return tuple(found)
+        return tuple(found[:count])
 
     def is_monthly(self, underlying: str, expiry: int) -> bool:
         """Whether an expiry is its month's last for that underlying (symbols are spelt by it)."""
-        for ahead in range(_SHIFT_DAYS_MAX + 1):
+        for ahead in range(-_SHIFT_DAYS_MAX, _SHIFT_DAYS_MAX + 1):
             nominal = add_days(expiry, ahead)
             row = self.lookup("expiry.monthly", underlying, nominal)
             named = row is not None and weekday_of(nominal) == row.value
-            if named and _last_in_month(nominal) and self._shifted(nominal) == expiry:
+            if named and _last_in_month(nominal) and self._moved(underlying, nominal) == expiry:
                 return True
         return False
 
@@ -255,21 +308,36 @@ class Rulebook:
             return None
         weekday = weekday_of(nominal)
         if weekly is not None and weekday == weekly.value:
-            return self._shifted(nominal)
+            return self._moved(underlying, nominal)
         if monthly is not None and weekday == monthly.value and _last_in_month(nominal):
-            return self._shifted(nominal)
+            return self._moved(underlying, nominal)
         return 0
 
-    def _shifted(self, nominal: int) -> int | None:
-        """The last trading day at or before a nominal expiry; None where unknown."""
+    def _moved(self, underlying: str, nominal: int) -> int | None:
+        """Where a nominal expiry falls: where the exchange dated it, else the last ordinary trading
+        day at or before it; None where unknown."""
+        dated = self.lookup("expiry.dated", underlying, nominal)
+        if dated is not None:
+            return int(dated.value)
         day = nominal
         while True:
             trading = self.is_trading_day(day)
-            if trading is not False:
+            if trading is None or (trading and not self.has_own_hours(day)):
                 return day if trading else None
             day = add_days(day, -1)
 
 
+EXPIRING: Final = (
+    "calendar.covered",
+    "session.fno.open",
+    "session.fno.close",
+    "lot",
+    "freeze",
+)
+"""Rules that are published anew: once their last row has ended they are stale (RULEBOOK_STALE), not
+missing. Hours and lots then block; a freeze quantity is the strictest of its recent ones."""
+
+RECENT_MONTHS: Final = 6
 _EXPIRY_SEARCH_DAYS: Final = 400
 _SHIFT_DAYS_MAX: Final = 7
 """No run of closed days is longer than this."""
@@ -319,7 +387,8 @@ class DayRules(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     """What a session asks every cycle, resolved once from the rows; encodable, so it can be state.
 
     Windows are those of the derivatives segment of NSE and BSE. ``missing`` names (name, scope)
-    pairs that no row gave, as ``name:scope``: whatever needs one of them blocks.
+    pairs that no row gave, as ``name:scope``: whatever needs one of them blocks. ``stale`` names
+    those of ``EXPIRING`` whose last row has ended; a freeze quantity is then the strictest recent.
     """
 
     day: int
@@ -332,6 +401,7 @@ class DayRules(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     underlyings: tuple[UnderlyingRules, ...]
     charges: tuple[ChargeRule, ...]
     missing: tuple[str, ...]
+    stale: tuple[str, ...]
 
 
 CHARGE_TABLE: Final = (
@@ -375,14 +445,33 @@ def resolve_day(
         underlyings=tuple(_resolve_underlying(rulebook, day, u, missing) for u in underlyings),
         charges=tuple(charges),
         missing=tuple(missing),
+        stale=_stale(rulebook, day, underlyings),
     )
+
+
+def _stale(rulebook: Rulebook, day: int, underlyings: tuple[str, ...]) -> tuple[str, ...]:
+    """Every ``name:scope`` that a session asks for and whose last row ended before the day."""
+    asked = [("calendar.covered", "*")]
+    asked += [
+        (f"session.fno.{end}", venue) for venue in ("NSE", "BSE") for end in ("open", "close")
+    ]
+    asked += [(name, one) for one in underlyings for name in ("lot", "freeze")]
+    return tuple(f"{n}:{scope}" for n, scope in asked if rulebook.ended(n, scope, day) is not None)
+
+
+def _strictest(rows: tuple[RuleRow, ...]) -> RuleRow | None:
+    """The row of the smallest value; of equal ones a sure row before an unsure one."""
+    return min(rows, key=lambda row: (int(row.value), row.unsure, row.valid_from), default=None)
 
 
 def _resolve_underlying(
     rulebook: Rulebook, day: int, underlying: str, missing: list[str]
 ) -> UnderlyingRules:
     names = ("lot", "freeze", "tick", "strike_step")
-    rows = tuple(rulebook.lookup(name, underlying, day) for name in names)
+    lot_row, freeze_row, *others = (rulebook.lookup(name, underlying, day) for name in names)
+    if freeze_row is None:
+        freeze_row = _strictest(rulebook.recent("freeze", underlying, day))
+    rows = (lot_row, freeze_row, *others)
     missing.extend(f"{n}:{underlying}" for n, row in zip(names, rows, strict=True) if row is None)
     venue = rulebook.lookup("index.exchange", underlying, day)
     lot, freeze, tick, step = (None if row is None else int(row.value) for row in rows)
@@ -395,6 +484,64 @@ def _resolve_underlying(
         strike_step_paise=step,
         unsure=tuple(row.name for row in rows if row is not None and row.unsure),
     )
+
+
+# --- what broker and exchange allow an order ------------------------------------------------------
+
+
+class BrokerRules(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """What a broker allows an account on a day; None is unknown. ``mis_square_off_ns`` is when it
+    closes intraday positions by itself, for ``mis_square_off_paise`` an order and GST.
+
+    ``second_max`` is the broker's own; the engine's ceiling is lower and in code. ``unsure`` names
+    rows without a first-hand source.
+    """
+
+    second_max: int | None
+    minute_max: int | None
+    day_max: int | None
+    modifications_max: int | None
+    protection_required: bool | None
+    mis_square_off_ns: int | None
+    mis_square_off_paise: int | None
+    unsure: tuple[str, ...]
+
+
+def broker_rules(rulebook: Rulebook, day: int, broker: str = "ZERODHA") -> BrokerRules:
+    """The broker's limits of a day, by their rows."""
+    names = (
+        "order.rate_second", "order.rate_minute", "order.rate_day", "order.modifications",
+        "order.market_protection", "squareoff.mis", "charge.squareoff.mis",
+    )  # fmt: skip
+    rows = [rulebook.lookup(name, broker, day) for name in names]
+    second, minute, of_day, modifications, duty, square_off, fee = (
+        None if row is None else row.value for row in rows
+    )
+    return BrokerRules(
+        second_max=None if second is None else int(second),
+        minute_max=None if minute is None else int(minute),
+        day_max=None if of_day is None else int(of_day),
+        modifications_max=None if modifications is None else int(modifications),
+        protection_required=None if duty is None else duty == "REQUIRED",
+        mis_square_off_ns=None if square_off is None else ist_ns(day, str(square_off)),
+        mis_square_off_paise=None if fee is None else int(fee),
+        unsure=tuple(row.name for row in rows if row is not None and row.unsure),
+    )
+
+
+def protected_band(
+    rulebook: Rulebook, day: int, exchange: str, reference_paise: int
+) -> tuple[int, int] | None:
+    """The lowest sell and the highest buy limit (paise) that price protection lets pass around a
+    contract's reference price; None where no row says. Passive limits may lie outside."""
+    venue = venue_of(exchange)
+    names = ("price.protection_knee", "price.protection_fixed", "price.protection_share")
+    knee, fixed, share = (rulebook.lookup(name, venue, day) for name in names)
+    if knee is None or fixed is None or share is None:
+        return None
+    small = reference_paise <= int(knee.value)
+    room = int(fixed.value) if small else reference_paise * int(share.value) // BPS
+    return max(reference_paise - room, 0), reference_paise + room
 
 
 # --- charges -------------------------------------------------------------------------------------

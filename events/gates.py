@@ -36,9 +36,9 @@ def _g(gate: str, stage: str, unit: str, sense: Sense, title: str, codes: str) -
 
 GATES: Final[tuple[GateSpec, ...]] = (
     _g("trading_day", N1, "flag", "IS_TRUE", "the exchange trades today",
-       "SESSION_NOT_TRADING_DAY SESSION_RULE_MISSING"),
+       "SESSION_NOT_TRADING_DAY SESSION_RULE_MISSING RULEBOOK_STALE"),
     _g("session_open", N1, "flag", "IS_TRUE", "inside the derivatives session",
-       "SESSION_NOT_OPEN SESSION_RULE_MISSING"),
+       "SESSION_NOT_OPEN SESSION_RULE_MISSING RULEBOOK_STALE"),
     _g("closing_auction", N1, "flag", "IS_TRUE", "outside the cash closing auction",
        "SESSION_CLOSING_AUCTION"),
     _g("last_entry", N1, "s", "AT_LEAST", "time left for a new entry", "SESSION_LAST_ENTRY_PAST"),
@@ -105,7 +105,8 @@ GATES: Final[tuple[GateSpec, ...]] = (
     _g("lots_by_open_risk", N11, "lots", "AT_LEAST", "lots within the open-risk limit",
        "SIZE_OPEN_RISK"),
     _g("lots_by_funds", N11, "lots", "AT_LEAST", "lots within the free funds", "SIZE_FUNDS"),
-    _g("freeze", N11, "flag", "IS_TRUE", "the freeze quantity is known", "SIZE_FREEZE_UNKNOWN"),
+    _g("freeze", N11, "flag", "IS_TRUE", "the freeze quantity is known",
+       "SIZE_FREEZE_UNKNOWN SIZE_LOT_STALE"),
 )  # fmt: skip
 """Every gate, in the order of the stages and of precedence inside each."""
 

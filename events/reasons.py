@@ -93,6 +93,8 @@ _SESSION: Final = (
     _r("SESSION_CLOSING_AUCTION", 105, N1, "BLOCK",
        "The cash market is in its closing auction, so the index is not continuous.",
        "Entries are off during the auction; exits go on."),
+    _r("RULEBOOK_STALE", 106, N1, "UNKNOWN", "The rulebook's last rows for the calendar or the hours have ended.",
+       "Add the rows that followed: `axiom rulebook check` names them, `axiom rulebook add` adds them.", ()),
 )  # fmt: skip
 _FEED: Final = (
     _r("FEED_NEVER_SEEN", 201, N2, "UNKNOWN", "No frame has arrived on this connection yet.",
@@ -197,6 +199,8 @@ _FINAL: Final = (
        "Wait for a position to close."),
     _r("SIZE_FREEZE_UNKNOWN", 1104, N11, "UNKNOWN", "The rulebook has no freeze quantity for this underlying.",
        "Add the row to the rulebook overlay with its source.", ()),
+    _r("SIZE_LOT_STALE", 1105, N11, "UNKNOWN", "The rulebook's last row for this underlying's lot has ended.",
+       "Add the lot that followed with its source: `axiom rulebook add`.", ()),
     _r("TRADE_APPROVED", 1190, N11, "INFO", "All eleven stages passed; the entry was approved.", "Nothing to do.", ()),
 )  # fmt: skip
 _UPSTREAM: Final = tuple(

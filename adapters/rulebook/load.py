@@ -1,8 +1,10 @@
 """Read the rulebook: package rows, calendars of other years, and a desk's dated overlay.
 
-Lives here: TOML to ``RuleRow``. May import: events, engine.rulebook; tomllib, holidays (lazily).
-Always holds: what is given out is canonical (sorted, no two rows of one name and scope overlap),
-so equal rules have an equal digest; a fault is one line that names the file and the row.
+Lives here: TOML to ``RuleRow``, and where each row came from. May import: events, engine.rulebook;
+tomllib, holidays (lazily). Always holds: what is given out is canonical (sorted, no two rows of one
+name and scope overlap), so equal rules have an equal digest; in an overlay a later row supersedes
+an earlier one on its days; a fault is one line that names the file and the row.
+Start reading at ``load_all``.
 """
 
 from __future__ import annotations
@@ -16,13 +18,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+from msgspec.structs import replace
+
 from engine.rulebook import add_days, days_from_day, digest_payload, row_key, seconds_of
 from events.session import RuleRow
 
 OPEN_ENDED: Final = 99_991_231
 """``valid_to`` of a row that is in force until further notice."""
 
-_FILES: Final = ("sessions.toml", "calendar.toml", "contracts.toml", "charges.toml", "rates.toml")
+_FILES: Final = (
+    "sessions.toml", "calendar.toml", "contracts.toml", "charges.toml", "rates.toml", "broker.toml",
+)  # fmt: skip
 _FIELDS: Final = (
     ("name", str, True),
     ("scope", str, True),
@@ -33,31 +40,57 @@ _FIELDS: Final = (
     ("source", str, True),
     ("unsure", bool, False),
 )
-_WORDS: Final = tuple(name for name, _, _ in _FIELDS)
+_OVERLAY_FIELDS: Final = (*_FIELDS, ("who", str, False), ("added", str, False))
+"""A desk's rows also say who added them and when (ISO, UTC); hand-written ones may say neither."""
+
+PACKAGE: Final = "package"
+LIBRARY: Final = "library"
+OVERLAY: Final = "overlay"
 
 
 class RulebookError(ValueError):
     """A rulebook file that cannot be used; the message is one line that says where and what."""
 
 
+class LoadedRow(msgspec.Struct, frozen=True):
+    """A row and where it came from: ``origin`` is package, library or overlay.
+
+    ``who`` added it and ``added`` when (ISO, UTC), for rows of an overlay that say so.
+    """
+
+    row: RuleRow
+    origin: str
+    who: str | None = None
+    added: str | None = None
+
+
 def load_rows(overlay: Path | None = None, years: Iterable[int] = ()) -> tuple[RuleRow, ...]:
+    """The rows of ``load_all`` alone. Raises ``RulebookError``."""
+    return tuple(one.row for one in load_all(overlay, years))
+
+
+def load_all(overlay: Path | None = None, years: Iterable[int] = ()) -> tuple[LoadedRow, ...]:
     """All rows, canonical: the package's, then the holidays of further calendar years, then the
     overlay, each of whose rows replaces what stood for its name and scope on its days.
 
     ``years`` without an own calendar here come from the ``holidays`` package (XNSE), marked unsure.
     Raises ``RulebookError``.
     """
-    package = importlib.resources.files("adapters.rulebook")
-    rows: list[RuleRow] = []
-    for name in _FILES:
-        rows.extend(parse_rows(package.joinpath(name).read_text("utf-8"), name))
-    covered = {row.valid_from // 10_000 for row in rows if row.name == "calendar.covered"}
+    rows = [LoadedRow(row, PACKAGE) for row in package_rows()]
+    covered = {one.row.valid_from // 10_000 for one in rows if one.row.name == "calendar.covered"}
     for year in sorted(set(years) - covered):
-        rows.extend(_library_year(year))
-    _refuse_overlaps(rows, "the package's rows")
+        rows.extend(LoadedRow(row, LIBRARY) for row in _library_year(year))
+    _refuse_overlaps([one.row for one in rows], "the package's rows")
     if overlay is not None:
-        rows = _overlaid(rows, _read_overlay(overlay))
-    return tuple(sorted(rows, key=row_key))
+        rows = _overlaid(rows, read_overlay(overlay))
+    return tuple(sorted(rows, key=lambda one: row_key(one.row)))
+
+
+def package_rows() -> tuple[RuleRow, ...]:
+    """The rows that the package brings, file by file. Raises ``RulebookError``."""
+    package = importlib.resources.files("adapters.rulebook")
+    texts = ((name, package.joinpath(name).read_text("utf-8")) for name in _FILES)
+    return tuple(row for name, text in texts for row in parse_rows(text, name))
 
 
 def digest(rows: tuple[RuleRow, ...]) -> str:
@@ -67,6 +100,11 @@ def digest(rows: tuple[RuleRow, ...]) -> str:
 
 def parse_rows(text: str, where: str) -> tuple[RuleRow, ...]:
     """The rows of one TOML text (``[[row]]`` tables). Raises ``RulebookError``."""
+    return tuple(_row(table, place, _FIELDS) for table, place in _tables(text, where))
+
+
+def _tables(text: str, where: str) -> list[tuple[Any, str]]:
+    """The ``[[row]]`` tables of a text, each with its place in words."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -74,16 +112,17 @@ def parse_rows(text: str, where: str) -> tuple[RuleRow, ...]:
     tables = document.get("row", [])
     if set(document) - {"row"} or not isinstance(tables, list):
         raise RulebookError(f"{where}: holds something other than [[row]] tables")
-    return tuple(_row(table, f"{where}, row {n}") for n, table in enumerate(tables, 1))
+    return [(table, f"{where}, row {n}") for n, table in enumerate(tables, 1)]
 
 
-def _row(table: Any, where: str) -> RuleRow:
+def _row(table: Any, where: str, fields: tuple[tuple[str, Any, bool], ...]) -> RuleRow:
     if not isinstance(table, dict):
         raise RulebookError(f"{where}: is not a table")
+    words = tuple(name for name, _, _ in fields)
     for word in table:
-        if word not in _WORDS:
-            raise RulebookError(f"{where}: unknown key {word!r} (keys: {', '.join(_WORDS)})")
-    for word, kind, needed in _FIELDS:
+        if word not in words:
+            raise RulebookError(f"{where}: unknown key {word!r} (keys: {', '.join(words)})")
+    for word, kind, needed in fields:
         value = table.get(word)
         if value is None:
             if needed:
@@ -121,14 +160,19 @@ def _checked(row: RuleRow, where: str) -> RuleRow:
     return row
 
 
-def _read_overlay(path: Path) -> tuple[RuleRow, ...]:
+def read_overlay(path: Path) -> tuple[LoadedRow, ...]:
+    """The rows of a desk's overlay, in the order in which they were added: a later one supersedes
+    an earlier one. Raises ``RulebookError``."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RulebookError(f"{path}: cannot be read as a rulebook overlay: {error}") from error
-    rows = parse_rows(text, path.name)
-    _refuse_overlaps(list(rows), path.name)
-    return rows
+    return tuple(
+        LoadedRow(
+            _row(table, place, _OVERLAY_FIELDS), OVERLAY, table.get("who"), table.get("added")
+        )
+        for table, place in _tables(text, path.name)
+    )
 
 
 def _refuse_overlaps(rows: list[RuleRow], where: str) -> None:
@@ -140,35 +184,36 @@ def _refuse_overlaps(rows: list[RuleRow], where: str) -> None:
             )
 
 
-def _overlaid(rows: list[RuleRow], overlay: tuple[RuleRow, ...]) -> list[RuleRow]:
+def _overlaid(rows: list[LoadedRow], overlay: tuple[LoadedRow, ...]) -> list[LoadedRow]:
     """Rows with the overlay's days cut out of what stood there, and the overlay in its place."""
     for new in overlay:
-        kept: list[RuleRow] = []
-        for row in rows:
-            kept.extend((row,) if not _clash(row, new) else _remains(row, new))
+        kept: list[LoadedRow] = []
+        for one in rows:
+            kept.extend((one,) if not clash(one.row, new.row) else _remains(one, new.row))
         rows = [*kept, new]
     return rows
 
 
-def _clash(row: RuleRow, new: RuleRow) -> bool:
+def clash(row: RuleRow, new: RuleRow) -> bool:
+    """Whether two rows rule the same for the same scope on some day."""
     same = (row.name, row.scope) == (new.name, new.scope)
     return same and row.valid_from <= new.valid_to and new.valid_from <= row.valid_to
 
 
-def _remains(row: RuleRow, new: RuleRow) -> tuple[RuleRow, ...]:
+def _remains(one: LoadedRow, new: RuleRow) -> tuple[LoadedRow, ...]:
     """What is left of a row before and after the days of the one that replaces it."""
-    left: list[RuleRow] = []
+    row = one.row
+    left: list[LoadedRow] = []
     if row.valid_from < new.valid_from:
-        left.append(_redated(row, row.valid_from, add_days(new.valid_from, -1)))
+        left.append(_redated(one, row.valid_from, add_days(new.valid_from, -1)))
     if row.valid_to > new.valid_to:
-        left.append(_redated(row, add_days(new.valid_to, 1), row.valid_to))
+        left.append(_redated(one, add_days(new.valid_to, 1), row.valid_to))
     return tuple(left)
 
 
-def _redated(row: RuleRow, valid_from: int, valid_to: int) -> RuleRow:
-    return RuleRow(
-        row.name, row.scope, valid_from, valid_to, row.value, row.unit, row.source, row.unsure
-    )
+def _redated(one: LoadedRow, valid_from: int, valid_to: int) -> LoadedRow:
+    row = replace(one.row, valid_from=valid_from, valid_to=valid_to)
+    return replace(one, row=row)
 
 
 def _library_year(year: int) -> list[RuleRow]:

@@ -18,10 +18,11 @@ def judge(view: View) -> StageVerdict:
     rules, now = state.rules, state.now
     known = rules is not None and rules.trading_day is not None
     trading = rules is not None and bool(rules.trading_day)
-    reason = "SESSION_NOT_TRADING_DAY" if known else "SESSION_RULE_MISSING"
+    unknown = _unknown(view)
+    reason = "SESSION_NOT_TRADING_DAY" if known else unknown
     day = is_true("trading_day", trading, reason, "BLOCK" if known else UNKNOWN)
     if window is None:
-        opened = is_true("session_open", False, "SESSION_RULE_MISSING", UNKNOWN)
+        opened = is_true("session_open", False, unknown, UNKNOWN)
         return stage_of(N1, (day, opened))
     inside = window.open_ns <= now < window.close_ns
     auction = (
@@ -39,3 +40,15 @@ def judge(view: View) -> StageVerdict:
             at_least("last_entry", left_s, 1, "SESSION_LAST_ENTRY_PAST"),
         ),
     )
+
+
+def _unknown(view: View) -> str:
+    """Why the day's hours are not known: their rows have ended, or there never were any."""
+    rules = view.state.rules
+    if rules is None:
+        return "SESSION_RULE_MISSING"
+    venue = "BSE" if view.umap.exchange in ("BFO", "BSE") else "NSE"
+    hours = ("calendar.covered:*", f"session.fno.open:{venue}", f"session.fno.close:{venue}")
+    # A day that the calendar knows to be special has its hours by rows of its own or not at all.
+    ended = any(one in rules.stale for one in (hours[1:] if rules.trading_day else hours))
+    return "RULEBOOK_STALE" if ended else "SESSION_RULE_MISSING"

@@ -28,15 +28,16 @@ def judge(view: View, pick: Pick) -> tuple[StageVerdict, int]:
     by_funds = max(free_funds_paise(state), 0) // max(lot_cost, 1)
     freeze = freeze_units(view)
     # A freeze quantity below a lot, or a lot of nothing, is a fault of the rules: it is not known.
-    known = freeze is not None and freeze >= plan.lot_units > 0
+    ended = is_stale(view, "lot")
+    known = not ended and freeze is not None and freeze >= plan.lot_units > 0
+    why = "SIZE_LOT_STALE" if ended else "SIZE_FREEZE_UNKNOWN"
     verdict = stage_of(
         N11,
         (
             at_least("lots_by_risk", by_risk, 1, "SIZE_RISK_BUDGET"),
             at_least("lots_by_open_risk", by_open, 1, "SIZE_OPEN_RISK"),
             at_least("lots_by_funds", by_funds, 1, "SIZE_FUNDS"),
-            is_true("freeze", known, "SIZE_FREEZE_UNKNOWN", UNKNOWN, None,
-                    ("UNSURE_FREEZE",) if _unsure(view) else ()),
+            is_true("freeze", known, why, UNKNOWN, None, _marks(view)),
         ),
     )  # fmt: skip
     if verdict.verdict != "PASS" or freeze is None:
@@ -52,6 +53,18 @@ def freeze_units(view: View) -> int | None:
     return next(
         (one.freeze_units for one in rules.underlyings if one.underlying == view.umap.name), None
     )
+
+
+def is_stale(view: View, name: str) -> bool:
+    """Whether the last row of a rule of the underlying ended before today."""
+    rules = view.state.rules
+    return rules is not None and f"{name}:{view.umap.name}" in rules.stale
+
+
+def _marks(view: View) -> tuple[str, ...]:
+    """What weakens the freeze quantity: an unsure row, or the strictest of rows that have ended."""
+    unsure = ("UNSURE_FREEZE",) if _unsure(view) else ()
+    return (*unsure, "RULEBOOK_STALE") if is_stale(view, "freeze") else unsure
 
 
 def _unsure(view: View) -> bool:

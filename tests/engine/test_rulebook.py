@@ -141,7 +141,9 @@ def test_a_special_day_without_hours_has_no_window() -> None:
     """The hours of Muhurat trading are set by a circular of its own; until a row gives them there
     is no window, while the budget Sunday has ordinary hours."""
     assert BOOK.session_window(20261108, "fno") is None
+    assert BOOK.has_own_hours(20261108)
     assert BOOK.session_window(20260201, "fno") is not None
+    assert not BOOK.has_own_hours(20260201)
     assert BOOK.session_window(20261124, "fno") is None
 
 
@@ -284,3 +286,95 @@ def test_a_session_takes_the_rows_it_can_need() -> None:
     assert ("session.fno.close", 20100104) not in names
     assert ("calendar.holiday", 20261124) in names
     assert Rulebook(rows).expiries("NIFTY", 20261120, 2) == (20261123, 20261201)
+
+
+# --- rows that have ended -----------------------------------------------------------------------
+
+
+def _freeze_rows() -> tuple[RuleRow, ...]:
+    """Eight months of a freeze quantity, one row a month, the strictest in the second and sixth."""
+    values = (1000, 300, 900, 800, 950, 400, 700, 600)
+    return tuple(
+        _row("freeze", "NIFTY", 20260101 + 100 * m, 20260131 + 100 * m, value)
+        for m, value in enumerate(values)
+    )
+
+
+@pytest.mark.parametrize(
+    ("day", "units", "stale"),
+    [
+        (20260115, 1000, False),
+        (20260831, 600, False),
+        (20260901, 400, True),
+        (20300101, 400, True),
+        (20251231, None, False),
+    ],
+)
+def test_past_the_last_freeze_the_strictest_recent_one_holds(
+    day: int, units: int | None, stale: bool
+) -> None:
+    """The smallest of the last six months (March to August: 400, not February's 300), marked;
+    before the first row the quantity is missing, which is not stale."""
+    rules = resolve_day(Rulebook(_freeze_rows()), day, ("NIFTY",))
+    assert rules.underlyings[0].freeze_units == units
+    assert ("freeze:NIFTY" in rules.stale) is stale
+    assert ("freeze:NIFTY" in rules.missing) is (units is None)
+
+
+def test_a_hole_between_freeze_rows_is_filled_the_same_way() -> None:
+    """A month that nobody wrote down takes the strictest before it, not what came after."""
+    rows = tuple(row for row in _freeze_rows() if row.valid_from != 20260401)
+    rules = resolve_day(Rulebook(rows), 20260415, ("NIFTY",))
+    assert (rules.underlyings[0].freeze_units, rules.stale) == (300, ("freeze:NIFTY",))
+
+
+def test_calendar_hours_and_lots_that_have_ended_are_stale_and_unknown() -> None:
+    """None of them is carried on: hours and lots are None, and what is None is named."""
+    rules = resolve_day(BOOK, 20270104)
+    assert rules.trading_day is None
+    assert rules.fno_nse is rules.fno_bse is None
+    assert [one.lot_units for one in rules.underlyings] == [None, None, None]
+    assert rules.stale == ("calendar.covered:*", "lot:NIFTY", "freeze:NIFTY", "lot:BANKNIFTY",
+                           "freeze:BANKNIFTY", "lot:SENSEX")  # fmt: skip
+    assert "lot:NIFTY" in rules.missing
+    hours = Rulebook((_row("session.fno.close", "*", 20200101, 20261231, "15:30"),))
+    assert resolve_day(hours, 20270104, ()).stale == (
+        "session.fno.close:NSE",
+        "session.fno.close:BSE",
+    )
+
+
+@pytest.mark.parametrize("day", [20250829, 20261030, 20261120, 20270104, 20300101])
+def test_a_sessions_rows_show_the_core_what_is_stale(day: int) -> None:
+    """What is journaled for a day resolves to what the whole rulebook does, stale or not."""
+    assert resolve_day(Rulebook(BOOK.rows_for(day)), day) == resolve_day(BOOK, day)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 9)), min_size=1, max_size=12),
+    st.integers(0, 500),
+)
+def test_the_strictest_is_of_the_recent_rows_and_never_larger(
+    spans: list[tuple[int, int]], ahead: int
+) -> None:
+    """Whatever the rows: on a day with one it counts alone; past them, no recent row is smaller."""
+    rows, day = [], 20260101
+    for length, value in spans:
+        rows.append(_row("freeze", "NIFTY", day, add_days(day, length - 1), value))
+        day = add_days(day, length)
+    book = Rulebook(tuple(rows))
+    asked = add_days(20260101, ahead)
+    found = resolve_day(book, asked, ("NIFTY",)).underlyings[0].freeze_units
+    row = book.lookup("freeze", "NIFTY", asked)
+    if row is not None:
+        assert found == row.value
+        return
+    month = rows[-1].valid_to // 100
+    recent = [r for r in rows if _months(month) - _months(r.valid_to // 100) < 6]
+    assert found == min(int(r.value) for r in recent)
+    kept = resolve_day(Rulebook(book.rows_for(asked)), asked, ("NIFTY",))
+    assert kept.underlyings[0].freeze_units == found
+
+
+def _months(yyyymm: int) -> int:
+    return yyyymm // 100 * 12 + yyyymm % 100

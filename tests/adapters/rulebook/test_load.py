@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.rulebook.load import RulebookError, digest, load_rows, parse_rows
+from adapters.rulebook.load import (
+    LIBRARY,
+    OVERLAY,
+    PACKAGE,
+    RulebookError,
+    digest,
+    load_all,
+    load_rows,
+    parse_rows,
+)
 from engine.rulebook import Rulebook, row_key
 
 ROW = '[[row]]\nname = "lot"\nscope = "NIFTY"\nfrom = 20261201\nvalue = 50\nunit = "units"\n'
@@ -40,7 +49,8 @@ def test_rows_without_a_first_hand_source_are_unsure() -> None:
         ("charge.exchange_txn", "NSE"),
         ("charge.sebi", "*"),
         ("squareoff.mis", "ZERODHA"),
-        ("freeze", "NIFTY"),
+        ("freeze", "SENSEX"),
+        ("order.rate_minute", "ZERODHA"),
     } <= unsure
 
 
@@ -65,10 +75,10 @@ def test_another_year_comes_from_the_library_and_is_unsure() -> None:
 
 def test_an_overlay_replaces_only_its_own_days(tmp_path: Path) -> None:
     """A row of the overlay stands on its days; before and after, the package's row stands."""
-    path = _overlay(tmp_path, SOURCED + "to = 20261231\n")
+    path = _overlay(tmp_path, SOURCED + "to = 20261211\n")
     book = Rulebook(load_rows(path))
-    lots = [book.require("lot", "NIFTY", d).value for d in (20261130, 20261201, 20261231, 20270101)]
-    assert lots == [65, 50, 50, 65]
+    days = (20261130, 20261201, 20261211, 20261212)
+    assert [book.require("lot", "NIFTY", day).value for day in days] == [65, 50, 50, 65]
 
 
 def test_an_overlay_can_open_a_holiday(tmp_path: Path) -> None:
@@ -88,8 +98,9 @@ def test_overlays_never_overlap(start: int, length: int) -> None:
     text = SOURCED.replace("20261201", f"{first:%Y%m%d}") + f"to = {last:%Y%m%d}\n"
     from adapters.rulebook import load
 
-    rows = load._overlaid(list(load_rows()), parse_rows(text, "overlay"))
-    book = Rulebook(tuple(rows))
+    added = tuple(load.LoadedRow(row, load.OVERLAY) for row in parse_rows(text, "overlay"))
+    rows = load._overlaid(list(load.load_all()), added)
+    book = Rulebook(tuple(one.row for one in rows))
     assert book.require("lot", "NIFTY", int(f"{first:%Y%m%d}")).value == 50
     assert book.require("lot", "NIFTY", int(f"{last:%Y%m%d}")).value == 50
 
@@ -109,7 +120,7 @@ def test_overlays_never_overlap(start: int, length: int) -> None:
         (SOURCED + "to = 20250101\n", "before it begins"),
         (SOURCED.replace("a circular", " "), "must say something"),
         (SOURCED.replace('"units"', '"ist"'), "not a time of day"),
-        (SOURCED + SOURCED, "two rows of lot for NIFTY"),
+        (SOURCED + "who = 3\n", "wrong type"),
     ],
 )
 def test_a_bad_overlay_is_one_clear_line(tmp_path: Path, text: str, says: str) -> None:
@@ -118,6 +129,28 @@ def test_a_bad_overlay_is_one_clear_line(tmp_path: Path, text: str, says: str) -
         load_rows(_overlay(tmp_path, text))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_later_row_of_an_overlay_supersedes_an_earlier_one(tmp_path: Path) -> None:
+    """A mistake is not edited: the row added after it stands on its own days, the rest remains."""
+    right = SOURCED.replace("value = 50", "value = 45").replace("20261201", "20261210")
+    path = _overlay(tmp_path, SOURCED + 'who = "ana"\nadded = "2026-11-20T04:00:00Z"\n' + right)
+    found = [one for one in load_all(path) if one.origin == OVERLAY]
+    assert [(one.row.valid_from, one.row.value, one.who) for one in found] == [
+        (20261201, 50, "ana"),
+        (20261210, 45, None),
+    ]
+    assert found[0].row.valid_to == 20261209
+
+
+def test_rows_say_where_they_came_from(tmp_path: Path) -> None:
+    """Package, library or overlay, also for what an overlay's row left of one of the package."""
+    path = _overlay(tmp_path, SOURCED + "to = 20261211\n")
+    origins = {one.row.valid_from: one.origin for one in load_all(path) if one.row.name == "lot"
+               and one.row.scope == "NIFTY"}  # fmt: skip
+    assert (origins[20251231], origins[20261201], origins[20261212]) == (PACKAGE, OVERLAY, PACKAGE)
+    library = {one.origin for one in load_all(years=(2027,)) if one.row.valid_from > 20270000}
+    assert library == {LIBRARY}
 
 
 def test_a_missing_or_binary_overlay_is_one_clear_line(tmp_path: Path) -> None:

@@ -126,7 +126,8 @@ def chain_thin(state: State, short: int) -> State:
 def spread_limit(state: State, past: int) -> State:
     """A limit of the near spread at its value, less ``past``."""
     spread = view_of(state).near_spread_bps or 0
-    return with_config(state, quote={"near_spread_bps_max": spread - past})
+    # Without an expiry there is no spread; a limit is at least one all the same.
+    return with_config(state, quote={"near_spread_bps_max": max(spread - past, 1)})
 
 
 def regime(state: State, **changes: object) -> State:
@@ -341,6 +342,9 @@ LOSSES: tuple[tuple[str, Change], ...] = (
     ("no rules", lambda s: replace(s, rules=None)),
     ("no calendar", lambda s: rules(s, trading_day=None)),
     ("no session", lambda s: rules(s, fno_nse=None)),
+    ("calendar ended", lambda s: rules(s, trading_day=None, stale=("calendar.covered:*",))),
+    ("hours ended", lambda s: rules(s, fno_nse=None, stale=("session.fno.close:NSE",))),
+    ("lot ended", lambda s: rules(s, stale=("lot:NIFTY",))),
     ("no charges", lambda s: rules(s, charges=(), missing=("charge.sebi:NSE",))),
     ("no rate", lambda s: rules(s, discount_rate_bps=None)),
     ("no freeze", lambda s: freeze(s, None)),

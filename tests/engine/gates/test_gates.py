@@ -7,14 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.cycle import decide_cycle
+from engine.gates import session
 from engine.lookup import lookup_for
 from engine.state import State
 from events.base import Event
 from events.decision import DecisionMade, GateRow, GatesEvaluated, StageVerdict
 from events.gates import BY_GATE, GATES
 from events.reasons import BY_CODE, STAGES
-from tests.engine.build import at_trade
-from tests.engine.gates.cases import MISSES, Miss
+from tests.engine.build import at_trade, view_of
+from tests.engine.gates.cases import MISSES, Miss, rules
 
 NAMES = [one.gate for one in GATES]
 BY_NAME = {one.gate: one for one in MISSES}
@@ -134,3 +135,24 @@ def test_stages_stand_in_declared_order() -> None:
             else:
                 said = (stage.verdict, stage.reason, stage.gate)
                 assert said == (bad.verdict, bad.reason, bad.gate)
+
+
+@pytest.mark.parametrize(
+    ("day", "stale", "reason"),
+    [
+        (None, (), "SESSION_RULE_MISSING"),
+        (None, ("calendar.covered:*",), "RULEBOOK_STALE"),
+        (None, ("session.fno.close:NSE",), "RULEBOOK_STALE"),
+        (None, ("session.fno.close:BSE", "freeze:NIFTY", "lot:NIFTY"), "SESSION_RULE_MISSING"),
+        (True, ("calendar.covered:*",), "SESSION_RULE_MISSING"),
+        (True, ("session.fno.open:NSE",), "RULEBOOK_STALE"),
+    ],
+)
+def test_hours_whose_rows_have_ended_are_stale(
+    day: bool | None, stale: tuple[str, ...], reason: str
+) -> None:
+    """N1 is UNKNOWN either way; the code says whether rows have ended or never were. A day that the
+    calendar names special is known without its year, so its hours are only missing."""
+    state = rules(at_trade().state, trading_day=day, fno_nse=None, stale=stale)
+    verdict = session.judge(view_of(state))
+    assert (verdict.verdict, verdict.reason) == ("UNKNOWN", reason)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.gates.contract import Pick, Plan
 from engine.gates.sizing import freeze_units, judge
 from engine.state import State
 from tests.engine.build import at_trade, view_of, with_config
-from tests.engine.gates.cases import account, freeze, with_order
+from tests.engine.gates.cases import account, freeze, rules, with_order
 
 LOT = 65
 PLAN = Plan(10_000, 9_000, 12_000, 0, 5_000, LOT)
@@ -79,10 +80,26 @@ def test_a_lot_of_nothing_is_no_size() -> None:
 
 
 def test_an_unsure_freeze_is_marked() -> None:
-    """A freeze quantity from an unsure row is used and said to be unsure."""
-    verdict, _ = judge(view_of(at_trade().state), PICK)
-    assert verdict.rows[-1].marks == ("UNSURE_FREEZE",)
-    assert freeze_units(view_of(at_trade().state)) == 1800
+    """A freeze quantity from an unsure row is used and said to be unsure; one from rows that have
+    ended is used and said to be stale, as that of the small market's day is."""
+    state = at_trade().state
+    assert judge(view_of(state), PICK)[0].rows[-1].marks == ("RULEBOOK_STALE",)
+    assert freeze_units(view_of(state)) == 1800
+    assert state.rules is not None
+    unsure = tuple(replace(one, unsure=("freeze",)) for one in state.rules.underlyings)
+    both = judge(view_of(rules(state, underlyings=unsure)), PICK)[0].rows[-1]
+    assert both.marks == ("UNSURE_FREEZE", "RULEBOOK_STALE")
+    fresh = judge(view_of(rules(state, underlyings=unsure, stale=())), PICK)[0].rows[-1]
+    assert fresh.marks == ("UNSURE_FREEZE",)
+
+
+def test_a_lot_whose_row_has_ended_blocks() -> None:
+    """The contract's own lot is known, and the rulebook's is not any more: no size, with its code.
+    Another underlying's ended row changes nothing."""
+    state = _base()
+    verdict, lots = judge(view_of(rules(state, stale=("lot:NIFTY",))), PICK)
+    assert (verdict.reason, verdict.verdict, lots) == ("SIZE_LOT_STALE", "UNKNOWN", 0)
+    assert _sized(rules(state, stale=("lot:SENSEX", "freeze:NIFTY"))) == (None, 10)
 
 
 @given(
