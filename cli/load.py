@@ -69,12 +69,17 @@ def check_types(tree: dict[str, object]) -> None:
             raise ConfigError(f"{spec.key} is {_TYPES[spec.type]}, not {value!r}")
 
 
+def overlay_path(common: Common) -> Path:
+    """Where the desk's own rows of the rulebook stand; may not exist."""
+    return desk_folder(common.home, common.desk) / OVERLAY_NAME
+
+
 def load_rulebook(common: Common) -> Rulebook:
     """The package's rules with the desk's overlay, where it has one."""
     from adapters.rulebook.load import RulebookError, load_rows
     from engine.rulebook import Rulebook
 
-    overlay = desk_folder(common.home, common.desk) / OVERLAY_NAME
+    overlay = overlay_path(common)
     with told_as_user_error(RulebookError):
         return Rulebook(load_rows(overlay if overlay.is_file() else None))
 

@@ -459,7 +459,7 @@ def _stale(rulebook: Rulebook, day: int, underlyings: tuple[str, ...]) -> tuple[
     return tuple(f"{n}:{scope}" for n, scope in asked if rulebook.ended(n, scope, day) is not None)
 
 
-def _strictest(rows: tuple[RuleRow, ...]) -> RuleRow | None:
+def strictest(rows: tuple[RuleRow, ...]) -> RuleRow | None:
     """The row of the smallest value; of equal ones a sure row before an unsure one."""
     return min(rows, key=lambda row: (int(row.value), row.unsure, row.valid_from), default=None)
 
@@ -470,7 +470,7 @@ def _resolve_underlying(
     names = ("lot", "freeze", "tick", "strike_step")
     lot_row, freeze_row, *others = (rulebook.lookup(name, underlying, day) for name in names)
     if freeze_row is None:
-        freeze_row = _strictest(rulebook.recent("freeze", underlying, day))
+        freeze_row = strictest(rulebook.recent("freeze", underlying, day))
     rows = (lot_row, freeze_row, *others)
     missing.extend(f"{n}:{underlying}" for n, row in zip(names, rows, strict=True) if row is None)
     venue = rulebook.lookup("index.exchange", underlying, day)
