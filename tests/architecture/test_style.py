@@ -22,6 +22,7 @@ LONG_FUNCTIONS: dict[str, int] = {}
 """Functions longer than the limit, ``path:name`` to lines. They may only shrink; add none."""
 
 BOUNDARIES = {
+    "adapters/kite/ticker.py": "Ticker._run",  # the thread: an error is a fact and ends the feed
     "cli/main.py": "run",  # the process: an error becomes one line
     "journal/writer.py": "JournalWriter._run",  # the thread: an error reaches every caller
 }

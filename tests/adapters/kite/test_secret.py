@@ -130,6 +130,7 @@ def test_what_may_be_one_passes(text: str) -> None:
 CALLERS = {
     ("adapters/kite/credentials.py", "new_credentials"),  # is it one at all
     ("adapters/kite/credentials.py", "write_token"),  # into the file of 0600
+    ("adapters/kite/ticker.py", "Ticker._handshake"),  # into one address, never kept
 }
 """Who may reveal a secret: where it leaves the process, and where one comes in."""
 
