@@ -100,6 +100,20 @@ class Position(msgspec.Struct, gc=False):
         }
 
 
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """What an order asks of the account: open units at a limit price in paise."""
+
+    listed: Listed
+    product: str
+    side: str
+    units: int
+    price_paise: int
+
+    @property
+    def key(self) -> Key:
+        return (self.listed.row.exchange, self.listed.row.tradingsymbol, self.product)
+
+
 class Blocked(msgspec.Struct, frozen=True, gc=False):
     """What is blocked, paise: premium of working buys, SPAN and exposure of shorts and futures."""
 
@@ -152,35 +166,34 @@ class Account:
             moved += one.sell_paise - one.buy_paise if one.listed.option else one.realised()
         return self._spec.cash_paise + moved - self._charges_paise
 
-    def available(self, working: list[Order]) -> int:
-        """Free money, paise."""
-        return self.cash_paise - self.blocked(working).total
+    def available(self, claims: list[Claim]) -> int:
+        """Free money beside the claims of working orders, paise."""
+        return self.cash_paise - self.blocked(claims).total
 
-    def blocked(self, working: list[Order]) -> Blocked:
-        """What positions and working orders block together."""
-        keys = dict.fromkeys(self._positions)
-        for order in working:
-            keys[key_of(order)] = None
+    def blocked(self, claims: list[Claim], *, positions: bool = True) -> Blocked:
+        """What claims block, and what ``positions`` block, together."""
+        held = self._positions if positions else {}
+        by_key: dict[Key, list[Claim]] = {key: [] for key in held}
+        for claim in claims:
+            by_key.setdefault(claim.key, []).append(claim)
         premium = span = exposure = 0
-        for key in keys:
-            orders = [order for order in working if key_of(order) == key]
-            one = self._blocked_by(self._positions.get(key), orders)
+        for key, mine in by_key.items():
+            one = self._blocked_by(held.get(key), mine)
             premium, span = premium + one.premium, span + one.span
             exposure += one.exposure
         return Blocked(premium, span, exposure)
 
-    def _blocked_by(self, position: Position | None, orders: list[Order]) -> Blocked:
+    def _blocked_by(self, position: Position | None, claims: list[Claim]) -> Blocked:
         """One key: a working buy of an option blocks its premium; sells beyond the long, shorts
         and futures block SPAN and exposure."""
-        listed = orders[0].listed if position is None else position.listed
+        listed = claims[0].listed if position is None else position.listed
         held = 0 if position is None else position.units
-        buys = [order for order in orders if order.side == "BUY"]
-        bought = sum(order.remaining for order in buys)
-        sold = sum(order.remaining for order in orders if order.side == "SELL")
+        bought = sum(claim.units for claim in claims if claim.side == "BUY")
+        sold = sum(claim.units for claim in claims if claim.side == "SELL")
         if not listed.option:
             span, exposure = self.short_margin(listed, max(abs(held + bought), abs(held - sold)))
             return Blocked(0, span, exposure)
-        premium = sum(order.remaining * order.price_paise for order in buys)
+        premium = sum(claim.units * claim.price_paise for claim in claims if claim.side == "BUY")
         span, exposure = self.short_margin(listed, max(0, sold - held))
         return Blocked(premium, span, exposure)
 
@@ -213,9 +226,9 @@ class Account:
         ]
         return {"net": rows, "day": [dict(row) for row in rows]}
 
-    def margins_data(self, working: list[Order]) -> Data:
+    def margins_data(self, claims: list[Claim]) -> Data:
         """The equity segment, which derivatives use too."""
-        blocked = self.blocked(working)
+        blocked = self.blocked(claims)
         net = self.cash_paise - blocked.total
         opening = self._spec.cash_paise
         realised = unrealised = premium = 0
@@ -245,10 +258,9 @@ def empty_margins() -> Data:
     return _margins(False, 0, 0, {})
 
 
-def key_of(order: Order) -> Key:
-    """Whose position an order belongs to."""
-    row = order.listed.row
-    return (row.exchange, row.tradingsymbol, order.product)
+def claim_of(order: Order) -> Claim:
+    """What a working order asks of the account."""
+    return Claim(order.listed, order.product, order.side, order.remaining, order.price_paise)
 
 
 def _margins(enabled: bool, net: int, opening: int, utilised: dict[str, int]) -> Data:

@@ -1,7 +1,8 @@
 """Candles of one instrument, made from the frames seen, a minute at a time.
 
 Lives here: ``Candles`` and the intervals of the historical route. May import: engine.rulebook.
-Always holds: a candle is stamped with its start; its volume is what the day's volume grew by.
+Always holds: a candle is stamped with its start; its volume is what the
+day's volume was seen to grow by.
 Start reading at ``Candles.of``.
 """
 
@@ -27,6 +28,20 @@ INTERVALS: Final = MappingProxyType(
 )
 """Name to minutes. Intraday candles are counted from 09:15 IST."""
 
+DAYS_MAX: Final = MappingProxyType(
+    {
+        "minute": 60,
+        "3minute": 100,
+        "5minute": 100,
+        "10minute": 100,
+        "15minute": 200,
+        "30minute": 200,
+        "60minute": 400,
+        "day": 2_000,
+    }
+)
+"""How many days one request may span."""
+
 _OPEN_MINUTE: Final = 9 * 60 + 15
 
 START, OPEN, HIGH, LOW, CLOSE, BEFORE, VOLUME, OI = range(8)
@@ -50,7 +65,7 @@ class Candles:
             cell[LOW] = min(cell[LOW], price)
             cell[CLOSE], cell[VOLUME], cell[OI] = price, volume, oi
             return
-        before = 0 if cell is None else cell[VOLUME]
+        before = volume if cell is None else cell[VOLUME]
         self.minutes.append([start, price, price, price, price, before, volume, oi])
 
     def of(self, interval: str, from_ns: int, to_ns: int, oi: bool) -> list[list[str | float]]:

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from adapters.exchange_sim import errors
-from adapters.exchange_sim.account import Account
+from adapters.exchange_sim.account import Account, Claim, claim_of
 from adapters.exchange_sim.changes import Change, loses_place
 from adapters.exchange_sim.charges import Charges
 from adapters.exchange_sim.checks import Request, outside_protection_range
@@ -150,7 +150,7 @@ class Desk:
         )
         late_funds = self._faults.margin_async and not origin.forced
         if not late_funds and not origin.forced:
-            self.check_funds([], order)
+            self.check_funds(claim_of(order))
         self.orders[order.order_id] = order
         self._by_token.setdefault(request.listed.row.token, []).append(order)
         self._step(now_ns, order, RECEIVED)
@@ -164,10 +164,14 @@ class Desk:
             self.at(now_ns + lag_ns, lambda ns: self._register(ns, order, origin))
         return order
 
-    def check_funds(self, instead: list[Order], order: Order) -> None:
-        """Whether the account can carry one more order, ``instead`` of others. Raises
+    def claims(self, but: Order | None = None) -> list[Claim]:
+        """What the working orders, ``but`` for one, ask of the account."""
+        return [claim_of(order) for order in self.working() if order is not but]
+
+    def check_funds(self, claim: Claim, instead: Order | None = None) -> None:
+        """Whether the account can carry one more claim, ``instead`` of a working order. Raises
         ``KiteError``."""
-        need, have = self._funds(instead, order)
+        need, have = self._funds(claim, instead)
         if need > max(0, have):
             raise errors.margin_error(errors.funds_text(need, have))
 
@@ -215,7 +219,7 @@ class Desk:
         if order.terminal or self._held_up(ns, lambda at: self._register(at, order, origin)):
             return
         if order.status == VALIDATION:
-            need, have = self._funds([order], order)
+            need, have = self._funds(claim_of(order), order)
             if need > max(0, have):
                 message, raw = errors.funds_texts(need, have, self._user_id)
                 return self._reject(ns, order, message, raw)
@@ -405,11 +409,11 @@ class Desk:
         reference = self._market.of(order.listed).reference_price(ns)
         return outside_protection_range(order.side, order.price_paise, reference)
 
-    def _funds(self, instead: list[Order], order: Order) -> tuple[int, int]:
-        """(what an order blocks beyond what ``instead`` blocked, what is free without it)."""
-        others = [one for one in self.working() if one not in instead]
+    def _funds(self, claim: Claim, instead: Order | None) -> tuple[int, int]:
+        """(what a claim blocks beyond the others, what is free without it)."""
+        others = self.claims(instead)
         have = self._account.available(others)
-        return have - self._account.available([*others, order]), have
+        return have - self._account.available([*others, claim]), have
 
     def _reject(self, ns: int, order: Order, message: str, raw: str) -> None:
         order.message, order.message_raw = message, raw

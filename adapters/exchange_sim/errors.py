@@ -61,11 +61,6 @@ def too_many() -> KiteError:
     return KiteError(429, "NetworkException", TOO_MANY)
 
 
-def not_served(what: str) -> KiteError:
-    """Something the broker has and this exchange does not."""
-    return KiteError(501, "GeneralException", f"the simulated exchange does not serve {what}")
-
-
 # --- as the broker spells them -------------------------------------------------------------------
 
 TOKEN_WRONG: Final = "Incorrect `api_key` or `access_token`."
@@ -158,7 +153,11 @@ CHANGE_TOO_LATE: Final = "The modification came after the quantity had been fill
 QUANTITY_BELOW_FILLED: Final = "Quantity cannot be less than the filled quantity of {filled}."
 ICEBERG_LEGS: Final = "`iceberg_legs` must be from 2 to 50, each leg a multiple of the lot size."
 POSITION_SHORT: Final = "Insufficient quantity in the position: {have} to convert."
+FROM_AFTER_TO: Final = "from date cannot be after to date"
+TOO_MANY_DAYS: Final = "interval exceeds max limit: {days} days"
 NO_SUCH_GTT: Final = "Trigger not found"
 GTT_LIMIT_ONLY: Final = "GTT orders must be LIMIT orders."
-GTT_NEAR: Final = "Trigger price cannot be equal to the last price."
+GTT_VALUES: Final = "Trigger values must be {count} for this type, in ascending order."
+GTT_MET: Final = "Trigger already met: the last price is {last}."
+GTT_DONE: Final = "Trigger is {status} and cannot be changed."
 CLOSED_BY_EXCHANGE: Final = "Order cancelled by the exchange at the end of the day."

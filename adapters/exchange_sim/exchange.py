@@ -7,13 +7,14 @@ due before it; equal calls give equal answers. Start reading at ``Exchange.place
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from adapters.exchange_sim import errors
-from adapters.exchange_sim.account import Account, empty_margins
+from adapters.exchange_sim.account import Account, Claim, empty_margins
 from adapters.exchange_sim.changes import read_change
 from adapters.exchange_sim.charges import Charges
 from adapters.exchange_sim.checks import (
@@ -30,7 +31,9 @@ from adapters.exchange_sim.checks import (
     read_request,
 )
 from adapters.exchange_sim.desk import Desk, Origin
-from adapters.exchange_sim.errors import KiteError, input_error, not_served, order_error
+from adapters.exchange_sim.errors import KiteError, input_error, order_error
+from adapters.exchange_sim.estimates import Estimates
+from adapters.exchange_sim.gtt import Gtts
 from adapters.exchange_sim.hours import MIS, Hours
 from adapters.exchange_sim.limits import ORDER, Limits
 from adapters.exchange_sim.listing import Listed, Listings
@@ -82,6 +85,8 @@ class Exchange:
             self._charges,
             self._updates,
         )
+        self._estimates = Estimates(self._listings, self._market, self._account, self._charges)
+        self._gtts = Gtts(self._listings, self._market, self._place_triggered)
         for exchange, window in self._hours.windows.items():
             self._desk.at(window.close_ns, partial(self._day_end, exchange))
         if self._hours.square_off_ns is not None:
@@ -103,6 +108,7 @@ class Exchange:
             listed = self._listings.by_token[token]
             if self._hours.is_open(now_ns, listed.row.exchange):
                 self._desk.see(now_ns, token, traded)
+                self._gtts.see(now_ns, token)
 
     def next_due_ns(self) -> int | None:
         """When ``advance`` or ``take_updates`` has something to do next; None for never."""
@@ -168,10 +174,9 @@ class Exchange:
             raise KiteError(400, "NetworkException", errors.TOO_MANY_CHANGES)
         limits = self._market.limits(order.listed)
         change = read_change(order, form, self._market.of(order.listed), limits)
-        probe = msgspec.structs.replace(
-            order, quantity=change.quantity, price_paise=change.price_paise
-        )
-        self._desk.check_funds([order], probe)
+        left = change.quantity - order.filled
+        claim = Claim(order.listed, order.product, order.side, left, change.price_paise)
+        self._desk.check_funds(claim, order)
         self._desk.modify(now_ns, order, change)
         return {"order_id": order_id}
 
@@ -253,7 +258,7 @@ class Exchange:
         """Funds of both segments, or of ``equity`` or ``commodity``."""
         self.advance(now_ns)
         both = {
-            "equity": self._account.margins_data(self._desk.working()),
+            "equity": self._account.margins_data(self._desk.claims()),
             "commodity": empty_margins(),
         }
         if segment is None:
@@ -270,17 +275,21 @@ class Exchange:
         """The truth: (exchange, tradingsymbol, product, net units) of every position of the day."""
         return self._account.ledger()
 
-    def order_margins(self, now_ns: int, items: list[Form]) -> list[Data]:
-        """What each order would block."""
-        raise not_served("order margins yet")
+    def order_margins(self, now_ns: int, items: Sequence[Form]) -> list[Data]:
+        """What each order would block, beside positions and working orders, and cost."""
+        self.advance(now_ns)
+        return self._estimates.order_margins(items, self._desk.claims())
 
-    def basket_margins(self, now_ns: int, items: list[Form], consider_positions: bool) -> Data:
-        """What orders would block together."""
-        raise not_served("basket margins yet")
+    def basket_margins(self, now_ns: int, items: Sequence[Form], consider_positions: bool) -> Data:
+        """What orders would block one by one (``initial``) and together (``final``)."""
+        self.advance(now_ns)
+        claims = self._desk.claims() if consider_positions else []
+        return self._estimates.basket_margins(items, claims, consider_positions)
 
-    def charges(self, now_ns: int, items: list[Form]) -> list[Data]:
-        """What orders would cost."""
-        raise not_served("charges yet")
+    def charges(self, now_ns: int, items: Sequence[Form]) -> list[Data]:
+        """What orders with an ``average_price`` cost."""
+        self.advance(now_ns)
+        return self._estimates.charges(items)
 
     # --- the market ------------------------------------------------------------------------------
 
@@ -303,30 +312,35 @@ class Exchange:
     def historical(
         self, now_ns: int, token: int, interval: str, from_: str, to: str, oi: bool
     ) -> Data:
-        """Candles of the frames seen; ``from_`` and ``to`` as the route has them."""
-        raise not_served("historical candles yet")
+        """Candles of the frames seen; ``from_`` and ``to`` as the route has them (IST)."""
+        return self._quotes.historical(now_ns, token, interval, {"from": from_, "to": to}, oi)
 
     # --- GTT -------------------------------------------------------------------------------------
 
     def gtt_place(self, now_ns: int, form: Form) -> Data:
-        """Place a trigger."""
-        raise not_served("GTT yet")
+        """Place a trigger (form: type, condition and orders as JSON texts)."""
+        self.advance(now_ns)
+        return self._gtts.place(now_ns, form)
 
     def gtt_modify(self, now_ns: int, trigger_id: str, form: Form) -> Data:
-        """Change a trigger."""
-        raise not_served("GTT yet")
+        """Change an active trigger."""
+        self.advance(now_ns)
+        return self._gtts.modify(now_ns, trigger_id, form)
 
     def gtt_get(self, now_ns: int, trigger_id: str) -> Data:
         """One trigger."""
-        raise not_served("GTT yet")
+        self.advance(now_ns)
+        return self._gtts.get(trigger_id).data(self.spec.user_id)
 
     def gtt_list(self, now_ns: int) -> list[Data]:
-        """All triggers."""
-        raise not_served("GTT yet")
+        """All triggers, oldest first, finished ones too."""
+        self.advance(now_ns)
+        return [trigger.data(self.spec.user_id) for trigger in self._gtts.all()]
 
     def gtt_delete(self, now_ns: int, trigger_id: str) -> Data:
-        """Delete a trigger."""
-        raise not_served("GTT yet")
+        """Delete an active trigger."""
+        self.advance(now_ns)
+        return self._gtts.delete(now_ns, trigger_id)
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -350,6 +364,11 @@ class Exchange:
             }
             request = msgspec.structs.replace(request, quantity=leg)
         return self._desk.place(now_ns, request, origin, meta)
+
+    def _place_triggered(self, now_ns: int, form: Form) -> str:
+        """The order of a trigger that has fired."""
+        origin = Origin(self.spec.user_id, own_app=True)
+        return self._place(now_ns, "regular", form, origin).order_id
 
     def _place_slices(self, now_ns: int, variety: str, form: Form, origin: Origin) -> Any:
         """Cut an order at the freeze quantity; each slice is refused or taken on its own."""

@@ -9,12 +9,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.exchange_sim.errors import TOO_MANY_TOKENS, input_error
+from adapters.exchange_sim.candles import DAYS_MAX, INTERVALS
+from adapters.exchange_sim.errors import (
+    FIELD_INVALID,
+    FROM_AFTER_TO,
+    TOO_MANY_DAYS,
+    TOO_MANY_TOKENS,
+    input_error,
+)
 from adapters.exchange_sim.listing import Listed, Listings
 from adapters.exchange_sim.market import Market
 from adapters.exchange_sim.ticker import Level, Ticker
-from adapters.exchange_sim.words import Data, rupees, stamp
-from engine.rulebook import NS_PER_S
+from adapters.exchange_sim.words import Data, Form, read_stamp, rupees, stamp
+from engine.rulebook import IST_OFFSET_NS, NS_PER_DAY, NS_PER_S
 from events.wire.kite import DEPTH_LEVELS, FullTick, IndexTick
 
 QUOTES_MAX: Final = 500
@@ -49,6 +56,23 @@ class Quotes:
             key: {"instrument_token": one.row.token, "last_price": rupees(self._market.last(one))}
             for key, one in self._known(keys, PRICES_MAX)
         }
+
+    def historical(self, now_ns: int, token: int, interval: str, span: Form, oi: bool) -> Data:
+        """Candles that start between ``from`` and ``to`` (both included). Raises ``KiteError``."""
+        ticker = self._market.tickers.get(token)
+        if ticker is None:
+            raise input_error(FIELD_INVALID.format(field="instrument_token"))
+        if interval not in INTERVALS:
+            raise input_error(FIELD_INVALID.format(field="interval"))
+        from_ns, to_ns = read_stamp(span, "from"), read_stamp(span, "to")
+        if from_ns > to_ns:
+            raise input_error(FROM_AFTER_TO)
+        most = DAYS_MAX[interval]
+        if to_ns - from_ns > most * NS_PER_DAY:
+            raise input_error(TOO_MANY_DAYS.format(days=most))
+        if interval == "day":
+            from_ns = (from_ns + IST_OFFSET_NS) // NS_PER_DAY * NS_PER_DAY - IST_OFFSET_NS
+        return {"candles": ticker.candles.of(interval, from_ns, min(to_ns, now_ns), oi)}
 
     def _known(self, keys: tuple[str, ...], most: int) -> list[tuple[str, Listed]]:
         if len(keys) > most:

@@ -6,18 +6,21 @@ paise, units and ns UTC; floats and text appear only in what goes out. Start rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from adapters.exchange_sim.errors import FIELD_INVALID, FIELD_MISSING, input_error
-from engine.rulebook import IST_OFFSET_NS, NS_PER_DAY, day_from_days, hhmmss_of, iso_day
+from engine.rulebook import IST_OFFSET_NS, NS_PER_DAY, day_from_days, hhmmss_of, iso_day, ist_ns
 
 Form = Mapping[str, Any]
 """A form or a JSON object as it came in; values are text or JSON's own."""
 
 Data = dict[str, Any]
 """An object of an answer's ``data``."""
+
+STAMP: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d:\d\d:\d\d))?")
 
 PRICE_MAX_PAISE: Final = 0x7FFF_FFFF
 """No price is more: on the wire it is a signed 32-bit number of paise."""
@@ -49,6 +52,19 @@ def stamp(ns: int) -> str:
 def maybe_stamp(ns: int | None) -> str | None:
     """The stamp of a time that may not have come."""
     return None if ns is None else stamp(ns)
+
+
+def read_stamp(form: Form, field: str) -> int:
+    """The time (ns UTC) of ``yyyy-mm-dd HH:MM:SS``, or of a day alone, in IST. Raises
+    ``KiteError``."""
+    found = STAMP.fullmatch(text(form, field))
+    if found is None:
+        raise input_error(FIELD_INVALID.format(field=field))
+    year, month, day, hhmmss = found.groups()
+    try:
+        return ist_ns(int(year + month + day), hhmmss or "00:00:00")
+    except ValueError as error:
+        raise input_error(FIELD_INVALID.format(field=field)) from error
 
 
 def text(form: Form, field: str) -> str:

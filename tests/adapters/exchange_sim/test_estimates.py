@@ -1,0 +1,88 @@
+"""The calculators: margins of orders alone and together, and the charges of trades."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapters.exchange_sim.errors import KiteError
+from tests.adapters.exchange_sim.bench_market import CALL, PUT, Bench
+
+CHARGES = {
+    *("transaction_tax", "transaction_tax_type", "exchange_turnover_charge"),
+    *("sebi_turnover_charge", "brokerage", "stamp_duty", "gst", "total"),
+}
+
+
+def item(**fields: Any) -> dict[str, Any]:
+    """An order of the calculators: a buy of one lot of the call at 100."""
+    return {
+        "exchange": "NFO",
+        "tradingsymbol": CALL.tradingsymbol,
+        "transaction_type": "BUY",
+        "variety": "regular",
+        "product": "NRML",
+        "order_type": "LIMIT",
+        "quantity": 65,
+        "price": 100,
+        "trigger_price": 0,
+        **fields,
+    }
+
+
+def test_a_buyer_pays_the_premium_and_nothing_else() -> None:
+    """No SPAN, no exposure: option_premium is the total."""
+    bench = Bench()
+    (margin,) = bench.exchange.order_margins(bench.now, [item()])
+    assert (margin["option_premium"], margin["total"], margin["span"]) == (6_500, 6_500, 0)
+    assert (margin["type"], margin["leverage"], set(margin["charges"])) == ("equity", 1, CHARGES)
+
+
+def test_a_seller_needs_span_and_exposure_beyond_what_is_held() -> None:
+    """A short lot blocks 10 % and 2 % of the index's value; the lot that is held needs nothing."""
+    bench = Bench()
+    sell = item(transaction_type="SELL")
+    (naked,) = bench.exchange.order_margins(bench.now, [sell])
+    assert (naked["span"], naked["exposure"]) == (147_030.0, 29_406.0)
+    bench.place(price=101)
+    (covered,) = bench.exchange.order_margins(bench.now, [sell])
+    assert covered["total"] == 0
+
+
+def test_a_basket_blocks_no_more_than_its_orders_one_by_one() -> None:
+    """A buy and a sell of one contract: initial has both, final has the sell's cover."""
+    bench = Bench()
+    items = [item(transaction_type="SELL"), item(tradingsymbol=PUT.tradingsymbol)]
+    basket = bench.exchange.basket_margins(bench.now, items, consider_positions=True)
+    assert set(basket) == {"initial", "final", "orders", "charges"}
+    assert basket["initial"]["total"] == basket["final"]["total"] == 147_030 + 29_406 + 6_500
+    bench.place(price=101)
+    covered = bench.exchange.basket_margins(bench.now, items, consider_positions=True)
+    assert covered["final"]["total"] == 6_500
+    bare = bench.exchange.basket_margins(bench.now, items, consider_positions=False)
+    assert bare["final"]["total"] == 147_030 + 29_406 + 6_500
+
+
+WORKED = [("BUY", 100, 26.53), ("SELL", 110, 37.33)]
+"""Worked by hand from the rates of 2026-27: 20 + fees + GST, and stamp duty or STT."""
+
+
+@pytest.mark.parametrize(("side", "price", "total"), WORKED)
+def test_charges_are_those_worked_by_hand(side: str, price: int, total: float) -> None:
+    """One lot bought at 100 costs 26.53, sold at 110 37.33, and the account pays the same."""
+    bench = Bench()
+    order = item(transaction_type=side, average_price=price, order_id="1")
+    (note,) = bench.exchange.charges(bench.now, [order])
+    assert note["charges"]["total"] == pytest.approx(total, abs=0.02)
+    parts = [v for k, v in note["charges"].items() if k not in ("total", "gst")]
+    numbers = [part for part in parts if isinstance(part, int | float)]
+    whole = sum(numbers) + note["charges"]["gst"]["total"]
+    assert whole == pytest.approx(note["charges"]["total"])
+
+
+def test_charges_need_a_price() -> None:
+    """Without average_price there is nothing to charge."""
+    bench = Bench()
+    with pytest.raises(KiteError, match="average_price"):
+        bench.exchange.charges(bench.now, [item()])
