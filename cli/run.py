@@ -155,7 +155,8 @@ def run_day(
 ) -> RunReport:
     """Run one day into the desk's sessions; the journal is final at return, not yet sealed."""
     from engine.ports import MarketError
-    from engine.runner import EngineFault, run_market
+    from engine.resume import EngineFault
+    from engine.runner import run_market
     from journal.errors import JournalError
 
     parent = writable_sessions(common)
@@ -183,7 +184,8 @@ def resume_day(
     from cli.recorded import first_fact
     from engine.opening import BACKTEST
     from engine.ports import MarketError
-    from engine.runner import EngineFault, resume_market
+    from engine.resume import EngineFault
+    from engine.runner import resume_market
     from journal.errors import JournalClosed, JournalError
 
     if folder.resolve().parent != sessions_folder(common.home, common.desk).resolve():

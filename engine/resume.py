@@ -1,10 +1,10 @@
 """Going on with a session whose engine died: what is rebuilt, re-derived, and left to take.
 
 Lives here: the core brought to the end of a journal by its entries, the rest of a cut group, what
-of the running engine must equal the recorded one, the facts that a market has left. May import:
-events, engine. Always holds: pure; recorded entries are applied as they stand, so no recorded
-decision is taken twice; a group is only finished by the code that began it, and only onto bytes
-that it would have written itself.
+of the running engine must equal the recorded one, what becomes of a fault, the facts that a market
+has left. May import: events, engine. Always holds: pure; recorded entries are applied as they
+stand, so no recorded decision is taken twice; a group is only finished by the code that began it,
+and only onto bytes that it would have written itself.
 Start reading at ``Rebuilt``.
 """
 
@@ -12,18 +12,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
 
 from engine.apply import Entry
-from engine.core import Core, Derived
+from engine.config import ConfigError
+from engine.core import Core, CoreFault, Derived
 from engine.ports import Market
 from engine.schedule import Dated, facts_of
 from engine.state import State
 from events.base import Event
-from events.envelope import decode_envelope
+from events.envelope import EnvelopeError, decode_envelope
 from events.feed import FeedFrame, TimerTick
+from events.registry import PayloadError, UnknownKindError, VersionTooNewError
 from events.session import CarriedOver, SessionClosed, SessionOpened, TailCut
 from events.upcast import current_event
 
@@ -47,6 +50,23 @@ DAY: Final = "day"
 
 class ResumeError(ValueError):
     """A session that cannot go on from here; one line that says where, and what to do."""
+
+
+class EngineFault(RuntimeError):  # noqa: N818 - named for the condition
+    """The session stopped: the message names the fact and what failed."""
+
+
+@contextmanager
+def told_as_fault(session: str) -> Iterator[None]:
+    """A session that cannot be taken up again, as ``EngineFault`` with its name."""
+    try:
+        yield
+    except CoreFault as error:
+        raise EngineFault(f"{session}: {error}; {POISONED}") from error
+    except (
+        ResumeError, ConfigError, EnvelopeError, UnknownKindError, VersionTooNewError, PayloadError
+    ) as error:  # fmt: skip
+        raise EngineFault(f"{session}: {error}") from error
 
 
 class Running(msgspec.Struct, frozen=True):

@@ -13,8 +13,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +22,7 @@ import msgspec
 from engine import config as settings
 from engine.carry import carried_on, carry_over, halted_but_for_exits
 from engine.checkpoint import StateError, checked_bytes, restored_state, state_hash
-from engine.config import Config, ConfigError
+from engine.config import Config
 from engine.core import Core, CoreFault, Derived, fact_bytes
 from engine.decide import CRASHED
 from engine.opening import (
@@ -36,8 +35,8 @@ from engine.opening import (
 from engine.ports import Market
 from engine.resume import (
     OTHER_CODE,
-    POISONED,
     TORN,
+    EngineFault,
     Rebuilt,
     ResumeError,
     Running,
@@ -46,13 +45,13 @@ from engine.resume import (
     check_market,
     facts_left,
     opening_left,
+    told_as_fault,
 )
 from engine.rulebook import iso_day
-from engine.schedule import Dated
+from engine.schedule import drive
 from engine.state import State
 from events.base import Event
 from events.envelope import EnvelopeError, decode_envelope, payload_digest
-from events.feed import FeedStatus
 from events.registry import (
     BY_KIND,
     BY_STRUCT,
@@ -94,13 +93,8 @@ from journal.writer import DEFAULT_OPTIONS, JournalWriter, OnHashed
 
 DURABLE_DEADLINE_S: Final = 30.0
 UID_CHARS: Final = 12
-END_OF_DAY: Final = "END_OF_DAY"
 RUNNER: Final = "engine/runner.py"
 """What the code digest leaves out: nothing in here decides what is derived."""
-
-
-class EngineFault(RuntimeError):  # noqa: N818 - named for the condition
-    """The session stopped: the message names the fact and what failed."""
 
 
 class RunReport(msgspec.Struct, frozen=True):
@@ -137,18 +131,36 @@ class Runner:
         self._digest = begun.digest
         self._minutes = EachMinute(checked_bytes, checkpointer, self.core.now)
         self._urgent = frozenset(spec.kind for spec in BY_KIND.values() if spec.urgent)
+        self._urgent_seq = 0
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) over the derivation envelopes so far, in order."""
         return self._digest.hexdigest()
 
+    @property
+    def now(self) -> int:
+        """Session time of the last fact, ns UTC."""
+        return self.core.now
+
+    @property
+    def exposed(self) -> int:
+        """Positions that are open and orders that work."""
+        state = self.core.state
+        return len(state.positions) + len(state.orders)
+
     def fact(self, ts: int, event: Event) -> None:
         """Apply one fact, journal its group, wait for durability where the group is urgent."""
         self.group(ts, event)
 
     def group(self, ts: int, event: Event) -> list[Derived]:
-        """As ``fact``; gives the derivations.
+        """As ``fact``; gives the derivations."""
+        derived = self.append(ts, event)
+        self.settle()
+        return derived
+
+    def append(self, ts: int, event: Event) -> list[Derived]:
+        """Apply one fact and journal its group without waiting; gives the derivations.
 
         A fact on which the core fails is journaled alone before ``CoreFault`` passes, as a group
         whose rest is not known: it came, and what it leads to is still to be derived.
@@ -170,11 +182,17 @@ class Runner:
         last = self._writer.append(group, self._checkpoint())
         self.facts += 1
         self.derivations += len(group) - 1
-        if urgent and not self._writer.wait_durable(last, DURABLE_DEADLINE_S):
-            raise EngineFault(
-                f"group {seq} was not durable within {DURABLE_DEADLINE_S:.0f} s: check the disk"
-            )
+        if urgent:
+            self._urgent_seq = last
         return derived
+
+    def settle(self) -> None:
+        """Wait until every urgent group so far is on the disk. Raises ``EngineFault``."""
+        last, self._urgent_seq = self._urgent_seq, 0
+        if last and not self._writer.wait_durable(last, DURABLE_DEADLINE_S):
+            raise EngineFault(
+                f"entry {last} was not durable within {DURABLE_DEADLINE_S:.0f} s: check the disk"
+            )
 
     def checkpoints(self) -> Counts:
         """What became of the checkpoints of a run that has ended. Raises ``EngineFault`` for a
@@ -282,25 +300,9 @@ def run_market(
             runner.fact(opened.anchor_ns, event)
         if on_open is not None:
             on_open(folder)
-        drive(runner, market, facts_left(market, runner.core.state, None), on_progress)
+        drive(runner, facts_left(market, runner.core.state, None), market.close_ns, on_progress)
         head_seq, head_hash = writer.close()
     return report_of(runner, folder, head_seq, head_hash)
-
-
-def drive(
-    runner: Runner,
-    market: Market,
-    facts: Iterator[Dated],
-    on_progress: Callable[[int], None] | None,
-) -> None:
-    """Feed a market's facts and close the session at its end."""
-    for ts, event in facts:
-        runner.fact(ts, event)
-        if on_progress is not None and runner.facts % 256 == 0:
-            on_progress(ts)
-    end = max(runner.core.state.now, market.close_ns)
-    runner.fact(end, FeedStatus(0, "ENDED", False, 0))
-    runner.fact(end, SessionClosed(END_OF_DAY))
 
 
 def report_of(runner: Runner, folder: Path, head_seq: int, head_hash: bytes) -> RunReport:
@@ -415,19 +417,6 @@ def _rebuilt(folder: Path, session_uid: str, last_seq: int, files: Files) -> Reb
     return rebuilt
 
 
-@contextmanager
-def told_as_fault(folder: Path) -> Iterator[None]:
-    """A session that cannot be taken up again, as ``EngineFault`` with its folder's name."""
-    try:
-        yield
-    except CoreFault as error:
-        raise EngineFault(f"{folder.name}: {error}; {POISONED}") from error
-    except (
-        ResumeError, ConfigError, EnvelopeError, UnknownKindError, VersionTooNewError, PayloadError
-    ) as error:  # fmt: skip
-        raise EngineFault(f"{folder.name}: {error}") from error
-
-
 def resume_market(
     folder: Path,
     market: Market,
@@ -449,7 +438,7 @@ def resume_market(
     another market or has a successor, and the journal's errors.
     """
     ours = Running(own_code_digest(), schema_digest(), rulebook_digest(rows), market.day)
-    with sealing(options) as sealed, told_as_fault(folder):
+    with sealing(options) as sealed, told_as_fault(folder.name):
         # What can be refused is refused before a torn tail is cut.
         _check_opening(folder, market, files)
         try:
@@ -547,7 +536,7 @@ def _to_the_end(
         runner.fact(runner.core.state.now, event)
     if on_open is not None:
         on_open(found.folder)
-    drive(runner, market, left, on_progress)
+    drive(runner, left, market.close_ns, on_progress)
 
 
 # --- what a new session begins from --------------------------------------------------------------
@@ -649,7 +638,7 @@ def _ended(desk: Desk, folder: Path, ours: Running, account: str, *, goes_on: bo
 
 def _opening(desk: Desk, folder: Path) -> tuple[SessionOpened | None, bool]:
     """What can be read of how a session was opened, and whether it held its account."""
-    with told_as_fault(folder):
+    with told_as_fault(folder.name):
         entries = itertools.islice(Salvage(folder, files=desk.files), 2)
         events = [current_event(decode_envelope(entry.data)) for entry in entries]
     opened = events[0] if events else None
@@ -668,7 +657,7 @@ def _read(desk: Desk, folder: Path) -> tuple[State, bytes]:
 
 def _state_of(salvage: Salvage) -> State:
     rebuilt = Rebuilt()
-    with told_as_fault(salvage.folder):
+    with told_as_fault(salvage.folder.name):
         for entry in salvage:
             rebuilt.take(entry.data)
     return rebuilt.core.state
@@ -677,7 +666,7 @@ def _state_of(salvage: Salvage) -> State:
 def close_crashed(desk: Desk, folder: Path, ours: Running) -> tuple[State, bytes]:
     """End a session whose engine died, as it was left; gives its last state and head hash. Raises
     ``EngineFault`` where it cannot be taken up, and the journal's errors."""
-    with sealing(desk.options) as sealed, told_as_fault(folder):
+    with sealing(desk.options) as sealed, told_as_fault(folder.name):
         writer, tail = JournalWriter.resume(folder, options=sealed, files=desk.files)
         with writer:
             found = Reopened(writer, tail, ours, desk.files)

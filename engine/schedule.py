@@ -1,25 +1,29 @@
 """The cycle rule: when decision cycles fall between the frames of a market.
 
-Lives here: frames and timer ticks merged into one order of facts. May import: events, engine.ports.
-Always holds: pure; a frame at the time of a tick comes before it; a tick is due by the rule and
-never by what was seen, so the same frames give the same ticks.
-Start reading at ``facts_of``.
+Lives here: frames and timer ticks merged into one order of facts, and a day of them handed over.
+May import: events, engine. Always holds: pure; a frame at the time of a tick comes before it;
+a tick is due by the rule and never by what was seen, so the same frames give the same ticks.
+Start reading at ``facts_of``. The ticks of a session in real time are ``engine.live``'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from engine.ports import MarketFrame
+from engine.sink import Sink
 from events.base import Event
-from events.feed import FeedFrame, TimerTick
-from events.session import CycleRule
+from events.feed import FeedFrame, FeedStatus, TimerTick
+from events.session import CycleRule, SessionClosed
 from events.wire.kite import CODEC_NAME, CODEC_VERSION
 
 MS: Final = 1_000_000
 GRID: Final = "GRID"
 AFTER_SNAPSHOT: Final = "AFTER_SNAPSHOT"
+END_OF_DAY: Final = "END_OF_DAY"
+PROGRESS_EACH: Final = 256
+"""Facts from one word about progress to the next."""
 
 Dated = tuple[int, Event]
 """(ts in ns UTC, fact)."""
@@ -89,3 +93,22 @@ def _fact(frame: MarketFrame) -> FeedFrame:
         None,
         frame.data,
     )
+
+
+def drive(
+    sink: Sink,
+    facts: Iterable[Dated],
+    close_ns: int,
+    on_progress: Callable[[int], None] | None,
+) -> None:
+    """Hand over a market's facts, and close the session at its end (``close_ns`` at the earliest).
+
+    ``on_progress`` is told the session time now and then.
+    """
+    for count, (ts, event) in enumerate(facts, 1):
+        sink.fact(ts, event)
+        if on_progress is not None and count % PROGRESS_EACH == 0:
+            on_progress(ts)
+    end = max(sink.now, close_ns)
+    sink.fact(end, FeedStatus(0, "ENDED", False, 0))
+    sink.fact(end, SessionClosed(END_OF_DAY))

@@ -364,8 +364,8 @@ def _close_crashed(folder: Path, common: Common) -> None:
     this engine can take it up, else by its files alone, which is said."""
     from cli.output import say
     from cli.recorded import first_fact, state_and_end
-    from engine.resume import Running
-    from engine.runner import Desk, EngineFault, close_crashed, own_code_digest
+    from engine.resume import EngineFault, Running
+    from engine.runner import Desk, close_crashed, own_code_digest
     from events.registry import schema_digest
     from journal.errors import JournalClosed
 

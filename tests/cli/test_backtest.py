@@ -12,6 +12,7 @@ import pytest
 from engine import runner
 from engine.core import Core, CoreFault, Derived
 from engine.decide import DECIDE, Outcome
+from engine.resume import EngineFault
 from events.base import Event
 from journal.checkpoints import CheckpointFile
 from journal.ledger import read_ledger
@@ -168,7 +169,7 @@ def test_a_death_between_the_closing_and_the_successor_loses_neither(
     monkeypatch.setattr(runner, "own_code_digest", lambda: "ab" * 32)
 
     def dies(*_: object, **__: object) -> runner.RunReport:
-        raise runner.EngineFault("killed here")
+        raise EngineFault("killed here")
 
     with monkeypatch.context() as patch:
         patch.setattr(runner, "run_market", dies)

@@ -10,11 +10,10 @@ from msgspec.structs import replace
 
 from engine.carry import EXITS_ONLY, carry_over
 from engine.opening import BACKTEST, VIRTUAL, rulebook_digest
-from engine.resume import Running
+from engine.resume import EngineFault, Running
 from engine.runner import (
     Before,
     Desk,
-    EngineFault,
     before_session,
     own_code_digest,
     run_market,

@@ -21,9 +21,16 @@ from engine.config import merge
 from engine.core import Core, encode_fact
 from engine.opening import rulebook_digest
 from engine.ports import MarketFrame
-from engine.resume import Rebuilt, ResumeError, Running, can_derive, check_market, facts_left
-from engine.runner import (
+from engine.resume import (
     EngineFault,
+    Rebuilt,
+    ResumeError,
+    Running,
+    can_derive,
+    check_market,
+    facts_left,
+)
+from engine.runner import (
     RunReport,
     own_code_digest,
     resume_market,

@@ -22,7 +22,8 @@ from typing import Any, cast
 
 import pytest
 
-from engine.runner import EngineFault, Runner, RunReport, resume_market, run_market
+from engine.resume import EngineFault
+from engine.runner import Runner, RunReport, resume_market, run_market
 from events.session import TailCut
 from journal.cuts import read_cuts
 from journal.errors import JournalClosed, JournalError, JournalMissing, WatermarkDamaged

@@ -18,9 +18,9 @@ from engine.core import Core, CoreFault
 from engine.decide import DECIDE, Item, Outcome
 from engine.lookup import Lookup
 from engine.opening import session_opened
+from engine.resume import EngineFault
 from engine.rulebook import iso_day
 from engine.runner import (
-    EngineFault,
     Runner,
     RunReport,
     carried_from,
@@ -192,6 +192,31 @@ def test_an_urgent_group_waits_for_the_disk(
                 driven.core.state.now,
                 OperatorCommand("HALT", "a test", "to see", None, None, "", "NONE"),
             )
+
+
+def test_groups_that_are_appended_together_are_settled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two urgent groups behind one another wait for the disk once, for the second; then nothing is
+    left to wait for."""
+    waited: list[int] = []
+    real = JournalWriter.wait_durable
+
+    def counted(writer: JournalWriter, seq: int, timeout_s: float | None = None) -> bool:
+        waited.append(seq)
+        return real(writer, seq, timeout_s)
+
+    monkeypatch.setattr(JournalWriter, "wait_durable", counted)
+    command = OperatorCommand("HALT", "a test", "to see", None, None, "", "NONE")
+    with JournalWriter.create(tmp_path / "one", "ab" * 6) as writer:
+        runner = Runner(writer)
+        for _ in range(2):
+            runner.append(0, command)
+        assert not waited
+        for _ in range(2):
+            runner.settle()
+        assert waited == [writer.head_seq]
+        assert writer.durable_seq == writer.head_seq == 2
 
 
 def test_it_tells_when_it_opens_and_how_far_it_is(tmp_path: Path) -> None:
