@@ -79,8 +79,9 @@ class Inbox(Protocol):
     """What the adapters have brought, in order of arrival; one reader."""
 
     def take(self, until_ns: int) -> tuple[int, Event] | None:
-        """The next (session time of arrival, fact), or None once the session clock is at
-        ``until_ns`` with nothing there. Frames that did not fit are said as ``FramesDropped``."""
+        """The next (session time of arrival, fact), whenever it arrived, or None once the session
+        clock is at ``until_ns`` with nothing there; None earlier too, where somebody woke it.
+        Frames that did not fit are said as ``FramesDropped``."""
         ...
 
 
