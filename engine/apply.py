@@ -22,7 +22,7 @@ from engine.config import from_settings
 from engine.feed import apply_feed_frame, apply_feed_status, mark_feed_gap, roll_bars
 from engine.layout import BAR_KINDS, underlyings_of, vix_of
 from engine.lookup import Lookup, underlying_places
-from engine.rulebook import Rulebook, resolve_day
+from engine.rulebook import Rulebook, amended_rows, resolve_day
 from engine.state import (
     EMPTY_UNDERLYING,
     BarSlot,
@@ -133,6 +133,25 @@ def _config_changed(state: State, entry: Entry, look: Lookup) -> State:
     event = entry.event
     assert isinstance(event, session.ConfigChanged)
     return replace(state, config=from_settings(event.settings, state.config))
+
+
+def _session_amended(state: State, entry: Entry, look: Lookup) -> State:
+    """The day's hours as they are from here on, and with them when contracts of the day end."""
+    event = entry.event
+    assert isinstance(event, session.SessionAmended)
+    if state.opened is None or state.rules is None:
+        return state
+    day = state.opened.day
+    rows = amended_rows(state.rule_rows, day, event.name, event.scope, event.value, event.source)
+    if rows == state.rule_rows:
+        return state
+    book = Rulebook(rows)
+    return replace(
+        state,
+        rule_rows=rows,
+        rules=resolve_day(book, day),
+        underlyings=underlyings_of(state.instruments, book),
+    )
 
 
 def _operator_command(state: State, entry: Entry, look: Lookup) -> State:
@@ -285,7 +304,7 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "InstrumentsLoaded": _instruments_loaded,
     "ConfigChanged": _config_changed,
     "OperatorCommand": _operator_command,
-    "SessionAmended": _no_change,
+    "SessionAmended": _session_amended,
     "TailCut": _no_change,
     "SessionClosed": _session_closed,
     "FeedFrame": _feed_frame,

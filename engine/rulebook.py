@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from events.base import Record
 from events.orders import ChargeLine
@@ -350,6 +351,55 @@ def _last_in_month(day: int) -> bool:
 def row_key(row: RuleRow) -> tuple[str, str, int, int]:
     """The canonical order of rows."""
     return (row.name, row.scope, row.valid_from, row.valid_to)
+
+
+AMENDABLE: Final = (
+    "session.fno.open",
+    "session.fno.close",
+    "session.fno.expiry_close",
+    "session.cash.open",
+    "session.cash.close",
+    "session.cash.auction_from",
+    "session.cash.auction_to",
+)
+"""What of a day may change while it runs. A halt is a later open; a longer day a later close."""
+
+
+def amendment_fault(name: str, scope: str, value: int | str) -> str | None:
+    """Why a day cannot be amended so, in words; None where it can."""
+    if name not in AMENDABLE:
+        return f"{name!r} does not change within a day; what does: {', '.join(AMENDABLE)}"
+    if scope not in ("NSE", "BSE", "*"):
+        return f"{scope!r} is no exchange: NSE, BSE or *"
+    try:
+        seconds_of(str(value))
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def amended_rows(
+    rows: tuple[RuleRow, ...], day: int, name: str, scope: str, value: int | str, source: str
+) -> tuple[RuleRow, ...]:
+    """Rows in which one rule is another on one day: for the exchange of ``scope``, or for both.
+
+    An amendment that cannot be (``amendment_fault``) changes nothing: what is known stands.
+    """
+    if amendment_fault(name, scope, value) is not None:
+        return rows
+    for venue in ("NSE", "BSE") if scope == "*" else (scope,):
+        kept: list[RuleRow] = []
+        for row in rows:
+            if (row.name, row.scope) != (name, venue) or not row.valid_from <= day <= row.valid_to:
+                kept.append(row)
+                continue
+            if row.valid_from < day:
+                kept.append(replace(row, valid_to=add_days(day, -1)))
+            if row.valid_to > day:
+                kept.append(replace(row, valid_from=add_days(day, 1)))
+        kept.append(RuleRow(name, venue, day, day, str(value), "ist", source, False))
+        rows = tuple(sorted(kept, key=row_key))
+    return rows
 
 
 # --- a day's rules, resolved once ----------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.rulebook import amended_rows
 from events import decision, feed, market, orders, session
 from events.envelope import Envelope
 from projections.live.hours import hours_of
@@ -65,7 +66,18 @@ def _session_resumed(state: State, envelope: Envelope, event: session.SessionRes
 
 def _artifact_loaded(state: State, envelope: Envelope, event: session.ArtifactLoaded) -> None:
     if event.kind == "RULEBOOK" and state.session is not None:
+        state.rule_rows = event.rows
         state.hours = hours_of(event.rows, state.session.day)
+
+
+def _session_amended(state: State, envelope: Envelope, event: session.SessionAmended) -> None:
+    if state.session is None:
+        return
+    day = state.session.day
+    state.rule_rows = amended_rows(
+        state.rule_rows, day, event.name, event.scope, event.value, event.source
+    )
+    state.hours = hours_of(state.rule_rows, day)
 
 
 def _instruments_loaded(state: State, envelope: Envelope, event: session.InstrumentsLoaded) -> None:
@@ -327,6 +339,7 @@ APPLY: Final[dict[str, Apply]] = {
     "CarriedOver": _carried_over,
     "SessionResumed": _session_resumed,
     "ArtifactLoaded": _artifact_loaded,
+    "SessionAmended": _session_amended,
     "InstrumentsLoaded": _instruments_loaded,
     "ConfigChanged": _config_changed,
     "OperatorCommand": _operator_command,
@@ -361,7 +374,6 @@ PASSED_OVER: Final[tuple[str, ...]] = (
     "ContractsScreened",
     "CandidateProposed",
     "SessionSummarised",
-    "SessionAmended",
     "SubscriptionChanged",
     "FramesDropped",
     "HistoryLoaded",

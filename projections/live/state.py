@@ -13,7 +13,7 @@ from typing import Final
 from events.base import Event
 from events.envelope import Envelope
 from events.orders import PositionChanged
-from events.session import Instrument, Setting
+from events.session import Instrument, RuleRow, Setting
 from projections.live.quotes import QuoteTable
 from projections.live.view import (
     ConnectionView,
@@ -83,6 +83,7 @@ class State:
     def __init__(self) -> None:
         self.session: SessionInfo | None = None
         self.hours: SessionHours | None = None
+        self.rule_rows: tuple[RuleRow, ...] = ()
         self.settings: dict[str, Setting] = {}
         self.instruments: tuple[Instrument, ...] = ()
         self.symbols: tuple[str, ...] = ()

@@ -54,6 +54,21 @@ def test_the_funnel_adds_up_to_the_decisions() -> None:
         assert len(row.recent) == min(row.count, RECENT_PER_REASON)
 
 
+def test_amended_hours_are_shown_from_there_on() -> None:
+    """A later close of NSE moves the day's end on the screen; one of BSE does not."""
+    story = a_day()
+    before = view_of(story).hours
+    story.fact(session.SessionAmended("session.fno.close", "BSE", "16:00", "ana", "a circular"))
+    assert view_of(story).hours == before
+    story.fact(session.SessionAmended("session.fno.close", "NSE", "17:00", "ana", "a circular"))
+    after = view_of(story).hours
+    assert before is not None
+    assert after is not None
+    assert before.close_ns is not None
+    assert after.close_ns == before.close_ns + 80 * 60 * 1_000_000_000
+    assert after.open_ns == before.open_ns
+
+
 def test_the_result_is_net_of_charges_and_marked_at_the_bid() -> None:
     """Realised, charges, unrealised and net are those of the fills, by hand."""
     money = view_of(a_day()).money
