@@ -46,6 +46,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     _verb("at", "Ask", "the engine's whole state at any entry or time"),
     _verb("export", "Ask", "a session as Parquet files"),
     _verb("tui", "Run", "open the terminal UI on a session"),
+    _verb("login", "Operate", "log in at the broker Kite for the day"),
     _verb("import", "Operate", "check and describe a recorded file"),
     _verb("backup", "Operate", "a second copy of a desk's sessions, elsewhere"),
     _verb("restore", "Operate", "sessions back from a backup"),

@@ -19,10 +19,16 @@ FEED_ROOT: Final = "wss://ws.kite.trade"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _SECURE: Final = {"https": "http", "wss": "ws"}
 
-TALKATIVE: Final = (
-    "asyncio", "autobahn", "kiteconnect", "requests", "twisted", "urllib3", "websockets"
-)  # fmt: skip
-"""Loggers of others that would write addresses, headers or bodies at DEBUG, and so tokens."""
+TALKATIVE: Final = {
+    "asyncio": logging.WARNING,
+    "autobahn": logging.WARNING,
+    "kiteconnect": logging.WARNING,
+    "requests": logging.WARNING,
+    "twisted": logging.WARNING,
+    "urllib3": logging.ERROR,  # its warnings name whole addresses, queries included
+    "websockets": logging.WARNING,
+}
+"""Loggers of others that would write addresses, headers or bodies below these levels."""
 
 
 class BadRoot(ValueError):  # noqa: N818 - named for what it is
@@ -54,8 +60,8 @@ def is_loopback(root: str) -> bool:
 
 
 def fence_loggers() -> None:
-    """Hold the talkative loggers at WARNING or above, whatever the root logger is set to."""
-    for name in TALKATIVE:
+    """Hold the talkative loggers where they name no secret, whatever the root logger is set to."""
+    for name, level in TALKATIVE.items():
         log = logging.getLogger(name)
-        if log.level < logging.WARNING:
-            log.setLevel(logging.WARNING)
+        if log.level < level:
+            log.setLevel(level)
