@@ -66,7 +66,7 @@ def read_change(order: Order, form: Form, ticker: Ticker, limits: tuple[int, int
         price = protected_price(order.side, ticker.last or 0, protection, listed.row.tick_paise)
         order_type = "LIMIT"
     if order_type == "SL" and not order.triggered:
-        check_trigger(order.side, order_type, price, trigger, ticker)
+        check_trigger(order.side, price, trigger, ticker)
     check_range(price, limits)
     return Change(order_type, validity, quantity, price, trigger, protection)
 

@@ -55,7 +55,6 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     validity: str
     validity_ttl: int
     quantity: int
-    disclosed: int
     price_paise: int
     trigger_paise: int
     protection_e2: int
@@ -63,16 +62,6 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     tags: tuple[str, ...]
     algo_id: str | None
     legs: int
-
-
-class Rules(msgspec.Struct, frozen=True):
-    """What a check may ask: the setup and the names. ``own_app`` False is the broker's own
-    terminal, which needs no address, no market protection and no freeze slicing of ours."""
-
-    account: AccountSpec
-    behaviour: Behaviour
-    listings: Listings
-    own_app: bool
 
 
 def check_address(account: AccountSpec, behaviour: Behaviour, ip: str) -> None:
@@ -95,51 +84,70 @@ def check_variety(variety: str) -> None:
         raise order_error(errors.VARIETY_REFUSED.format(variety=variety))
 
 
-def read_request(rules: Rules, variety: str, form: Form, ticker: Ticker | None) -> Request:
-    """The order that a form asks for. ``ticker`` is its instrument's. Raises ``KiteError``."""
-    listed = read_instrument(rules.listings, form)
+def read_request(
+    listings: Listings, variety: str, form: Form, ticker: Ticker, *, own_app: bool
+) -> Request:
+    """The order that a form asks for; ``ticker`` is its instrument's. ``own_app`` False is the
+    broker's own terminal, which protects a market order by itself. Raises ``KiteError``."""
+    listed = read_instrument(listings, form)
     side = choice(form, "transaction_type", SIDES)
-    order_type = choice(form, "order_type", ORDER_TYPES)
-    product = choice(form, "product", ("CNC", "MTF", *PRODUCTS))
-    if product not in PRODUCTS:
-        raise input_error(errors.FIELD_INVALID.format(field="product"))
-    if order_type == "SL-M" and listed.option:
+    asked = choice(form, "order_type", ORDER_TYPES)
+    product = choice(form, "product", PRODUCTS)
+    if asked == "SL-M" and listed.option:
         raise input_error(errors.SLM_REFUSED)
     validity = choice(form, "validity", VALIDITIES, "DAY")
     quantity = read_quantity(listed, form)
-    price, trigger = read_prices(listed, form)
-    protection, given = 0, 0
-    if order_type in ("MARKET", "SL-M"):
-        given = read_protection(form) if rules.own_app else -1
-        protection = protection_for(listed, given, ticker)
-        trigger = trigger if order_type == "SL-M" else 0
-        base = trigger if order_type == "SL-M" else _last(listed, ticker)
-        price = protected_price(side, base, protection, listed.row.tick_paise)
-        order_type = "SL" if order_type == "SL-M" else "LIMIT"
-    elif price == 0:
-        raise input_error(errors.FIELD_INVALID.format(field="price"))
+    if units(form, "disclosed_quantity", 0):
+        raise input_error(errors.DISCLOSED_REFUSED)
+    priced = _read_priced(listed, side, asked, form, ticker, own_app)
     tag = read_tag(form)
-    marks = ("mktp", f"mktp:{protection / 100:.2f}") if protection and rules.own_app else ()
-    request = Request(
+    marks = ("mktp", f"mktp:{priced.protection_e2 / 100:.2f}")
+    return Request(
         listed,
         variety,
         side,
-        order_type,
+        priced.order_type,
         product,
         validity,
         _read_ttl(form, validity),
         quantity,
-        units(form, "disclosed_quantity", 0),
-        price,
-        trigger if order_type == "SL" else 0,
-        protection,
+        priced.price_paise,
+        priced.trigger_paise,
+        priced.protection_e2,
         tag,
-        (*((tag,) if tag else ()), *marks),
+        (*((tag,) if tag else ()), *(marks if priced.protection_e2 and own_app else ())),
         _optional(form, "algo_id"),
         _read_legs(listed, variety, quantity, form),
     )
-    check_trigger(request.side, request.order_type, price, request.trigger_paise, ticker)
-    return request
+
+
+class Priced(msgspec.Struct, frozen=True, gc=False):
+    """An order's type and prices once protection has turned market orders into limits."""
+
+    order_type: str
+    price_paise: int
+    trigger_paise: int
+    protection_e2: int
+
+
+def _read_priced(
+    listed: Listed, side: str, asked: str, form: Form, ticker: Ticker, own_app: bool
+) -> Priced:
+    """MARKET becomes LIMIT at the last price ± protection, SL-M becomes SL at its trigger ±
+    protection. Raises ``KiteError``."""
+    price, trigger = read_prices(listed, form)
+    protection = 0
+    if asked in ("MARKET", "SL-M"):
+        given = read_protection(form) if own_app else -1
+        protection = protection_for(listed, given, ticker)
+        base = trigger if asked == "SL-M" else _last(listed, ticker)
+        price = protected_price(side, base, protection, listed.row.tick_paise)
+    elif price == 0:
+        raise input_error(errors.FIELD_INVALID.format(field="price"))
+    order_type = "SL" if asked in ("SL", "SL-M") else "LIMIT"
+    if order_type == "SL":
+        check_trigger(side, price, trigger, ticker)
+    return Priced(order_type, price, trigger if order_type == "SL" else 0, protection)
 
 
 def read_instrument(listings: Listings, form: Form) -> Listed:
@@ -229,16 +237,12 @@ def check_range(price: int, limits: tuple[int, int] | None) -> None:
         raise input_error(errors.BELOW_CIRCUIT.format(limit=rupees_text(low)))
 
 
-def check_trigger(
-    side: str, order_type: str, price: int, trigger: int, ticker: Ticker | None
-) -> None:
+def check_trigger(side: str, price: int, trigger: int, ticker: Ticker) -> None:
     """A stop's trigger lies beyond the last price and not past its own limit. Raises
     ``KiteError``."""
-    if order_type != "SL":
-        return
     if trigger == 0:
         raise input_error(errors.FIELD_INVALID.format(field="trigger_price"))
-    last = None if ticker is None else ticker.last
+    last = ticker.last
     shown = "-" if last is None else rupees_text(last)
     if side == "BUY":
         if last is not None and trigger <= last:
@@ -261,7 +265,7 @@ def outside_protection_range(side: str, price: int, reference: int | None) -> bo
     return price > reference + band if side == "BUY" else price < reference - band
 
 
-def protection_for(listed: Listed, given: int, ticker: Ticker | None) -> int:
+def protection_for(listed: Listed, given: int, ticker: Ticker) -> int:
     """Hundredths of a percent: as given, or the broker's own table for -1."""
     if given != -1:
         return given
@@ -274,8 +278,8 @@ def protection_for(listed: Listed, given: int, ticker: Ticker | None) -> int:
     return AUTOMATIC_ABOVE_E2
 
 
-def _last(listed: Listed, ticker: Ticker | None) -> int:
-    if ticker is None or ticker.last is None or ticker.last <= 0:
+def _last(listed: Listed, ticker: Ticker) -> int:
+    if ticker.last is None or ticker.last <= 0:
         raise input_error(errors.NO_LAST_PRICE.format(symbol=listed.row.tradingsymbol))
     return ticker.last
 

@@ -133,7 +133,6 @@ class Desk:
             request.validity,
             request.validity_ttl,
             request.quantity,
-            request.disclosed,
             request.price_paise,
             request.trigger_paise,
             request.protection_e2,
@@ -216,8 +215,10 @@ class Desk:
 
     def _register(self, ns: int, order: Order, origin: Origin) -> None:
         """The exchange answers: rejected, waiting for its trigger, or open."""
-        if order.terminal or self._held_up(ns, lambda at: self._register(at, order, origin)):
-            return
+        if order.terminal:
+            return None
+        if not origin.immediate and self._held_up(ns, lambda at: self._register(at, order, origin)):
+            return None
         if order.status == VALIDATION:
             need, have = self._funds(claim_of(order), order)
             if need > max(0, have):
@@ -287,8 +288,11 @@ class Desk:
         self._step(ns, order, MODIFIED)
         if moved:
             self._rest(ns, order)
+        else:
+            self._step(ns, order, order.resting)
         if not order.terminal:
-            self._step(ns, order, self._shown(order))
+            if self._shown(order) != order.status:
+                self._step(ns, order, self._shown(order))
             self._updates.send(ns, order, UPDATE)
 
     def _cancelled(self, ns: int, order: Order) -> None:
@@ -431,7 +435,6 @@ def request_of(order: Order) -> Request:
         order.validity,
         order.validity_ttl,
         order.quantity,
-        order.disclosed,
         order.price_paise,
         order.trigger_paise,
         order.protection_e2,

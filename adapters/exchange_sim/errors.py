@@ -133,6 +133,7 @@ TAG_INVALID: Final = "Invalid `tag`. Tag should be alphanumeric and at most 20 c
 SLM_REFUSED: Final = (
     "SL-M orders are not allowed for options contracts. Use SL (limit) orders instead."
 )
+DISCLOSED_REFUSED: Final = "Disclosed quantity is not allowed for derivatives."
 NOT_TRADABLE: Final = "Orders cannot be placed in {symbol}: an index is not tradable."
 AMO_REFUSED: Final = "AMO orders are not served by the simulated exchange."
 VARIETY_REFUSED: Final = "Orders of variety {variety} are not served by the simulated exchange."
@@ -152,7 +153,7 @@ NO_LAST_PRICE: Final = "{symbol} has not traded yet, so a market order has no pr
 CHANGE_TOO_LATE: Final = "The modification came after the quantity had been filled."
 QUANTITY_BELOW_FILLED: Final = "Quantity cannot be less than the filled quantity of {filled}."
 ICEBERG_LEGS: Final = "`iceberg_legs` must be from 2 to 50, each leg a multiple of the lot size."
-POSITION_SHORT: Final = "Insufficient quantity in the position: {have} to convert."
+POSITION_SHORT: Final = "Insufficient quantity in the position: {have}."
 FROM_AFTER_TO: Final = "from date cannot be after to date"
 TOO_MANY_DAYS: Final = "interval exceeds max limit: {days} days"
 NO_SUCH_GTT: Final = "Trigger not found"

@@ -21,13 +21,13 @@ from adapters.exchange_sim.checks import (
     PRODUCTS,
     SIDES,
     Request,
-    Rules,
     asks_autoslice,
     check_address,
     check_freeze,
     check_range,
     check_variety,
     read_instrument,
+    read_quantity,
     read_request,
 )
 from adapters.exchange_sim.desk import Desk, Origin
@@ -170,6 +170,8 @@ class Exchange:
         self.advance(now_ns)
         check_address(self.spec, self.behaviour, ip)
         order = self._changeable(now_ns, variety, order_id)
+        if order.cancelling:
+            raise order_error(errors.NO_SUCH_ORDER.format(order_id=order_id))
         if order.modifications >= self.behaviour.modifications_max:
             raise KiteError(400, "NetworkException", errors.TOO_MANY_CHANGES)
         limits = self._market.limits(order.listed)
@@ -228,11 +230,20 @@ class Exchange:
         """The user closes units of a position in the broker's app, at whatever the book gives; what
         it does not give at once stays as an order at the day's limit."""
         self.advance(now_ns)
-        listed = self._listings.find(exchange, tradingsymbol)
-        if listed is None:
-            raise input_error(errors.NO_SUCH_INSTRUMENT)
+        row = {"exchange": exchange, "tradingsymbol": tradingsymbol, "quantity": units}
+        listed = read_instrument(self._listings, row)
+        read_quantity(listed, row)
+        held = abs(self._account.position(listed, product).units)
+        if units > held:
+            raise input_error(errors.POSITION_SHORT.format(have=held))
         origin = Origin(self.spec.user_id, own_app=False, immediate=True, forced=True)
         return {"order_id": self._close(now_ns, listed, product, units, origin).order_id}
+
+    def square_off(self, now_ns: int, product: str = MIS) -> None:
+        """The broker ends what is of a product, as it does with MIS at its hour every day: working
+        orders are cancelled, positions closed at whatever the book gives, for a fee each."""
+        self.advance(now_ns)
+        self._square_off(now_ns, product)
 
     # --- the account -----------------------------------------------------------------------------
 
@@ -347,9 +358,10 @@ class Exchange:
     def _place(self, now_ns: int, variety: str, form: Form, origin: Origin) -> Order:
         """One order from a form, with every check of the broker."""
         listed = read_instrument(self._listings, form)
-        rules = Rules(self.spec, self.behaviour, self._listings, origin.own_app)
         self._hours.check(now_ns, listed.row.exchange, str(form.get("product", "")))
-        request = read_request(rules, variety, form, self._market.of(listed))
+        request = read_request(
+            self._listings, variety, form, self._market.of(listed), own_app=origin.own_app
+        )
         leg = request.quantity // request.legs
         check_freeze(listed, leg)
         check_range(request.price_paise, self._market.limits(listed))
@@ -421,7 +433,7 @@ class Exchange:
         limits = self._market.limits(listed) or (tick, self._market.last(listed) * 2 or tick)
         price = limits[0] if side == "SELL" else limits[1]
         request = Request(
-            listed, "regular", side, "LIMIT", product, "DAY", 0, quantity, 0, price, 0, 0, None,
+            listed, "regular", side, "LIMIT", product, "DAY", 0, quantity, price, 0, 0, None,
             (), None, 1,
         )  # fmt: skip
         return self._desk.place(now_ns, request, origin)
@@ -432,15 +444,14 @@ class Exchange:
             if order.listed.row.exchange == exchange:
                 self._desk.kill(ns, order, errors.CLOSED_BY_EXCHANGE)
 
-    def _square_off(self, ns: int) -> None:
-        """The broker ends what is MIS: orders are cancelled, positions closed, for a fee."""
+    def _square_off(self, ns: int, product: str = MIS) -> None:
         for order in self._desk.working():
-            if order.product == MIS:
+            if order.product == product:
                 self._desk.kill(ns, order)
         for position in self._account.positions():
-            if position.product == MIS and position.units:
+            if position.product == product and position.units:
                 self._account.charge(self._charges.square_off_paise)
-                self._close(ns, position.listed, MIS, abs(position.units), SQUARE_OFF)
+                self._close(ns, position.listed, product, abs(position.units), SQUARE_OFF)
 
 
 def _error_data(error: KiteError) -> Data:

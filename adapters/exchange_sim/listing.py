@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from engine.rulebook import Rulebook, iso_day
+from engine.rulebook import Rulebook, iso_day, resolve_day
 from events.session import Instrument
 
 HEADER: Final = (
@@ -53,9 +53,13 @@ class Listings:
         indices = {row.underlying: row.token for row in rows if row.kind == "INDEX"}
         self.by_token: dict[int, Listed] = {}
         self.by_key: dict[str, Listed] = {}
+        traded = dict.fromkeys(row.underlying for row in rows if row.kind not in INDICES)
+        rules = {
+            one.underlying: one for one in resolve_day(rulebook, day, tuple(traded)).underlyings
+        }
         for row in rows:
-            freeze = rulebook.lookup("freeze", row.underlying, day)
-            units = int(freeze.value) if freeze is not None and row.kind not in INDICES else None
+            rule = None if row.kind in INDICES else rules[row.underlying]
+            units = None if rule is None else rule.freeze_units
             listed = Listed(row, units, indices.get(row.underlying))
             self.by_token[row.token] = listed
             self.by_key[listed.key] = listed

@@ -60,7 +60,6 @@ class Order(msgspec.Struct, eq=False):
     validity: str
     validity_ttl: int
     quantity: int
-    disclosed: int
     price_paise: int
     trigger_paise: int
     protection_e2: int
@@ -136,7 +135,7 @@ class Order(msgspec.Struct, eq=False):
             "validity_ttl": self.validity_ttl,
             "product": self.product,
             "quantity": self.quantity,
-            "disclosed_quantity": self.disclosed,
+            "disclosed_quantity": 0,
             "price": rupees(self.price_paise),
             "trigger_price": rupees(self.trigger_paise),
             "auction_number": None,
