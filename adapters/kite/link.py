@@ -15,6 +15,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable
 from random import Random
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -37,8 +38,8 @@ MS: Final = 1_000_000
 HOUR_NS: Final = 3_600_000 * MS
 SECOND_NS: Final = 1_000 * MS
 
-NEEDS_LOGIN: Final = frozenset((400, 401, 403))
-"""Answers to the handshake that no second attempt changes: the login, or its use, is wrong."""
+NEEDS_LOGIN: Final = MappingProxyType({400: "INPUT", 401: "TOKEN", 403: "TOKEN"})
+"""Answers to the handshake that no second attempt changes, with their row of ``errors.FAULTS``."""
 
 SLOW_DOWN: Final = 429
 """Answer to the handshake that says to wait: the longest delay, not the next one."""
@@ -251,7 +252,7 @@ class Link:
         one = self._connections[connection]
         if http_status in NEEDS_LOGIN:
             one.phase = WAITING
-            return self._ask_for_login(now_ns, "REFUSED", f"HTTP_{http_status}")
+            return self._ask_for_login(now_ns, "REFUSED", NEEDS_LOGIN[http_status])
         if http_status == SLOW_DOWN:
             one.failures = max(one.failures, 16)
         return self._again(now_ns, one)
@@ -267,10 +268,10 @@ class Link:
             return []
         return [self._status(one, LOST), *self._again(now_ns, one)]
 
-    def no_login(self, now_ns: int, connection: int, status: str, fault: str) -> list[Action]:
-        """There was nothing to connect with. ``status`` is EXPIRED or UNKNOWN."""
+    def no_login(self, now_ns: int, connection: int, status: str) -> list[Action]:
+        """There was nothing to connect with. ``status`` is EXPIRED, or UNKNOWN: none at all."""
         self._connections[connection].phase = WAITING
-        return self._ask_for_login(now_ns, status, fault)
+        return self._ask_for_login(now_ns, status, NEEDS_LOGIN[403])
 
     def new_login(self, now_ns: int) -> list[Action]:
         """A person logged in anew: everything is tried again, without the row of failures."""

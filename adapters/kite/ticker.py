@@ -278,11 +278,11 @@ class Ticker:
             found = self._login()
         except TokenExpired as error:
             self._outlet.tell("login", str(error))
-            self._happened(self.link.no_login(now, connection, "EXPIRED", "TOKEN_EXPIRED"))
+            self._happened(self.link.no_login(now, connection, "EXPIRED"))
             return None
         except CredentialError as error:
             self._outlet.tell("login", str(error))
-            self._happened(self.link.no_login(now, connection, "UNKNOWN", "NO_TOKEN"))
+            self._happened(self.link.no_login(now, connection, "UNKNOWN"))
             return None
         self._used = found
         self.link.login(found.user_id, found.expires_ns)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.kite.link import FRAME_KEPT_BYTES, MS, Limits, feed_frame
+from adapters.kite.errors import FAULTS
+from adapters.kite.link import FRAME_KEPT_BYTES, MS, NEEDS_LOGIN, Limits, feed_frame
 from adapters.kite.subscription import FULL
 from events.broker import AuthStatus
 from events.feed import FeedFrame, FeedStatus, HealthObserved, SubscriptionChanged
@@ -20,6 +21,11 @@ from tests.adapters.kite.packets import INDEX, SINCE_S, option, packet
 from tests.adapters.kite.world import HOUR_MS, World, full
 
 TEN = full(INDEX, essential=True) + full(*(option(n) for n in range(9)))
+
+
+def test_every_fault_is_a_row_of_the_error_table() -> None:
+    """What is said of a login is in the words of the one table of the broker's faults."""
+    assert set(NEEDS_LOGIN.values()) <= FAULTS.keys()
 
 
 def begun(world: World, wanted: list = TEN) -> World:
@@ -101,8 +107,10 @@ def test_an_old_first_tick_after_reconnection_is_not_fresh() -> None:
 
 
 @pytest.mark.parametrize("connections", [1, 3])
-@pytest.mark.parametrize("status", [400, 401, 403])
-def test_a_dead_login_is_one_attempt_and_a_question(connections: int, status: int) -> None:
+@pytest.mark.parametrize(("status", "fault"), sorted(NEEDS_LOGIN.items()))
+def test_a_dead_login_is_one_attempt_and_a_question(
+    connections: int, status: int, fault: str
+) -> None:
     """F08: a refusal at the handshake: one attempt in an hour, over all connections; AuthStatus."""
     many = full(*(option(n) for n in range(6))) if connections == 3 else TEN
     world = World(Limits(tokens_max=2) if connections == 3 else None)
@@ -111,7 +119,7 @@ def test_a_dead_login_is_one_attempt_and_a_question(connections: int, status: in
     begun(world, many)
     world.run(HOUR_MS)
     assert len(world.opens) == 1
-    assert world.kinds(AuthStatus) == [AuthStatus("REFUSED", "AB1234", 77, f"HTTP_{status}")]
+    assert world.kinds(AuthStatus) == [AuthStatus("REFUSED", "AB1234", 77, fault)]
     assert world.link.wants_login
     world.answer = lambda _: 101
     world.login_there = True
@@ -145,10 +153,10 @@ def test_a_login_over_its_time_is_no_attempt_at_all() -> None:
     begun(world)
     world.opens.clear()
     world._timers.clear()
-    world.do(world.link.no_login(0, 0, "EXPIRED", "TOKEN_EXPIRED"))
+    world.do(world.link.no_login(0, 0, "EXPIRED"))
     world.run(HOUR_MS)
     assert world.opens == []
-    assert world.kinds(AuthStatus) == [AuthStatus("EXPIRED", None, None, "TOKEN_EXPIRED")]
+    assert world.kinds(AuthStatus) == [AuthStatus("EXPIRED", None, None, "TOKEN")]
 
 
 @pytest.mark.parametrize("lives_ms", [0, 1, 1_000, 5_000, 30_000])

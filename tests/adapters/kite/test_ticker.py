@@ -157,7 +157,7 @@ def test_a_refusal_is_one_handshake_until_there_is_another_login(server: Server)
     with feed(server) as one:
         one.outcome.wait(lambda: one.reads >= 8, "looked again and again")
         assert len(server.paths) == 1
-        assert one.outcome.kinds(AuthStatus) == [AuthStatus("REFUSED", "AB1234", 99, "HTTP_403")]
+        assert one.outcome.kinds(AuthStatus) == [AuthStatus("REFUSED", "AB1234", 99, "TOKEN")]
         one.logins.append(login("another"))
         one.wait_verified()
     assert len(server.paths) == 2
@@ -165,12 +165,12 @@ def test_a_refusal_is_one_handshake_until_there_is_another_login(server: Server)
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "fault"),
-    [(TokenExpired("over at 06:00: give 'axiom login'"), "EXPIRED", "TOKEN_EXPIRED"),
-     (CredentialError("there is none: give 'axiom login'"), "UNKNOWN", "NO_TOKEN")],
+    ("error", "status"),
+    [(TokenExpired("over at 06:00: give 'axiom login'"), "EXPIRED"),
+     (CredentialError("there is none: give 'axiom login'"), "UNKNOWN")],
 )  # fmt: skip
 def test_without_a_login_no_handshake_is_made(
-    server: Server, error: CredentialError, status: str, fault: str
+    server: Server, error: CredentialError, status: str
 ) -> None:
     """F08: expired by plan, or none at all: no attempt leaves; what to do is told."""
     made = Feed(server, QUICK)
@@ -178,7 +178,7 @@ def test_without_a_login_no_handshake_is_made(
     made.ticker.start(TEN)
     made.outcome.wait(lambda: made.reads >= 5)
     assert server.paths == []
-    assert made.outcome.kinds(AuthStatus) == [AuthStatus(status, None, None, fault)]
+    assert made.outcome.kinds(AuthStatus) == [AuthStatus(status, None, None, "TOKEN")]
     assert made.outcome.told == [("login", str(error))]
     made.logins.append(login())
     made.wait_verified()
