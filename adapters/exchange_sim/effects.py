@@ -120,9 +120,15 @@ def _contract(now_ns: int, begun: Active, world: World) -> tuple[str, str, int] 
     return None
 
 
+def _square_off(now_ns: int, begun: Active, world: World) -> str:
+    world.exchange.square_off(now_ns)
+    return "intraday orders cancelled, intraday positions closed"
+
+
 _ACTS: Final[MappingProxyType[str, Callable[[int, Active, World], str]]] = MappingProxyType(
     {
         "position_closed_by_hand": _close_by_hand,
         "foreign_order": _foreign_order,
+        "broker_square_off": _square_off,
     }
 )

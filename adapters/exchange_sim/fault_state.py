@@ -59,6 +59,11 @@ class FaultState:
         self._random = SplitMix64(substream(seed, _STREAM))
         self.record: list[Happened] = []
 
+    @property
+    def planned(self) -> int:
+        """How many faults have still to begin."""
+        return len(self._due)
+
     def due_ns(self) -> int | None:
         """When the next fault begins or ends."""
         ends = [on.fault.to_ns for on in self._on if on.fault.to_ns is not None]

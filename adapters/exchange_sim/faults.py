@@ -238,6 +238,11 @@ KINDS: Final[tuple[Kind, ...]] = (
         " contract, or of one that trades",
         (*_SYMBOL, Setting("transaction_type", "BUY", words=("BUY", "SELL"))),
     ),
+    Kind(
+        "broker_square_off",
+        ONCE,
+        "the broker cancels what works and closes every intraday position",
+    ),
 )
 """Every fault, in the order in which the documentation explains them."""
 
