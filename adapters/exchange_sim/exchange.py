@@ -282,6 +282,12 @@ class Exchange:
         """None: there is no cash segment here."""
         return []
 
+    @property
+    def cash_paise(self) -> int:
+        """Opening cash and what trades and charges did to it; nothing that is blocked is taken
+        off."""
+        return self._account.cash_paise
+
     def ledger(self) -> tuple[tuple[str, str, str, int], ...]:
         """The truth: (exchange, tradingsymbol, product, net units) of every position of the day."""
         return self._account.ledger()

@@ -64,8 +64,9 @@ def meet_trades(orders: list[Order], ticker: Ticker, traded: int) -> list[Fill]:
     last = ticker.last
     if last is None or traded <= 0:
         return fills
+    left = traded
     for side in ("BUY", "SELL"):
-        left, through = traded, 0
+        through = 0
         for order in by_priority(orders, side):
             if not reaches(side, order.price_paise, last) or left <= 0:
                 break
