@@ -15,6 +15,7 @@ from engine.rulebook import (
     DayRules,
     Rulebook,
     RuleMissingError,
+    broker_rules,
     charge_lines,
     charges_paise,
     resolve_day,
@@ -29,9 +30,8 @@ class Charges:
 
     def __init__(self, rulebook: Rulebook, day: int) -> None:
         self._rules: DayRules = resolve_day(rulebook, day, ())
-        fee = rulebook.lookup("charge.squareoff.mis", "ZERODHA", day)
         tax = rulebook.lookup("charge.gst", "*", day)
-        fee_paise = 0 if fee is None else int(fee.value)
+        fee_paise = broker_rules(rulebook, day).mis_square_off_paise or 0
         tax_bps = 0 if tax is None else int(tax.value)
         self.square_off_paise: Final = fee_paise + fee_paise * tax_bps // GST_BPS_WHOLE
         """What the broker takes for squaring off an order of its own accord, tax included."""

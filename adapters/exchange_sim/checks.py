@@ -256,15 +256,6 @@ def check_trigger(side: str, price: int, trigger: int, ticker: Ticker) -> None:
             raise input_error(errors.TRIGGER_SELL_CROSSES)
 
 
-def outside_protection_range(side: str, price: int, reference: int | None) -> bool:
-    """Limit price protection: only the aggressive side is limited, ±20 rupees around a reference of
-    up to 50, ±40 % above it; with no reference nothing is."""
-    if reference is None:
-        return False
-    band = 2_000 if reference <= 5_000 else reference * 40 // 100
-    return price > reference + band if side == "BUY" else price < reference - band
-
-
 def protection_for(listed: Listed, given: int, ticker: Ticker) -> int:
     """Hundredths of a percent: as given, or the broker's own table for -1."""
     if given != -1:

@@ -18,7 +18,7 @@ from adapters.exchange_sim import errors
 from adapters.exchange_sim.account import Account, Claim, claim_of
 from adapters.exchange_sim.changes import Change, loses_place
 from adapters.exchange_sim.charges import Charges
-from adapters.exchange_sim.checks import Request, outside_protection_range
+from adapters.exchange_sim.checks import Request
 from adapters.exchange_sim.ids import Ids
 from adapters.exchange_sim.market import Market
 from adapters.exchange_sim.matching import Fill, meet_book, meet_trades, settle_queue
@@ -41,8 +41,8 @@ from adapters.exchange_sim.orders import (
     Trade,
     history_row,
 )
-from adapters.exchange_sim.spec import Behaviour, FaultSwitches
-from adapters.exchange_sim.updates import NS_PER_MS, Updates
+from adapters.exchange_sim.spec import NS_PER_MS, Behaviour, FaultSwitches
+from adapters.exchange_sim.updates import Updates
 
 UNSEEN_AHEAD: Final = 1 << 40
 """What stands before an order whose price lies behind the levels that are shown: nobody knows, so
@@ -141,6 +141,7 @@ class Desk:
             self._user_id,
             origin.placed_by,
             origin.own_app,
+            self._faults.stamped(now_ns),
             now_ns,
             now_ns + (0 if origin.immediate else lag_ms * NS_PER_MS),
             self._ids.guid(order_id),
@@ -231,7 +232,7 @@ class Desk:
         if order.order_type != "SL" and not origin.forced and self._is_out_of_range(ns, order):
             return self._reject(ns, order, errors.LPP_REJECTED, errors.LPP_RAW)
         order.exchange_order_id = self._ids.exchange_order()
-        order.exchange_ns = ns
+        order.exchange_ns = self._faults.stamped(ns)
         self._rest(ns, order)
         return None
 
@@ -269,7 +270,7 @@ class Desk:
         elif order.validity == "TTL" and not order.expires:
             order.expires = True
             minutes_ns = order.validity_ttl * 60_000 * NS_PER_MS
-            self.at(order.placed_ns + minutes_ns, lambda at: self.kill(at, order))
+            self.at(order.taken_ns + minutes_ns, lambda at: self.kill(at, order))
 
     def _change(self, ns: int, order: Order, change: Change) -> None:
         """A modification reaches the exchange."""
@@ -333,7 +334,7 @@ class Desk:
         )
         order.filled += units
         order.value_paise += units * price
-        order.update_ns = order.exchange_ns = ns
+        order.update_ns = order.exchange_ns = self._faults.stamped(ns)
         trade_id = self._ids.trade()
         trade = Trade(
             trade_id,
@@ -344,7 +345,7 @@ class Desk:
             units,
             price,
             cost,
-            ns,
+            order.exchange_ns,
         )
         self.trades.append(trade)
         self._account.book(trade)
@@ -352,8 +353,9 @@ class Desk:
     def _step(self, ns: int, order: Order, status: str) -> None:
         """Move an order to a status, with its row of history, and tell of it where one does."""
         order.status = status
-        order.update_ns = ns if order.exchange_order_id else None
-        order.history.append(history_row(order, ns))
+        stamped = self._faults.stamped(ns)
+        order.update_ns = stamped if order.exchange_order_id else None
+        order.history.append(history_row(order, stamped))
         if status in TERMINAL:
             left = self._by_token.get(order.listed.row.token, [])
             if order in left:
@@ -410,8 +412,7 @@ class Desk:
     def _is_out_of_range(self, ns: int, order: Order) -> bool:
         if not self._behaviour.price_protection:
             return False
-        reference = self._market.of(order.listed).reference_price(ns)
-        return outside_protection_range(order.side, order.price_paise, reference)
+        return self._market.outside_protection(ns, order.listed, order.side, order.price_paise)
 
     def _funds(self, claim: Claim, instead: Order | None) -> tuple[int, int]:
         """(what a claim blocks beyond the others, what is free without it)."""

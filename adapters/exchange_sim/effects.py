@@ -55,6 +55,7 @@ def set_switches(switches: FaultSwitches, faults: FaultState) -> None:
     switches.late_fill_after_cancel = faults.on("late_fill_after_cancel") is not None
     switches.pending_forever = faults.on("pending_orders") is not None
     switches.margin_async = faults.on("margin_rejects_late") is not None
+    switches.clock_offset_ms = _setting(faults, "clock_offset", "offset_ms")
 
 
 def _setting(faults: FaultState, kind: str, name: str) -> Any:

@@ -68,14 +68,14 @@ class Exchange:
         self.faults: Final = FaultSwitches()
         self.day: Final = day
         self._listings = Listings(instruments, rulebook, day)
-        self._market = Market(self._listings, self.behaviour.range_bps)
+        self._market = Market(self._listings, rulebook, day, self.behaviour.range_bps)
         self._hours = Hours(rulebook, day, self.behaviour)
         self._charges = Charges(rulebook, day)
         self._account = Account(self.spec, self.behaviour, self._market, day)
         self._updates = Updates(self.spec, self.behaviour, self.faults)
-        self._tokens = Tokens(self.spec, self.behaviour, day)
+        self._tokens = Tokens(self.spec, self.behaviour, self.faults, day)
         self._limits = Limits(self.behaviour)
-        self._quotes = Quotes(self._listings, self._market)
+        self._quotes = Quotes(self._listings, self._market, self.faults)
         self._desk = Desk(
             self.spec.user_id,
             self.behaviour,
@@ -86,7 +86,7 @@ class Exchange:
             self._updates,
         )
         self._estimates = Estimates(self._listings, self._market, self._account, self._charges)
-        self._gtts = Gtts(self._listings, self._market, self._place_triggered)
+        self._gtts = Gtts(self._listings, self._market, self.faults, self._place_triggered)
         for exchange, window in self._hours.windows.items():
             self._desk.at(window.close_ns, partial(self._day_end, exchange))
         if self._hours.square_off_ns is not None:

@@ -17,6 +17,7 @@ from adapters.exchange_sim.checks import PRODUCTS, SIDES, read_instrument, read_
 from adapters.exchange_sim.errors import KiteError, input_error
 from adapters.exchange_sim.listing import Listed, Listings
 from adapters.exchange_sim.market import Market
+from adapters.exchange_sim.spec import FaultSwitches
 from adapters.exchange_sim.words import (
     Data,
     Form,
@@ -38,7 +39,8 @@ Placer = Callable[[int, Form], str]
 
 
 class Trigger(msgspec.Struct, eq=False):
-    """One trigger. ``rising`` says of each price whether it is reached from below."""
+    """One trigger. ``rising`` says of each price whether it is reached from below; times are the
+    broker's stamps."""
 
     trigger_id: int
     kind: str
@@ -95,9 +97,12 @@ class Trigger(msgspec.Struct, eq=False):
 class Gtts:
     """The account's triggers, oldest first."""
 
-    def __init__(self, listings: Listings, market: Market, placer: Placer) -> None:
+    def __init__(
+        self, listings: Listings, market: Market, faults: FaultSwitches, placer: Placer
+    ) -> None:
         self._listings = listings
         self._market = market
+        self._faults = faults
         self._placer = placer
         self._triggers: dict[int, Trigger] = {}
 
@@ -115,21 +120,23 @@ class Gtts:
 
     def place(self, now_ns: int, form: Form) -> Data:
         """A new trigger. Raises ``KiteError``."""
-        trigger = self._read(now_ns, form, len(self._triggers) + 1, now_ns)
+        stamped = self._faults.stamped(now_ns)
+        trigger = self._read(form, len(self._triggers) + 1, stamped, stamped)
         self._triggers[trigger.trigger_id] = trigger
         return {"trigger_id": trigger.trigger_id}
 
     def modify(self, now_ns: int, trigger_id: str, form: Form) -> Data:
         """Put another condition and other orders in an active trigger's place."""
         old = self._active(trigger_id)
-        new = self._read(now_ns, form, old.trigger_id, old.created_ns)
+        stamped = self._faults.stamped(now_ns)
+        new = self._read(form, old.trigger_id, old.created_ns, stamped)
         self._triggers[old.trigger_id] = new
         return {"trigger_id": old.trigger_id}
 
     def delete(self, now_ns: int, trigger_id: str) -> Data:
         """End an active trigger."""
         trigger = self._active(trigger_id)
-        trigger.status, trigger.updated_ns = DELETED, now_ns
+        trigger.status, trigger.updated_ns = DELETED, self._faults.stamped(now_ns)
         return {"trigger_id": trigger.trigger_id}
 
     def see(self, now_ns: int, token: int) -> None:
@@ -141,7 +148,7 @@ class Gtts:
                     self._fire(now_ns, trigger, leg)
 
     def _fire(self, now_ns: int, trigger: Trigger, leg: int) -> None:
-        trigger.status, trigger.updated_ns = TRIGGERED, now_ns
+        trigger.status, trigger.updated_ns = TRIGGERED, self._faults.stamped(now_ns)
         row = trigger.listed.row
         order = trigger.orders[leg]
         names = {"exchange": row.exchange, "tradingsymbol": row.tradingsymbol}
@@ -153,7 +160,7 @@ class Gtts:
             **names,
             **order,
             "validity": "DAY",
-            "timestamp": stamp(now_ns),
+            "timestamp": stamp(trigger.updated_ns),
             "triggered_at": rupees(self._market.last(trigger.listed)),
             "order_result": {
                 "status": "failed" if reason else "success",
@@ -168,7 +175,7 @@ class Gtts:
             raise input_error(errors.GTT_DONE.format(status=trigger.status))
         return trigger
 
-    def _read(self, now_ns: int, form: Form, trigger_id: int, created_ns: int) -> Trigger:
+    def _read(self, form: Form, trigger_id: int, created_ns: int, updated_ns: int) -> Trigger:
         """The trigger that a form asks for. Raises ``KiteError``."""
         kind = choice(form, "type", tuple(LEGS))
         condition = _json_object(form, "condition")
@@ -184,7 +191,7 @@ class Gtts:
         last = self._market.last(listed)
         rising = (False, True) if kind == "two-leg" else (prices[0] >= last,)
         trigger = Trigger(
-            trigger_id, kind, listed, prices, rising, orders, last, created_ns, now_ns
+            trigger_id, kind, listed, prices, rising, orders, last, created_ns, updated_ns
         )
         if trigger.reached(last) is not None:
             raise input_error(errors.GTT_MET.format(last=rupees_text(last)))

@@ -11,7 +11,7 @@ from typing import Final
 from adapters.exchange_sim import errors
 from adapters.exchange_sim.errors import order_error
 from adapters.exchange_sim.spec import Behaviour
-from engine.rulebook import Rulebook, SessionWindow, hhmm_of, ist_ns
+from engine.rulebook import Rulebook, SessionWindow, broker_rules, hhmm_of, ist_ns
 
 MIS: Final = "MIS"
 EXCHANGES: Final = ("NFO", "BFO")
@@ -25,9 +25,9 @@ class Hours:
         self.windows: Final[dict[str, SessionWindow]] = {
             word: window for word, window in windows if window is not None
         }
-        row = rulebook.lookup("squareoff.mis", "ZERODHA", day)
-        hhmm = behaviour.square_off_hhmm or (None if row is None else str(row.value))
-        self.square_off_ns: Final = ist_ns(day, hhmm) if hhmm and self.windows else None
+        hhmm, known = behaviour.square_off_hhmm, broker_rules(rulebook, day).mis_square_off_ns
+        at_ns = known if hhmm is None else ist_ns(day, hhmm)
+        self.square_off_ns: Final = at_ns if self.windows else None
         """When the broker closes what is MIS; None where no hour is known, or no market open."""
 
     def check(self, now_ns: int, exchange: str, product: str) -> None:

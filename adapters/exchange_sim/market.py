@@ -11,6 +11,7 @@ from typing import Final
 
 from adapters.exchange_sim.listing import Listed, Listings
 from adapters.exchange_sim.ticker import Ticker
+from engine.rulebook import Rulebook, protected_band
 from events.wire.kite import (
     FULL_SIZE,
     INDEX_FULL_SIZE,
@@ -28,7 +29,9 @@ _OI_AT: Final = 4
 class Market:
     """Tickers by token; ``range_bps`` as in ``Behaviour``."""
 
-    def __init__(self, listings: Listings, range_bps: int) -> None:
+    def __init__(self, listings: Listings, rulebook: Rulebook, day: int, range_bps: int) -> None:
+        self._rulebook = rulebook
+        self._day = day
         self._range_bps = range_bps
         self.tickers: Final = {token: Ticker() for token in listings.by_token}
 
@@ -93,3 +96,14 @@ class Market:
         reach = base * self._range_bps // BPS
         low = max(tick, -((reach - close) // tick) * tick)
         return low, (close + reach) // tick * tick
+
+    def outside_protection(self, now_ns: int, listed: Listed, side: str, price: int) -> bool:
+        """Whether limit price protection refuses a price: only the aggressive side is limited, by
+        the rulebook's band around the reference; with no reference, or no rule, nothing is."""
+        reference = self.of(listed).reference_price(now_ns)
+        if reference is None:
+            return False
+        band = protected_band(self._rulebook, self._day, listed.row.exchange, reference)
+        if band is None:
+            return False
+        return price > band[1] if side == "BUY" else price < band[0]

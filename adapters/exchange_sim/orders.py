@@ -33,7 +33,7 @@ TERMINAL: Final = (COMPLETE, REJECTED, CANCELLED)
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):
-    """One fill. ``charges_paise`` is what it cost beyond its price."""
+    """One fill. ``charges_paise`` is what it cost beyond its price, ``ns`` a stamp."""
 
     trade_id: str
     order_id: str
@@ -49,7 +49,9 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
 class Order(msgspec.Struct, eq=False):
     """One order. ``priority`` is its place in time at the exchange, renewed when it loses it;
     ``ahead_units`` is what the market shows before it at its price. ``resting`` is its state at
-    the exchange, whatever is on its way: ``changes`` modifications, a cancellation."""
+    the exchange, whatever is on its way: ``changes`` modifications, a cancellation. ``placed_ns``,
+    ``update_ns`` and ``exchange_ns`` are stamps of the broker's clock, ``taken_ns`` and
+    ``listed_ns`` session time."""
 
     order_id: str
     listed: Listed
@@ -69,6 +71,7 @@ class Order(msgspec.Struct, eq=False):
     placed_by: str
     own_app: bool
     placed_ns: int
+    taken_ns: int
     listed_ns: int
     guid: str
     meta: Data = msgspec.field(default_factory=dict)

@@ -19,6 +19,7 @@ from adapters.exchange_sim.errors import (
 )
 from adapters.exchange_sim.listing import Listed, Listings
 from adapters.exchange_sim.market import Market
+from adapters.exchange_sim.spec import FaultSwitches
 from adapters.exchange_sim.ticker import Level, Ticker
 from adapters.exchange_sim.words import Data, Form, read_stamp, rupees, stamp
 from engine.rulebook import IST_OFFSET_NS, NS_PER_DAY, NS_PER_S
@@ -31,9 +32,10 @@ PRICES_MAX: Final = 1_000
 class Quotes:
     """What the market shows, in the broker's words."""
 
-    def __init__(self, listings: Listings, market: Market) -> None:
+    def __init__(self, listings: Listings, market: Market, faults: FaultSwitches) -> None:
         self._listings = listings
         self._market = market
+        self._faults = faults
 
     def quote(self, now_ns: int, keys: tuple[str, ...]) -> Data:
         """Full quotes by key. Raises ``KiteError`` for more than 500."""
@@ -92,8 +94,10 @@ class Quotes:
         bids, asks = ticker.book
         return {
             "instrument_token": listed.row.token,
-            "timestamp": stamp(seconds * NS_PER_S if seconds else now_ns),
-            "last_trade_time": stamp(traded_s * NS_PER_S) if traded_s else None,
+            "timestamp": stamp(self._faults.stamped(seconds * NS_PER_S if seconds else now_ns)),
+            "last_trade_time": (
+                stamp(self._faults.stamped(traded_s * NS_PER_S)) if traded_s else None
+            ),
             "last_price": rupees(last),
             "last_quantity": 0 if tradable is None else tradable.last_quantity,
             "buy_quantity": 0 if tradable is None else tradable.buy_quantity,

@@ -7,7 +7,11 @@ it at the moment concerned. Start reading at ``Behaviour``.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+NS_PER_MS: Final = 1_000_000
 
 
 class AccountSpec(msgspec.Struct, frozen=True, gc=False):
@@ -72,7 +76,8 @@ class FaultSwitches(msgspec.Struct):
     ``listing_lag_ms`` above 0 replaces the behaviour's. While ``pending_forever`` is on, nothing
     leaves OPEN PENDING, CANCEL PENDING or MODIFY PENDING. ``reject_next`` is the message with which
     the exchange rejects the next order it is sent. ``margin_async``: want of funds is found after
-    the order was accepted.
+    the order was accepted. ``clock_offset_ms``: how far the broker's clock is ahead, in all that it
+    stamps from then on.
     """
 
     duplicate_updates: int = 0
@@ -83,3 +88,8 @@ class FaultSwitches(msgspec.Struct):
     pending_forever: bool = False
     reject_next: str | None = None
     margin_async: bool = False
+    clock_offset_ms: int = 0
+
+    def stamped(self, ns: int) -> int:
+        """A time as the broker's own clock shows it; only what goes out is stamped with it."""
+        return ns + self.clock_offset_ms * NS_PER_MS

@@ -11,7 +11,7 @@ import hashlib
 from typing import Any, Final
 
 from adapters.exchange_sim.errors import KiteError, token_error
-from adapters.exchange_sim.spec import AccountSpec, Behaviour
+from adapters.exchange_sim.spec import AccountSpec, Behaviour, FaultSwitches
 from adapters.exchange_sim.words import Data, stamp
 from adapters.markets.synthetic_random import SplitMix64, substream
 from engine.rulebook import NS_PER_DAY, NS_PER_S, add_days, day_of, ist_ns
@@ -35,9 +35,12 @@ def checksum(api_key: str, token: str, api_secret: str) -> str:
 class Tokens:
     """The account's sessions. The token of the specification is alive from the start."""
 
-    def __init__(self, account: AccountSpec, behaviour: Behaviour, day: int) -> None:
+    def __init__(
+        self, account: AccountSpec, behaviour: Behaviour, faults: FaultSwitches, day: int
+    ) -> None:
         self._account = account
         self._behaviour = behaviour
+        self._faults = faults
         self._rng = SplitMix64(substream(behaviour.seed, _STREAM))
         self._access: str | None = account.access_token
         self._dies_ns = ist_ns(add_days(day, 1), behaviour.flush_hhmm)
@@ -72,7 +75,7 @@ class Tokens:
             "enctoken": self._word(64),
             "refresh_token": "",
             "silo": "",
-            "login_time": stamp(now_ns),
+            "login_time": stamp(self._faults.stamped(now_ns)),
         }
 
     def ok(self, now_ns: int, api_key: str, token: str) -> bool:

@@ -12,11 +12,10 @@ import heapq
 from typing import Final
 
 from adapters.exchange_sim.orders import Order
-from adapters.exchange_sim.spec import AccountSpec, Behaviour, FaultSwitches
+from adapters.exchange_sim.spec import NS_PER_MS, AccountSpec, Behaviour, FaultSwitches
 from adapters.exchange_sim.words import Data
 from adapters.markets.synthetic_random import SplitMix64, substream
 
-NS_PER_MS: Final = 1_000_000
 PER_MILLE: Final = 1_000
 FOREIGN_APP_ID: Final = 0
 """The ``app_id`` of an order that our app did not place: postbacks are for one's own only."""

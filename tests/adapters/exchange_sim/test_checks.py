@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.exchange_sim.checks import outside_protection_range, protected_price
+from adapters.exchange_sim.checks import protected_price
 from adapters.exchange_sim.errors import KiteError
 from adapters.exchange_sim.spec import AccountSpec, Behaviour
 from engine.rulebook import ist_ns
@@ -330,16 +330,24 @@ LPP = [
     ("BUY", 10_000, 14_005, True),
     ("SELL", 10_000, 5_995, True),
     ("SELL", 10_000, 90_000, False),
-    ("BUY", None, 90_000, False),
 ]
 
 
-@pytest.mark.parametrize(("side", "reference", "price", "outside"), LPP)
+@pytest.mark.parametrize(("side", "last", "price", "outside"), LPP)
 def test_price_protection_limits_the_aggressive_side_only(
-    side: str, reference: int | None, price: int, outside: bool
+    side: str, last: int, price: int, outside: bool
 ) -> None:
-    """±20 rupees up to 50, ±40 % above it, nothing without a reference."""
-    assert outside_protection_range(side, price, reference) is outside
+    """±20 rupees around a reference of up to 50, ±40 % above it."""
+    bench = Bench()
+    bench.book(CALL, last, [], [])
+    order_id = bench.place(price=price / 100, transaction_type=side)
+    assert bench.order(order_id)["status"] == ("REJECTED" if outside else "OPEN")
+
+
+def test_price_protection_needs_a_reference() -> None:
+    """Before a price is known nothing can be out of range."""
+    bench = Bench(opened=False)
+    assert bench.order(bench.place(price=2_000))["status"] == "OPEN"
 
 
 def test_the_freeze_of_each_index_is_its_own() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.exchange_sim.errors import KiteError
 from adapters.exchange_sim.spec import AccountSpec, Behaviour
+from adapters.exchange_sim.updates import update_checksum
 from tests.adapters.exchange_sim.bench_market import CALL, Bench
 
 ANY_SEED = range(8)
@@ -115,6 +116,27 @@ def test_an_order_may_be_pending_for_minutes() -> None:
     bench.wait(1_000)
     assert bench.order(stuck)["status"] == "OPEN"
     assert bench.order(working)["status"] == "CANCELLED"
+
+
+def test_the_brokers_clock_may_be_off() -> None:
+    """B15: in every stamp that goes out, the checksum over it too; what is due stays as it was."""
+    bench = Bench()
+    bench.exchange.faults.clock_offset_ms = -3_600_000
+    order_id = bench.place(price=101, validity="TTL", validity_ttl=1)
+    order, (event,) = bench.order(order_id), bench.heard
+    (trade,) = bench.exchange.order_trades(bench.now, order_id)
+    stamps = [order[name] for name in ("order_timestamp", "exchange_timestamp")]
+    stamps += [trade["fill_timestamp"], event["order_timestamp"]]
+    stamps += [row["order_timestamp"] for row in bench.exchange.order_history(bench.now, order_id)]
+    assert {stamp[:13] for stamp in stamps} == {"2026-11-20 09"}
+    assert event["checksum"] == update_checksum(order_id, event["order_timestamp"], "demo")
+    key = f"NFO:{CALL.tradingsymbol}"
+    assert bench.exchange.quote(bench.now, (key,))[key]["timestamp"] == "2026-11-20 09:00:00"
+    resting = bench.place(price=90, validity="TTL", validity_ttl=1)
+    bench.wait(59_000)
+    assert bench.order(resting)["status"] == "OPEN"
+    bench.wait(1_000)
+    assert bench.order(resting)["status"] == "CANCELLED"
 
 
 def test_a_person_closes_a_position_in_the_brokers_app() -> None:
