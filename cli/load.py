@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cli.errors import UserError, told_as_user_error
+from cli.machine import SECTION, MachineError, MachineSettings, machine_settings
 from cli.options import Common
 from cli.paths import desk_folder
 
@@ -46,9 +47,24 @@ def load_config(path: Path | None, base: Config | None = None) -> Config:
         return start
     tree = read_toml(path)
     try:
-        check_types(tree)
-        return merge(start, tree)
-    except ConfigError as error:
+        return merge(start, core_tree(tree))
+    except (ConfigError, MachineError) as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def core_tree(tree: dict[str, object]) -> dict[str, object]:
+    """A file's tree without this machine's own section, both of them looked at first. Raises
+    ``ConfigError`` or ``MachineError``."""
+    machine_settings(tree)
+    check_types(tree)
+    return {section: values for section, values in tree.items() if section != SECTION}
+
+
+def load_machine(path: Path | None) -> MachineSettings:
+    """This machine's own settings of a configuration file."""
+    try:
+        return machine_settings({} if path is None else read_toml(path))
+    except MachineError as error:
         raise UserError(f"{path}: {error}") from error
 
 

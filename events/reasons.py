@@ -45,8 +45,8 @@ STAGE_TITLES: Final[tuple[str, ...]] = (
 
 
 class ReasonSpec(msgspec.Struct, frozen=True):
-    """One reason. ``stage`` is a stage, or EXIT, ORDER, FEED, RISK, JOURNAL, ENGINE, COMMAND for the
-    rest."""
+    """One reason. ``stage`` is a stage, or EXIT, ORDER, FEED, RISK, JOURNAL, ENGINE, COMMAND, LIVE for
+    the rest."""
 
     code: str
     number: int
@@ -282,9 +282,48 @@ _COMMAND: Final = (
        "Look up the id: it may be over already, or of another session.", ()),
 )  # fmt: skip
 
+_LIVE: Final = (
+    _r("LIVE_PYTHON", 2101, "LIVE", "BLOCK", "This Python is older than any that the engine runs on.",
+       "Run it with Python 3.11 or newer: make install.", ()),
+    _r("LIVE_LIBRARIES", 2102, "LIVE", "BLOCK", "Libraries differ from those that were locked and tested.",
+       "Install what is locked: make install.", ()),
+    _r("LIVE_ROOMS", 2103, "LIVE", "BLOCK", "Another package stands in the place of one of the program's own.",
+       "Remove that package, or run from an environment of its own: make install.", ()),
+    _r("LIVE_CONFIG", 2104, "LIVE", "BLOCK", "The configuration is at fault.",
+       "Mend what is named; `axiom config check FILE` looks again.", ()),
+    _r("LIVE_HOME", 2105, "LIVE", "BLOCK", "The home is missing, cannot be written, or is open to others.",
+       "Make it private to its owner (chmod 700), or choose another with --home.", ()),
+    _r("LIVE_DISK", 2106, "LIVE", "BLOCK", "The disk has too little room for two days.",
+       "Free some space, or choose another disk with --home.", ()),
+    _r("LIVE_CLOCK", 2107, "LIVE", "BLOCK", "The clock is off by more than a second, or nobody says by how much.",
+       "Let chrony or systemd-timesyncd keep the clock, or name a time server with --ntp.", ()),
+    _r("LIVE_CALENDAR", 2108, "LIVE", "BLOCK", "Today is no trading day, or its hours are not known.",
+       "If it is one, add its rows with their source: `axiom rulebook add`.", ()),
+    _r("LIVE_RULEBOOK", 2109, "LIVE", "BLOCK", "Rules of today have ended, are missing or at fault.",
+       "Give `axiom rulebook check`: it names each with the command that adds what is missing.", ()),
+    _r("LIVE_INSTRUMENTS", 2110, "LIVE", "BLOCK", "The broker's instrument list of today is missing or refused.",
+       "Fetch it after 08:30 IST; what is at fault is named by line.", ()),
+    _r("LIVE_DESK_BUSY", 2111, "LIVE", "BLOCK", "Another engine runs this desk.",
+       "Stop it first, or choose another desk with --desk.", ()),
+    _r("LIVE_LEDGER", 2112, "LIVE", "BLOCK", "The ledger of sessions is damaged, or a session of it is gone.",
+       "Bring back what is gone with `axiom restore`; `axiom verify` says what is damaged.", ()),
+    _r("LIVE_LAST_SESSION", 2113, "LIVE", "BLOCK", "The last session is damaged, or could not be verified.",
+       "Look at it with `axiom verify`; restore it, or begin on another desk.", ()),
+    _r("LIVE_LOGIN", 2114, "LIVE", "BLOCK", "There is no login with the broker that holds until the close.",
+       "Log in anew.", ()),
+    _r("LIVE_ADDRESS", 2115, "LIVE", "BLOCK", "Orders would not leave from the address that the broker knows, or it is not known.",
+       "Set live.egress_address to the registered one, and look at the machine's network.", ()),
+    _r("ACCOUNT_SHARED", 2116, "LIVE", "BLOCK", "Another engine on this machine sends orders for the account, or it is not known.",
+       "Stop the other engine first: one engine an account.", ()),
+    _r("LIVE_BUILD", 2117, "LIVE", "BLOCK", "The program is not an unchanged release.",
+       "Check out a release, and change nothing in it.", ()),
+    _r("LIVE_RELEASE_CHECK", 2118, "LIVE", "BLOCK", "No release-check was good for this very code.",
+       "Run make release-check in this checkout.", ()),
+)  # fmt: skip
+
 REASONS: Final[tuple[ReasonSpec, ...]] = (
     *_SESSION, *_FEED, *_WARMUP, *_QUOTE, *_REGIME, *_RISK, *_GOVERNANCE, *_SELECT, *_ELIGIBLE,
-    *_CONTRACT, *_FINAL, *_UPSTREAM, *_EXIT, *_ORDER, *_ACCOUNT, *_LINK, *_JOURNAL, *_COMMAND,
+    *_CONTRACT, *_FINAL, *_UPSTREAM, *_EXIT, *_ORDER, *_ACCOUNT, *_LINK, *_JOURNAL, *_COMMAND, *_LIVE,
 )  # fmt: skip
 
 BY_CODE: Final[dict[str, ReasonSpec]] = {spec.code: spec for spec in REASONS}

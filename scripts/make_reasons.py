@@ -27,6 +27,7 @@ OTHER_STAGES: Final = {
     "JOURNAL": "why a journal cannot be read",
     "ENGINE": "why the engine stops",
     "COMMAND": "why an operator's command was taken or refused",
+    "LIVE": "what stands against beginning a LIVE session",
 }
 """What is not a stage of a decision, in the order of the page."""
 

@@ -17,12 +17,14 @@ from typing import Any, Final
 
 import pytest
 
+import cli.doctor.table
 import engine.commands
 import engine.core
 import engine.cycle
 import engine.decide
 import engine.exits
 import engine.paper
+from cli.doctor.check import Row
 from events import canonical, registry
 from events.base import Event
 from events.decision import ContractsScreened, GateRow, GatesEvaluated, StageVerdict
@@ -118,6 +120,10 @@ class Reached:
         """Take note of the codes of a stage's verdict."""
         self.codes |= set(codes_of_stage(stage)) & BY_CODE.keys()
 
+    def note_checks(self, rows: Iterable[Row]) -> None:
+        """Take note of the codes of checks that found something bad."""
+        self.codes |= {row.code for row in rows if row.verdict == "bad"} & BY_CODE.keys()
+
     def note_words(self, message: str) -> None:
         """Take note of the code that an error's message begins with."""
         self.codes |= {message.partition(":")[0]} & BY_CODE.keys()
@@ -160,6 +166,7 @@ def watch(reached: Reached) -> None:
                 _look(module, name, lambda verdict, _: reached.note_stage(verdict))
     for name in ("checked", "unconfirmed"):
         _look(engine.commands, name, lambda code, _: reached.note_words(code or ""))
+    _look(cli.doctor.table, "run_checks", lambda rows, _: reached.note_checks(rows))
     for error in ERRORS:
         _look(error, "__init__", lambda _, given: reached.note_words(str(given[0])))
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.errors import EXIT_BAD, EXIT_GOOD
-from cli.load import check_types, load_config, read_toml
+from cli.load import core_tree, load_config, load_machine, read_toml
+from cli.machine import MachineError, setting_rows
 from cli.options import Common, common_options, recorded_options
 
 if TYPE_CHECKING:
@@ -71,9 +72,13 @@ def check_config(file: Path, common: Common) -> int:
     problems: list[str] = []
     changed: list[dict[str, Any]] = []
     try:
-        check_types(tree)
-        changed = _changes(merge(DEFAULTS, tree))
-    except ConfigError as error:
+        changed = _changes(merge(DEFAULTS, core_tree(tree)))
+        changed += [
+            {name: row[name] for name in _CHANGE}
+            for row in setting_rows(load_machine(file))
+            if row["value"] != row["default"]
+        ]
+    except (ConfigError, MachineError) as error:
         problems.append(str(error))
     if common.json:
         write_json(
@@ -93,7 +98,7 @@ def _setting_rows(file: Path | None) -> list[dict[str, Any]]:
     named = set() if file is None else _named(read_toml(file))
     return [
         {**row, "origin": str(file) if row["key"] in named else DEFAULT}
-        for row in _rows(load_config(file))
+        for row in (*_rows(load_config(file)), *setting_rows(load_machine(file)))
     ]
 
 

@@ -40,6 +40,11 @@ ELSEWHERE = {
         for row in REASONS
         if row.stage == "COMMAND"
     },
+    **{
+        row.code: "a precondition of LIVE: tests/cli/doctor/test_table.py"
+        for row in REASONS
+        if row.stage == "LIVE"
+    },
     "FRAME_REFUSED": "the sentence of FrameRejected, whose own word is the codec's fault",
     **{
         f"UPSTREAM_{stage}": "nothing takes its input from this stage"

@@ -26,10 +26,12 @@ KINDS_OF_STAGE = {
     **dict.fromkeys(("EXIT", "ORDER", "RISK", "FEED"), ("INFO",)),
     **dict.fromkeys(("JOURNAL", "ENGINE"), ("HALT",)),
     "COMMAND": ("INFO", "BLOCK"),
+    "LIVE": ("BLOCK",),
 }
 FIRST_NUMBERS = {"EXIT": 1300, "ORDER": 1400, "RISK": 1500, "FEED": 1600, "JOURNAL": 1700,
-                 "COMMAND": 1800}  # fmt: skip
-PLACES = {"JOURNAL": ("events/registry.py",), "FEED": ("engine", "projections/rows.py")}
+                 "COMMAND": 1800, "LIVE": 2100}  # fmt: skip
+PLACES = {"JOURNAL": ("events/registry.py",), "FEED": ("engine", "projections/rows.py"),
+          "LIVE": ("cli/doctor/table.py",)}  # fmt: skip
 """Where the codes of a stage are given; the engine for all others."""
 
 

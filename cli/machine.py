@@ -1,0 +1,86 @@
+"""Settings of this machine, which no session depends on and no journal holds.
+
+Lives here: the section ``[live]`` of a configuration file. May import: ``cli.errors``. Always
+holds: the core's configuration never sees this section, nor this section a setting of the core.
+Start reading at ``MachineSettings``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+SECTION: Final = "live"
+_ACCOUNT: Final = re.compile(r"[A-Za-z0-9-]{0,64}")
+_HOST: Final = re.compile(r"[A-Za-z0-9.:_-]{0,255}")
+
+
+class MachineError(ValueError):
+    """A setting that is unknown or of no use; one line, names the key."""
+
+
+class MachineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What LIVE needs to know of the machine; an empty word is: not said."""
+
+    account: Annotated[str, Meta(description="the broker's user id; the login says it too")] = ""
+    egress_address: Annotated[
+        str, Meta(description="the address that the broker lets orders come from")
+    ] = ""
+    egress_url: Annotated[
+        str, Meta(description="who says which address we come from; empty asks nobody")
+    ] = ""
+    ntp_host: Annotated[
+        str, Meta(description="a time server, HOST or HOST:PORT; empty asks this machine's own")
+    ] = ""
+
+
+def machine_settings(tree: Mapping[str, Any]) -> MachineSettings:
+    """The section of a configuration's tree. Raises ``MachineError``."""
+    section = tree.get(SECTION, {})
+    if not isinstance(section, Mapping):
+        raise MachineError(f"[{SECTION}] must be a section of settings, not a value")
+    known = MachineSettings.__struct_fields__
+    for name, value in section.items():
+        if name not in known:
+            raise MachineError(
+                f"unknown setting {SECTION}.{name}; [{SECTION}] has: {', '.join(known)}"
+            )
+        if not isinstance(value, str):
+            raise MachineError(f"{SECTION}.{name} is a word in quotes, not {value!r}")
+    return _checked(MachineSettings(**section))
+
+
+def _checked(settings: MachineSettings) -> MachineSettings:
+    if settings.egress_address:
+        try:
+            ipaddress.ip_address(settings.egress_address)
+        except ValueError as error:
+            raise MachineError(f"{SECTION}.egress_address: {error}") from error
+    if settings.egress_url and not settings.egress_url.startswith(("https://", "http://127.")):
+        raise MachineError(f"{SECTION}.egress_url must begin with https://")
+    if not _ACCOUNT.fullmatch(settings.account):
+        raise MachineError(f"{SECTION}.account is letters, digits and '-', at most 64")
+    if not _HOST.fullmatch(settings.ntp_host):
+        raise MachineError(f"{SECTION}.ntp_host is HOST or HOST:PORT, not {settings.ntp_host!r}")
+    return settings
+
+
+def setting_rows(settings: MachineSettings) -> list[dict[str, Any]]:
+    """The settings as rows: key, value, default and description."""
+    hints = get_type_hints(MachineSettings, include_extras=True)
+    return [
+        {
+            "key": f"{SECTION}.{name}",
+            "value": getattr(settings, name),
+            "default": "",
+            "least": None,
+            "most": None,
+            "description": hint.__metadata__[0].description,
+        }
+        for name, hint in hints.items()
+    ]

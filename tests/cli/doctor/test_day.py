@@ -1,0 +1,92 @@
+"""The day's checks: configuration, calendar, rulebook, the list of instruments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adapters.exchange_sim.listing import Listings
+from adapters.kite.dump_file import keep_dump
+from adapters.markets.synthetic import SyntheticMarket
+from adapters.rulebook.load import load_rows
+from adapters.rulebook.overlay import append_row
+from cli.doctor import day
+from engine.rulebook import Rulebook, ist_ns
+from events.session import RuleRow
+from tests.cli.doctor.place import DAY, NOW, context
+
+
+def _at(home: Path, when: int, live: bool = False) -> dict[str, object]:
+    return {"now_ns": lambda: ist_ns(when, "08:45"), "live": live}
+
+
+def test_a_faulty_configuration_is_a_row(tmp_path: Path) -> None:
+    """The other checks go on without it."""
+    assert day.configuration(context(tmp_path)).verdict == "ok"
+    found = day.configuration(context(tmp_path, fault="my.toml: unknown section [luck]"))
+    assert (found.verdict, found.sentence) == ("bad", "my.toml: unknown section [luck]")
+
+
+@pytest.mark.parametrize(
+    ("when", "plain", "live", "says"),
+    [
+        (20260811, "ok", "ok", "trades from 09:15 to 15:40"),
+        (20260731, "ok", "ok", "trades from 09:15 to 15:30"),
+        (20261124, "ok", "bad", "no trading"),
+        (20260809, "ok", "bad", "no trading"),
+        (20261108, "warn", "bad", "without hours"),
+        (20270104, "warn", "bad", "covered by no calendar"),
+    ],
+)
+def test_today_by_the_calendar(tmp_path: Path, when: int, plain: str, live: str, says: str) -> None:
+    """Only LIVE has something against a day without trading."""
+    found = day.calendar(context(tmp_path, **_at(tmp_path, when)))
+    assert found.verdict == plain
+    assert says in found.sentence
+    assert day.calendar(context(tmp_path, **_at(tmp_path, when, live=True))).verdict == live
+
+
+@pytest.mark.parametrize(
+    ("when", "plain", "live"),
+    [(20260811, "ok", "ok"), (20261126, "warn", "warn"), (20270104, "warn", "bad")],
+)
+def test_the_rulebook_of_today(tmp_path: Path, when: int, plain: str, live: str) -> None:
+    """An ended freeze quantity is warned of; an ended lot or calendar stops LIVE."""
+    assert day.rulebook(context(tmp_path, **_at(tmp_path, when))).verdict == plain
+    assert day.rulebook(context(tmp_path, **_at(tmp_path, when, live=True))).verdict == live
+
+
+def test_a_faulty_overlay_is_bad_for_everybody(tmp_path: Path) -> None:
+    """A row of an unknown rule, and a file that cannot be read."""
+    desk = tmp_path / "desks" / "main"
+    desk.mkdir(parents=True)
+    row = RuleRow("lots", "NIFTY", DAY, DAY, 5, "units", "x", False)
+    append_row(desk / "rulebook.toml", row, "ana", "2026-08-11T03:00:00Z")
+    found = day.rulebook(context(tmp_path))
+    assert found.verdict == "bad"
+    assert "did you mean lot?" in found.sentence
+    (desk / "rulebook.toml").write_text("[[row]\n")
+    assert day.rulebook(context(tmp_path)).verdict == "bad"
+    assert day.calendar(context(tmp_path)).verdict is None
+
+
+def test_the_instruments_of_today(tmp_path: Path) -> None:
+    """Missing and refused are bad for LIVE alone; read, they are counted."""
+    assert day.instruments(context(tmp_path)).verdict == "warn"
+    assert day.instruments(context(tmp_path, live=True)).verdict == "bad"
+    folder = tmp_path / "instruments"
+    folder.mkdir()
+    market = SyntheticMarket(7, day=DAY)
+    rows = market.instruments()
+    listed = Listings(rows, Rulebook(load_rows()), DAY).csv(None)
+    keep_dump(folder, listed, ist_ns(DAY, "08:31"))
+    found = day.instruments(context(tmp_path, live=True))
+    assert found.verdict == "ok"
+    assert found.sentence == f"{len(rows)} instruments of 2026-08-11, fetched 08:31"
+    keep_dump(folder, listed + listed[-300:], ist_ns(DAY, "08:40"))
+    assert "stands in line" in day.instruments(context(tmp_path, live=True)).sentence
+    assert (
+        day.instruments(context(tmp_path, live=True, now_ns=lambda: NOW + 86_400 * 10**9)).verdict
+        == "bad"
+    )
