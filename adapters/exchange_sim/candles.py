@@ -1,9 +1,8 @@
 """Candles of one instrument, made from the frames seen, a minute at a time.
 
 Lives here: ``Candles`` and the intervals of the historical route. May import: engine.rulebook.
-Always holds: a candle is stamped with its start; its volume is what the
-day's volume was seen to grow by.
-Start reading at ``Candles.of``.
+Always holds: a candle is stamped with its start; a minute without a trade (of an index, a price)
+has none. Start reading at ``Candles.of``.
 """
 
 from __future__ import annotations
@@ -44,8 +43,8 @@ DAYS_MAX: Final = MappingProxyType(
 
 _OPEN_MINUTE: Final = 9 * 60 + 15
 
-START, OPEN, HIGH, LOW, CLOSE, BEFORE, VOLUME, OI = range(8)
-"""A minute's cell; BEFORE and VOLUME are the day's volume as it began and as it ended."""
+START, OPEN, HIGH, LOW, CLOSE, VOLUME, OI = range(7)
+"""A minute's cell."""
 
 
 class Candles:
@@ -56,17 +55,20 @@ class Candles:
     def __init__(self) -> None:
         self.minutes: list[list[int]] = []
 
-    def see(self, now_ns: int, price: int, volume: int, oi: int) -> None:
-        """Take a price with the day's volume and the open interest."""
+    def see(self, now_ns: int, price: int, traded: int, oi: int) -> None:
+        """Take a price at which so many units were seen to trade, with the open interest. What
+        comes before 09:15 is in no candle."""
         start = (now_ns + IST_OFFSET_NS) // MINUTE_NS
-        cell = self.minutes[-1] if self.minutes else None
-        if cell is not None and cell[START] == start:
-            cell[HIGH] = max(cell[HIGH], price)
-            cell[LOW] = min(cell[LOW], price)
-            cell[CLOSE], cell[VOLUME], cell[OI] = price, volume, oi
+        if start % 1_440 < _OPEN_MINUTE:
             return
-        before = volume if cell is None else cell[VOLUME]
-        self.minutes.append([start, price, price, price, price, before, volume, oi])
+        cell = self.minutes[-1] if self.minutes else None
+        if cell is None or cell[START] != start:
+            self.minutes.append([start, price, price, price, price, traded, oi])
+            return
+        cell[HIGH] = max(cell[HIGH], price)
+        cell[LOW] = min(cell[LOW], price)
+        cell[CLOSE], cell[OI] = price, oi
+        cell[VOLUME] += traded
 
     def of(self, interval: str, from_ns: int, to_ns: int, oi: bool) -> list[list[str | float]]:
         """Candles that start within [from, to], as rows of the historical route."""
@@ -97,12 +99,13 @@ def _start(minute: int, size: int) -> int:
 def _merge(into: list[int], cell: list[int]) -> None:
     into[HIGH] = max(into[HIGH], cell[HIGH])
     into[LOW] = min(into[LOW], cell[LOW])
-    into[CLOSE], into[VOLUME], into[OI] = cell[CLOSE], cell[VOLUME], cell[OI]
+    into[CLOSE], into[OI] = cell[CLOSE], cell[OI]
+    into[VOLUME] += cell[VOLUME]
 
 
 def _row(cell: list[int], oi: bool) -> list[str | float]:
     day = iso_day(day_from_days(cell[START] // 1_440))
     when = f"{day}T{hhmmss_of(cell[START] * MINUTE_NS - IST_OFFSET_NS)}+0530"
     prices = [cell[n] / 100 for n in (OPEN, HIGH, LOW, CLOSE)]
-    row: list[str | float] = [when, *prices, cell[VOLUME] - cell[BEFORE]]
+    row: list[str | float] = [when, *prices, cell[VOLUME]]
     return [*row, cell[OI]] if oi else row

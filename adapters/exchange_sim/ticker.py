@@ -73,20 +73,21 @@ class Ticker:
     def see(self, now_ns: int, packet: bytes, last: int, volume: int, oi: int) -> int:
         """Take a packet of a tradable instrument with its last price, volume of the day and open
         interest; the units that traded since the packet before it (0 for the first)."""
-        traded = 0 if self.last is None else max(0, volume - self.volume)
-        if traded or (self.last is None and volume):
+        first = self.last is None
+        traded = 0 if first else max(0, volume - self.volume)
+        if traded or (first and volume):
             self._refer(now_ns, last)
+            self.candles.see(now_ns, last, traded, oi)
         self.last, self.volume, self.oi, self.packet = last, volume, oi, packet
         if len(packet) == FULL_SIZE:
             self._depth_of, self._book = packet, None
-        self.candles.see(now_ns, last, volume, oi)
         return traded
 
     def see_price(self, now_ns: int, packet: bytes | None, last: int) -> None:
         """Take a price without trades: an index packet, or a last price alone (packet None)."""
         self.last = last
         self.packet = packet or self.packet
-        self.candles.see(now_ns, last, self.volume, self.oi)
+        self.candles.see(now_ns, last, 0, self.oi)
 
     def detail(self) -> FullTick | QuoteTick | IndexTick | None:
         """The newest whole packet taken apart; None before there is one."""

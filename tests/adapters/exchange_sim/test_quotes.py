@@ -121,6 +121,21 @@ def test_candles_are_made_of_the_frames_seen() -> None:
     assert candles(bench, "day") == [["2026-11-20T00:00:00+0530", 100, 102, 99, 100.5, 195]]
 
 
+def test_only_trades_of_the_session_make_candles() -> None:
+    """Yesterday's close before the open, and quotes without a trade, are in none; the first trade's
+    units are."""
+    bench = Bench(at="09:14:50", opened=False)
+    bench.book(CALL, 6_065, [], [])
+    bench.now = ist_ns(DAY, "09:15:05")
+    bench.book(CALL, 6_065, [(65, 6_000)], [(65, 6_100)])
+    assert candles(bench, "minute") == []
+    bench.now = ist_ns(DAY, "09:16:05")
+    bench.book(CALL, 6_100, [(65, 6_000)], [(65, 6_100)], traded=130)
+    bench.now = ist_ns(DAY, "09:17:05")
+    bench.book(CALL, 6_100, [(65, 6_050)], [(65, 6_100)])
+    assert candles(bench, "minute") == [["2026-11-20T09:16:00+0530", 61, 61, 61, 61, 130]]
+
+
 SPANS = [
     (CALL.token + 1, "minute", "2026-11-20", "2026-11-20", "Invalid `instrument_token`."),
     (CALL.token, "2minute", "2026-11-20", "2026-11-20", "Invalid `interval`."),
