@@ -11,11 +11,11 @@ Start reading at ``Live.run``. A market's day at full speed is ``engine.schedule
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
-from engine.ports import Clock, Inbox
+from engine.ports import Clock, Inbox, Measured, Watch
 from engine.schedule import AFTER_SNAPSHOT, END_OF_DAY, GRID, MS
 from engine.sink import Outward, Sink
 from events.base import Event
@@ -58,15 +58,6 @@ class Timing(msgspec.Struct, frozen=True):
     clock_step_ns: int = 100 * MS
 
 
-class Measured(msgspec.Struct, frozen=True):
-    """One measurement of the process or its machine; ``bad`` by its own limit."""
-
-    what: str
-    observed: int
-    limit: int
-    bad: bool
-
-
 class EndRequest(msgspec.Struct, frozen=True):
     """The session is to end. ``policy`` FLATTEN sells what is held first, LEAVE leaves it; ``who``
     asked, and ``why``."""
@@ -74,18 +65,6 @@ class EndRequest(msgspec.Struct, frozen=True):
     policy: str
     who: str
     why: str
-
-
-class Watch(Protocol):
-    """What the driver cannot see of itself; both are called now and then and return at once."""
-
-    def measure(self) -> tuple[Measured, ...]:
-        """Durability, inbox, disk."""
-        ...
-
-    def clock_offset_ns(self) -> int | None:
-        """The wall clock minus the session clock; None where the two have nothing in common."""
-        ...
 
 
 Ends = Callable[[int], EndRequest | None]
@@ -300,9 +279,3 @@ class Live:
             now_ns,
             OperatorCommand(FLATTEN, request.who, request.why, None, None, command_id, SIGNAL),
         )
-
-
-__all__ = [
-    "BAD", "FLATTEN", "LEAVE", "OK", "OPERATOR", "Cycles", "EndRequest", "Ends", "Live", "Measured",
-    "Timing", "Watch",
-]  # fmt: skip

@@ -1,9 +1,9 @@
 """What the engine asks of the outside, as protocols.
 
-Lives here: the market, clock, inbox and broker ports. May import: events, msgspec. Always holds:
-nothing here does I/O; a market makes the broker's binary frames, in order of time, from integers
-and exact arithmetic alone, so that equal identity means equal frames on any machine; of the broker
-only ``OrderPort`` can send, and it takes a message with the authority behind it.
+Lives here: the market, clock, inbox, watch and broker ports. May import: events, msgspec. Always
+holds: nothing here does I/O; a market makes the broker's binary frames, in order of time, from
+integers and exact arithmetic alone, so that equal identity means equal frames on any machine; of
+the broker only ``OrderPort`` can send, and it takes a message with the authority behind it.
 """
 
 from __future__ import annotations
@@ -82,6 +82,27 @@ class Inbox(Protocol):
         """The next (session time of arrival, fact), whenever it arrived, or None once the session
         clock is at ``until_ns`` with nothing there; None earlier too, where somebody woke it.
         Frames that did not fit are said as ``FramesDropped``."""
+        ...
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One measurement of the process or its machine; ``bad`` by its own limit."""
+
+    what: str
+    observed: int
+    limit: int
+    bad: bool
+
+
+class Watch(Protocol):
+    """What the driver cannot see of itself; both are asked now and then and answer at once."""
+
+    def measure(self) -> tuple[Measured, ...]:
+        """Durability, inbox, disk; what cannot be measured is left out."""
+        ...
+
+    def clock_offset_ns(self) -> int | None:
+        """The wall clock minus the session clock; None where the two have nothing in common."""
         ...
 
 

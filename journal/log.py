@@ -50,7 +50,8 @@ class WriterOptions(msgspec.Struct, frozen=True):
     run that can be repeated), and its watermark then says written, not durable.
     linger_ms: how long a batch gathers unless somebody waits for it. idle_sync_ms: silence after
     which an empty block marks what is durable. codec: of live blocks. on_roll is called with the
-    finished segment's path, on the writer's thread: it must return at once. reserve_size_bytes:
+    finished segment's path, and on_durable with the last seq that is on the disk after each sync;
+    both on the writer's thread: they must return at once. reserve_size_bytes:
     space taken from the disk beforehand; when the disk is full what was taken is written there,
     and so are essential groups, as long as it lasts (0: a full disk ends the writer).
     """
@@ -64,6 +65,7 @@ class WriterOptions(msgspec.Struct, frozen=True):
     sync: Literal["batch", "at_close"] = "batch"
     codec: Literal["raw", "zstd"] = "raw"
     on_roll: Callable[[Path], None] | None = None
+    on_durable: Callable[[int], None] | None = None
     reserve_size_bytes: int = 0
 
 

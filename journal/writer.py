@@ -361,6 +361,8 @@ class JournalWriter:
             self._hashed_seq = self._log.head_seq
             self._durable = (self._log.durable_seq, self._log.durable_hash)
             self._moved.notify_all()
+        if self._options.on_durable is not None:
+            self._options.on_durable(self._log.durable_seq)
 
     def _fail(self, error: JournalError) -> None:
         with self._moved:

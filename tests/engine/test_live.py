@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from engine.apply import Entry
 from engine.core import Derived
-from engine.live import BAD, FLATTEN, LEAVE, OK, Cycles, EndRequest, Measured, Timing
+from engine.live import BAD, FLATTEN, LEAVE, OK, Cycles, EndRequest, Timing
 from engine.opening import fresh_account, opening_facts, session_opened
+from engine.ports import Measured
 from engine.schedule import Dated, facts_of
 from events.base import Event
 from events.broker import AuthStatus

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from engine.core import Core, Derived
-from engine.live import EndRequest, Live, Measured, Timing
+from engine.live import EndRequest, Live, Timing
+from engine.ports import Measured
 from engine.schedule import Dated
 from events.base import Event
 from events.session import CycleRule

@@ -1,0 +1,104 @@
+"""How a running session is asked to end: by a signal, by a person at the terminal, by the setting.
+
+Lives here: ``Ending``. May import: engine.live's words, ``cli.output``. Always holds: a signal only
+leaves a note and wakes the engine, which goes on while a person thinks; a second one never ends the
+process in the middle; without a terminal the setting decides.
+Start reading at ``Ending.__call__``.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+from cli.output import say
+from engine.live import FLATTEN, LEAVE, EndRequest
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+KEEP: Final = "KEEP"
+ANSWERS: Final = {"f": FLATTEN, "l": LEAVE, "k": KEEP}
+QUESTION: Final = "open: [f]latten, [l]eave as it is (stops at the broker stay), [k]eep running? "
+
+
+class Ending:
+    """The ``Ends`` of ``engine.live``: hears signals, asks a person where there is one.
+
+    ``policy`` is FLATTEN or LEAVE, for whoever cannot be asked; ``wake`` lets the engine look.
+    """
+
+    def __init__(
+        self, policy: str, wake: Callable[[], None], ask: Callable[[str], str] | None = None
+    ) -> None:
+        self._policy, self._wake, self._ask = policy, wake, ask
+        self._heard: list[int] = []
+        self._answer: EndRequest | None = None
+        self._asking: threading.Thread | None = None
+
+    def __call__(self, exposed: int) -> EndRequest | None:
+        """What was asked since the last call; ``exposed`` positions and orders are open."""
+        if self._answer is not None:
+            answer, self._answer = self._answer, None
+            return answer
+        if not self._heard:
+            return None
+        number = self._heard.pop(0)
+        why = signal.Signals(number).name
+        if not exposed:
+            return EndRequest(LEAVE, "signal", why)
+        if number != signal.SIGINT or self._ask is None:
+            return EndRequest(self._policy, "signal", why)
+        if self._asking is None or not self._asking.is_alive():
+            self._asking = threading.Thread(
+                target=self._question, args=(exposed, why), name="ending", daemon=True
+            )
+            self._asking.start()
+        return None
+
+    @contextmanager
+    def hearing(self) -> Iterator[None]:
+        """For as long as the session is driven, signals ask it to end. Main thread only."""
+
+        def hear(number: int, frame: FrameType | None) -> None:
+            self._heard.append(number)
+            self._wake()
+
+        before = [(number, signal.signal(number, hear)) for number in SIGNALS]
+        try:
+            yield
+        finally:
+            for number, handler in before:
+                signal.signal(number, handler)
+
+    def _question(self, exposed: int, why: str) -> None:
+        assert self._ask is not None
+        try:
+            said = self._ask(f"{exposed} {QUESTION}").strip().lower()
+        except EOFError:
+            said = ""
+        policy = ANSWERS.get(said[:1], KEEP)
+        if policy == KEEP:
+            say("the session goes on")
+            return
+        self._answer = EndRequest(policy, "terminal", why)
+        self._wake()
+
+
+def asks_here() -> Callable[[str], str] | None:
+    """How a person at the terminal is asked; None where there is nobody."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+
+    def ask(question: str) -> str:
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        return line
+
+    return ask

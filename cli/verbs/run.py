@@ -1,0 +1,167 @@
+"""``axiom run``: the engine in real time, with its projector.
+
+Lives here: the verb and the worlds of its modes. May import: everything, when it runs. Always
+holds: SIM needs no account and works at any hour; PAPER has nothing that could send an order.
+Start reading at ``command``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cli.errors import EXIT_GOOD, UserError
+from cli.options import Common, common_options
+from cli.output import say
+from cli.run import SEED_MAX, rupees
+
+if TYPE_CHECKING:
+    from adapters.session.clock import SessionClock
+    from adapters.session.inbox import Post
+    from cli.feed import Feed
+    from cli.session import Ended
+    from cli.simulation import Simulation
+    from engine.ports import Market
+    from engine.sink import Outward
+    from events.session import Instrument
+
+SIM: Final = "SIM"
+DEFAULT_SEED: Final = 1
+SPEED_MAX: Final = 1_000
+
+
+@click.command("run", epilog="Example: axiom run --mode sim --for 10m --headless --json")
+@click.option("--mode", type=click.Choice(["sim", "paper", "live"]), required=True)
+@click.option("--for", "length", metavar="TIME", help="End after this: 90s, 10m, 2h.")
+@click.option("--headless", is_flag=True, help="No terminal UI.")
+@click.option("--exits-only", is_flag=True, help="Exit what is held, enter nothing.")
+@click.option("--market", default="synthetic", show_default=True, help="Of --mode sim.")
+@click.option("--seed", type=click.IntRange(0, SEED_MAX), default=DEFAULT_SEED, show_default=True,
+              help="Of a synthetic market.")  # fmt: skip
+@click.option("--at", metavar="HH:MM", help="The market's time (IST) at which --mode sim begins.")
+@click.option("--speed", type=click.IntRange(1, SPEED_MAX), default=1, show_default=True,
+              help="Market seconds a second, of --mode sim.")  # fmt: skip
+@common_options
+def command(
+    mode: str,
+    length: str | None,
+    headless: bool,
+    exits_only: bool,
+    market: str,
+    seed: int,
+    at: str | None,
+    speed: int,
+    common: Common,
+) -> int:
+    """Run the engine in real time, until the market's close, --for, or an interrupt.
+
+    --mode sim starts a simulated exchange on this machine and trades on it over its sockets: no
+    account is needed, and it is always the market's day there. One engine runs on a desk. An engine
+    that was killed goes on where it stood when it is started again.
+    """
+    from cli.begin import Plan
+    from cli.load import load_config, load_rulebook, open_market
+    from cli.session import Wish, run_session
+
+    if mode != "sim":
+        raise UserError(f"--mode {mode} is not wired yet: --mode sim runs without an account")
+    for_s = None if length is None else seconds_of(length)
+    rulebook = load_rulebook(common)
+    config = load_config(common.config)
+    source = open_market(market, common, rulebook, seed=seed)
+    plan = Plan(
+        SIM, source, config, rulebook.rows_for(source.day), "sim", speed,
+        carries=False, exits_only=exits_only,
+    )  # fmt: skip
+    world = SimulatedWorld(common, market, source, seed, speed, _start_ns(source, at))
+    with world:
+        ended = run_session(common, plan, world, Wish(for_s))
+    _tell(ended, SIM, common)
+    return EXIT_GOOD
+
+
+class SimulatedWorld:
+    """An exchange in a child process, the ticker on it, and nothing that sends: the core's paper
+    broker fills. The ``World`` of ``cli.session``."""
+
+    def __init__(
+        self, common: Common, name: str, market: Market, seed: int, speed: int, at_ns: int
+    ) -> None:
+        self._common, self._name, self._market = common, name, market
+        self._seed, self._speed, self._at_ns = seed, speed, at_ns
+        self._exchange: Simulation | None = None
+        self._feed: Feed | None = None
+
+    def __enter__(self) -> SimulatedWorld:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if self._exchange is not None:
+            self._exchange.close()
+
+    def clock(self, from_ns: int | None) -> SessionClock:
+        """Start the exchange where the session stands; its time is the session's."""
+        from adapters.session.clock import SessionClock
+        from cli.simulation import Simulation, simulated_clock
+
+        at_ns = self._at_ns if from_ns is None else from_ns
+        self._exchange = Simulation(self._common, self._name, self._seed, self._speed, at_ns)
+        said = simulated_clock(self._exchange.rest)
+        assert said is not None, "a simulated exchange says its time"
+        return SessionClock(int(said["now_ns"]), self._speed)
+
+    def start(self, post: Post, clock: SessionClock, instruments: Sequence[Instrument]) -> Outward:
+        """Subscribe to everything."""
+        from cli.feed import Feed, demo_login
+        from cli.session import Silence
+
+        assert self._exchange is not None, "the clock comes first"
+        self._feed = Feed(demo_login, self._exchange.ws, post, clock, self._seed)
+        self._feed.start(instruments)
+        return Silence()
+
+    def stop(self) -> None:
+        """No more frames."""
+        if self._feed is not None:
+            self._feed.stop()
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of ``90s``, ``10m``, ``2h`` or ``90``. Raises ``UserError``."""
+    units = {"s": 1, "m": 60, "h": 3_600}
+    number, unit = (text[:-1], units.get(text[-1:])) if text[-1:] in units else (text, 1)
+    if not number.isascii() or not number.isdecimal() or int(number) < 1 or unit is None:
+        raise UserError(f"'{text}' is not a length of time: write 90s, 10m or 2h")
+    return float(int(number) * unit)
+
+
+def _start_ns(market: Market, at: str | None) -> int:
+    """When the session begins: at the open, or at a time of the market's day."""
+    from cli.output import parse_time
+
+    if at is None:
+        return market.open_ns
+    start_ns = parse_time(at, market.day)
+    if not market.anchor_ns <= start_ns < market.close_ns:
+        raise UserError(f"--at {at} lies outside the market's day")
+    return start_ns
+
+
+def _tell(ended: Ended, mode: str, common: Common) -> None:
+    document: dict[str, Any] = ended.document(mode)
+    if common.json:
+        from cli.output import write_json
+
+        write_json(document)
+        return
+    click.echo(document["session"])
+    say(
+        f"{document['ticks']:,} ticks, {document['decisions']:,} decisions, {document['trades']} "
+        f"trades, net {rupees(document['pnl_paise'])}; ended by {document['reason']}"
+    )
+    latency = document["latency_ms"]
+    say(f"frame to disk p50 {latency['p50']} ms, p99 {latency['p99']} ms; "
+        f"engine {document['cpu_percent']} % of a core")  # fmt: skip
