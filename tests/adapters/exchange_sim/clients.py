@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -74,6 +75,13 @@ def ask(
         return Answer(response.status, fields, content)
     finally:
         link.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Ask again and again until something is so. Raises AssertionError past the deadline."""
+    ends = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < ends, "it did not come to be so"
 
 
 class Socket:
