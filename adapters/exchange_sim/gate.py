@@ -14,7 +14,13 @@ from typing import Any, Final, Protocol
 import msgspec
 from aiohttp import web
 
-from adapters.exchange_sim.errors import KiteError, input_error, token_error, too_many
+from adapters.exchange_sim.errors import (
+    IP_REFUSED,
+    KiteError,
+    input_error,
+    token_error,
+    too_many,
+)
 from adapters.exchange_sim.exchange import Exchange
 from adapters.exchange_sim.fault_state import Active, FaultState
 from adapters.exchange_sim.limits import ORDER
@@ -100,6 +106,8 @@ class Gate:
         if not route.open:
             self._check_login(request, now_ns)
         served.exchange.admit(now_ns, route.limit)
+        if route.limit == ORDER and served.faults.on("refused_address"):
+            raise KiteError(403, "PermissionException", IP_REFUSED.format(ip=FOREIGN_ADDRESS))
         content: Any = await READERS[route.body](request) if route.body in READERS else None
         # Reading the body may have taken time, and the session's time must not go back.
         now_ns = served.now_ns()
@@ -109,7 +117,7 @@ class Gate:
             request,
             form=content if route.body == FORM else {},
             items=content if route.body == JSON else None,
-            address=self._address(request),
+            address=request.remote or "",
         )
         empty = served.faults.strike(now_ns, "empty_answers", route.name)
         if empty is not None:
@@ -135,10 +143,6 @@ class Gate:
         if self._served.faults.on(*DEAD_TOKEN):
             return False
         return self._served.exchange.token_ok(now_ns, key, token)
-
-    def _address(self, request: web.Request) -> str:
-        refused = self._served.faults.on("refused_address")
-        return FOREIGN_ADDRESS if refused else request.remote or ""
 
     def _arm_reject(self, now_ns: int) -> None:
         hit = self._served.faults.strike(now_ns, "rejected_orders", "place")

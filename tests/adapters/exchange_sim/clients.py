@@ -14,6 +14,7 @@ from http.client import HTTPConnection
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from adapters.exchange_sim.running import RunningExchange
@@ -139,6 +140,18 @@ def listen(exchange: RunningExchange, token: str = "demo", key: str = "demo") ->
         close_timeout=DEADLINE_S,
     ) as link:
         yield Socket(link)
+
+
+def breaks(link: Socket) -> bool:
+    """Whether a socket ends without a close frame, whatever it says before; false past the
+    deadline or after a farewell."""
+    try:
+        link.hear_until(lambda message: False)
+    except ConnectionClosed as closed:
+        return closed.rcvd is None
+    except TimeoutError:
+        return False
+    return False
 
 
 def order_form(**fields: Any) -> dict[str, str]:
