@@ -1,6 +1,6 @@
 """Settings of this machine, which no session depends on and no journal holds.
 
-Lives here: the section ``[live]`` of a configuration file. May import: ``cli.errors``. Always
+Lives here: the section ``[live]`` of a configuration file. May import: the names of indices. Always
 holds: the core's configuration never sees this section, nor this section a setting of the core.
 Start reading at ``MachineSettings``.
 """
@@ -15,6 +15,8 @@ from typing import Annotated, Any, Final, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from adapters.kite.instruments import INDEX_OF
+
 SECTION: Final = "live"
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9-]{0,64}")
 _HOST: Final = re.compile(r"[A-Za-z0-9.:_-]{0,255}")
@@ -25,7 +27,7 @@ class MachineError(ValueError):
 
 
 class MachineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What LIVE needs to know of the machine; an empty word is: not said."""
+    """What LIVE and PAPER need to know of this machine; an empty word is: not said."""
 
     account: Annotated[str, Meta(description="the broker's user id; the login says it too")] = ""
     egress_address: Annotated[
@@ -37,6 +39,20 @@ class MachineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ntp_host: Annotated[
         str, Meta(description="a time server, HOST or HOST:PORT; empty asks this machine's own")
     ] = ""
+    underlyings: Annotated[
+        str, Meta(description="whose index, near future and options are watched, in this order")
+    ] = "NIFTY,BANKNIFTY,SENSEX"
+    expiries: Annotated[
+        int, Meta(ge=1, le=8, description="next expiries that are watched of each")
+    ] = 2
+    strikes_each_side: Annotated[
+        int, Meta(ge=1, le=60, description="strikes on each side of the money that are watched")
+    ] = 20
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The watched underlyings, in order."""
+        return tuple(name.strip() for name in self.underlyings.split(","))
 
 
 def machine_settings(tree: Mapping[str, Any]) -> MachineSettings:
@@ -50,12 +66,28 @@ def machine_settings(tree: Mapping[str, Any]) -> MachineSettings:
             raise MachineError(
                 f"unknown setting {SECTION}.{name}; [{SECTION}] has: {', '.join(known)}"
             )
-        if not isinstance(value, str):
-            raise MachineError(f"{SECTION}.{name} is a word in quotes, not {value!r}")
-    return _checked(MachineSettings(**section))
+        if type(value) is not type(getattr(DEFAULTS, name)):
+            kind = (
+                "a word in quotes" if isinstance(getattr(DEFAULTS, name), str) else "a whole number"
+            )
+            raise MachineError(f"{SECTION}.{name} is {kind}, not {value!r}")
+    try:
+        return _checked(msgspec.convert(dict(section), MachineSettings))
+    except msgspec.ValidationError as error:
+        raise MachineError(f"{SECTION}: out of bounds: {error}") from error
+
+
+DEFAULTS: Final = MachineSettings()
 
 
 def _checked(settings: MachineSettings) -> MachineSettings:
+    known = tuple(name for name, *_ in INDEX_OF)
+    for name in settings.names:
+        if name not in known or settings.names.count(name) > 1:
+            raise MachineError(
+                f"{SECTION}.underlyings names {name!r}; it lists some of {', '.join(known)}, each"
+                " once, with commas"
+            )
     if settings.egress_address:
         try:
             ipaddress.ip_address(settings.egress_address)
@@ -77,9 +109,9 @@ def setting_rows(settings: MachineSettings) -> list[dict[str, Any]]:
         {
             "key": f"{SECTION}.{name}",
             "value": getattr(settings, name),
-            "default": "",
-            "least": None,
-            "most": None,
+            "default": getattr(DEFAULTS, name),
+            "least": hint.__metadata__[0].ge,
+            "most": hint.__metadata__[0].le,
             "description": hint.__metadata__[0].description,
         }
         for name, hint in hints.items()

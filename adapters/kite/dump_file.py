@@ -1,19 +1,21 @@
 """The day's list of instruments on disk: kept once it was fetched, found again by its day.
 
-Lives here: names, writing and reading. May import: adapters.kite.instruments, engine.rulebook.
-Always holds: a name says day and minute (IST) of the fetch, so that no copy makes an old list new;
-files are 0600 and whole or absent; nothing is written over.
-Start reading at ``keep_dump``.
+Lives here: names, writing and reading, and the day's list from wherever it is. May import:
+adapters.kite.instruments, engine.rulebook. Always holds: a name says day and second (IST) of the
+fetch, so that no copy makes an old list new; files are 0600 and whole or absent; nothing is written
+over; only a list that was read without a fault is kept.
+Start reading at ``todays_dump``.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from adapters.kite.instruments import DumpError
+from adapters.kite.instruments import Dump, DumpError, plain_digest, read_dump
 from engine.rulebook import NS_PER_S, day_of, hhmmss_of, ist_ns
 
 NAME: Final = re.compile(r"instruments-([0-9]{8})-([0-9]{6})\.csv")
@@ -30,6 +32,45 @@ class KeptDump(NamedTuple):
     def day(self) -> int:
         """The day (yyyymmdd, IST) on which it was fetched."""
         return day_of(self.fetched_ns)
+
+
+def todays_dump(
+    folder: Path,
+    day: int,
+    underlyings: Sequence[str],
+    now_ns: Callable[[], int],
+    fetch: Callable[[], bytes],
+) -> Dump:
+    """The list of ``day``: the one that is kept, else what ``fetch`` gives now, kept from here on.
+
+    Raises ``DumpError`` for a list that is refused (a kept one too: it is never fetched over
+    silently), ``OSError``, and what ``fetch`` raises.
+    """
+    kept = kept_dumps(folder)
+    if any(one.day == day for one in kept):
+        return read_kept(folder, day, underlyings)
+    data, fetched_ns = fetch(), now_ns()
+    dump = read_dump(data, day, fetched_ns, underlyings, _older_digest(kept, day))
+    keep_dump(folder, data, fetched_ns)
+    return dump
+
+
+def read_kept(folder: Path, day: int, underlyings: Sequence[str]) -> Dump:
+    """The newest kept list of a day. Raises ``DumpError`` and ``OSError``."""
+    kept = latest_dump(folder, day)
+    older = _older_digest(kept_dumps(folder), day)
+    return read_dump(kept.path.read_bytes(), day, kept.fetched_ns, underlyings, older)
+
+
+def _older_digest(kept: Sequence[KeptDump], day: int) -> str | None:
+    """That of the newest list of an earlier day; None where there is none that can be read."""
+    earlier = [one for one in kept if one.day < day]
+    if not earlier:
+        return None
+    try:
+        return plain_digest(earlier[-1].path.read_bytes())
+    except DumpError:
+        return None  # a damaged old list is no ground to refuse a good new one
 
 
 def keep_dump(folder: Path, data: bytes, fetched_ns: int) -> KeptDump:

@@ -131,6 +131,11 @@ def read_dump(
     return Dump(day, digest, reader.lines, tuple(reader.rows))
 
 
+def plain_digest(data: bytes) -> str:
+    """The digest that ``Dump`` has of a list, gzip or not. Raises ``DumpError``."""
+    return hashlib.sha256(_plain(data)).hexdigest()
+
+
 def _refuse_old_fetch(day: int, fetched_ns: int) -> None:
     fetched = day_of(fetched_ns)
     if fetched != day or hhmm_of(fetched_ns) < READY_HHMM:

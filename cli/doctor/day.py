@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from adapters.kite.dump_file import latest_dump
-from adapters.kite.instruments import INDEX_OF, DumpError, read_dump
+from adapters.kite.dump_file import read_kept
+from adapters.kite.instruments import DumpError, Watch, choose
 from adapters.rulebook.check import Finding, findings
 from adapters.rulebook.load import LoadedRow, RulebookError, load_all
 from cli.doctor.check import Context, Outcome, bad, good, unknown, warned
@@ -83,18 +83,15 @@ def _told(found: Sequence[Finding]) -> str:
 
 
 def instruments(context: Context) -> Outcome:
-    """The broker's list of today is kept and can be read."""
-    folder = context.home / INSTRUMENTS_NAME
+    """The broker's list of today is kept, can be read, and lists all that is watched."""
+    folder, names = context.home / INSTRUMENTS_NAME, context.settings.names
     try:
-        kept = latest_dump(folder, context.day)
-        dump = read_dump(
-            kept.path.read_bytes(), context.day, kept.fetched_ns, [name for name, *_ in INDEX_OF]
-        )
+        dump = read_kept(folder, context.day, names)
+        # One strike anywhere: whether there are an index, a future and options of each at all.
+        choose(dump, [Watch(name, 1, 0, 0) for name in names])
     except DumpError as error:
         # Without LIVE or PAPER nobody needs a list.
         return bad(str(error)) if context.live else warned(str(error))
     except OSError as error:
         return unknown(f"the list of instruments cannot be read: {error}")
-    return good(
-        f"{dump.lines} instruments of {iso_day(dump.day)}, fetched {hhmm_of(kept.fetched_ns)}"
-    )
+    return good(f"{dump.lines} instruments of {iso_day(dump.day)}, all that is watched among them")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cli.load import load_config, load_machine
@@ -11,20 +13,24 @@ from cli.machine import MachineError, MachineSettings, machine_settings, setting
 from engine.config import DEFAULTS
 from tests.cli.conftest import Call
 
-GOOD = {
+GOOD: dict[str, str | int] = {
     "account": "AB1234",
     "egress_address": "2001:db8::1",
     "egress_url": "https://address.example.org",
     "ntp_host": "time.example.org:123",
+    "underlyings": "SENSEX, NIFTY",
+    "expiries": 3,
+    "strikes_each_side": 12,
 }
 
 
 def test_a_section_is_read_and_the_core_never_sees_it(tmp_path: Path) -> None:
     """The same file gives both; neither has the other's settings."""
     file = tmp_path / "my.toml"
-    lines = [f'{name} = "{value}"' for name, value in GOOD.items()]
+    lines = [f"{name} = {json.dumps(value)}" for name, value in GOOD.items()]
     file.write_text("\n".join(["[live]", *lines, "[risk]", "lots_max = 3", ""]))
-    assert load_machine(file) == MachineSettings(**GOOD)
+    assert load_machine(file) == msgspec.convert(GOOD, MachineSettings)
+    assert load_machine(file).names == ("SENSEX", "NIFTY")
     assert load_config(file).risk.lots_max == 3
     assert load_machine(None) == MachineSettings()
     assert not hasattr(DEFAULTS, "live")
@@ -40,6 +46,13 @@ def test_a_section_is_read_and_the_core_never_sees_it(tmp_path: Path) -> None:
         ({"egress_url": "ftp://x"}, "must begin with https://"),
         ({"egress_url": "http://example.org"}, "must begin with https://"),
         ({"ntp_host": "a b"}, "live.ntp_host"),
+        ({"underlyings": "NIFTY,DOW"}, "names 'DOW'"),
+        ({"underlyings": "NIFTY,NIFTY"}, "each once"),
+        ({"underlyings": ""}, "names ''"),
+        ({"expiries": "2"}, "live.expiries is a whole number"),
+        ({"expiries": True}, "live.expiries is a whole number"),
+        ({"expiries": 0}, "out of bounds"),
+        ({"strikes_each_side": 61}, "out of bounds"),
         ("x", "must be a section"),
     ],
 )
@@ -57,7 +70,7 @@ def test_they_are_shown_and_checked_with_the_others(axiom: Call, tmp_path: Path)
     assert rows["live.account"]["value"] == "AB1234"
     assert rows["live.account"]["origin"] == str(file)
     assert rows["live.ntp_host"]["origin"] == "default"
-    assert len(setting_rows(MachineSettings())) == 4
+    assert len(setting_rows(MachineSettings())) == 7
     good = axiom("config", "check", file, "--json")
     assert good.document["settings"] == [{"key": "live.account", "value": "AB1234", "default": ""}]
     file.write_text("[live]\naccounts = 'AB1234'\n")

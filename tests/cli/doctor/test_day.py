@@ -83,7 +83,9 @@ def test_the_instruments_of_today(tmp_path: Path) -> None:
     keep_dump(folder, listed, ist_ns(DAY, "08:31"))
     found = day.instruments(context(tmp_path, live=True))
     assert found.verdict == "ok"
-    assert found.sentence == f"{len(rows)} instruments of 2026-08-11, fetched 08:31"
+    assert found.sentence.startswith(f"{len(rows)} instruments of 2026-08-11, all")
+    other = context(tmp_path, live=True, settings={"underlyings": "NIFTY,BANKEX"})
+    assert "no index of BANKEX" in day.instruments(other).sentence
     keep_dump(folder, listed + listed[-300:], ist_ns(DAY, "08:40"))
     assert "stands in line" in day.instruments(context(tmp_path, live=True)).sentence
     assert (
