@@ -55,6 +55,8 @@ FAULTS: Final = {
     "GENERAL": "an error that the broker does not explain",
     "BUDGET": "this account's own budget of order messages is used up",
     "CLOSING": "the connection to the broker was closed before it was sent",
+    "TAG_TWICE": "two orders carry one tag: a person must look at the broker's book",
+    "UNSENDABLE": "the program made a message that must not be sent",
     "NEW": "an error that no row of the table knows",
 }
 """Every fault with what it means. The words are for people and tests; none is matched on."""
@@ -85,6 +87,8 @@ NOTHING_SENT: Final = {
     "URLRequired": "ADDRESS",
     "InvalidHeader": "TOKEN",
     "UnicodeEncodeError": "INPUT",
+    "CredentialError": "TOKEN",
+    "TokenExpired": "TOKEN",
     "WriteFenced": "PERMISSION",
     "BudgetSpent": "BUDGET",
     "WorkerClosed": "CLOSING",

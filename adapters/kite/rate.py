@@ -126,8 +126,8 @@ class Pause:
         self._until_ns = now_ns + self._last_ns
 
     def answered(self) -> None:
-        """The broker said anything else."""
-        self._last_ns = 0
+        """The broker said anything else: it takes requests again."""
+        self._last_ns = self._until_ns = 0
 
     def wait_ns(self, now_ns: int, is_exit: bool) -> int:
         """How long to be silent yet; an exit waits out the broker's second and no more."""

@@ -25,7 +25,9 @@ from events.broker import (
     ObservedQuote,
 )
 
-UNITS_MAX: Final = 10**9
+UNITS_MAX: Final = 10**11
+"""More than any volume of a day."""
+
 PAISE_MAX: Final = 10**15
 """Ten thousand crore rupees: more is damage, not money."""
 
@@ -176,6 +178,22 @@ def quote_of(instrument: int, data: object) -> ObservedQuote:
     )
 
 
+def candle_of(data: object) -> tuple[int, int, int, int, int, int]:
+    """A candle of the client as start (ns UTC), open, high, low, close (paise) and volume. One
+    whose high or low the others pass is damage. Raises ``DamagedData``."""
+    at = "candle"
+    candle = _object(data, at)
+    start = time_of(candle.get("date"))
+    if start is None:
+        raise DamagedData(f"{at}.date")
+    opened, high, low, close = (
+        _whole_paise(candle, field, at) for field in ("open", "high", "low", "close")
+    )
+    if not low <= min(opened, close) <= max(opened, close) <= high:
+        raise DamagedData(f"{at}.{'low' if low > min(opened, close) else 'high'}")
+    return start, opened, high, low, close, _units(candle, "volume", at)
+
+
 def rows_of(data: object, at: str, row_of: Callable[[object], Row]) -> tuple[Row, ...]:
     """Every row of a list, or ``DamagedData``: a book with a row left out is another book."""
     if not isinstance(data, list):
@@ -186,6 +204,11 @@ def rows_of(data: object, at: str, row_of: Callable[[object], Row]) -> tuple[Row
 def net_positions_of(data: object) -> tuple[BrokerPosition, ...]:
     """The net positions of ``{net: [...], day: [...]}``. Raises ``DamagedData``."""
     return rows_of(_object(data, "positions").get("net"), "positions.net", position_of)
+
+
+def id_of(data: object, field: str, at: str) -> str:
+    """One name out of an answer, such as an order's id. Raises ``DamagedData``."""
+    return _word(_object(data, at), field, at)
 
 
 def tags_of(data: object) -> tuple[str, ...] | None:

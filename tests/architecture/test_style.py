@@ -24,6 +24,8 @@ LONG_FUNCTIONS: dict[str, int] = {}
 BOUNDARIES = {
     "adapters/kite/ticker.py": "Ticker._run",  # the thread: an error is a fact and ends the feed
     "cli/main.py": "run",  # the process: an error becomes one line
+    "adapters/kite/calls.py": "Caller.call",  # other people's code: an error is a row of a table
+    "adapters/kite/worker.py": "guarded",  # the threads: an error becomes a fact
     "journal/writer.py": "JournalWriter._run",  # the thread: an error reaches every caller
 }
 """The only functions that may catch Exception and go on, by file."""

@@ -43,7 +43,7 @@ BEFORE_SENDING = (
     "ConnectTimeout ConnectTimeoutError NewConnectionError NameResolutionError"
     " SSLCertVerificationError InvalidURL InvalidSchema MissingSchema LocationParseError"
     " InvalidProxyURL URLRequired InvalidHeader UnicodeEncodeError WriteFenced BudgetSpent"
-    " WorkerClosed"
+    " WorkerClosed CredentialError TokenExpired"
 ).split()
 """Written down again here, so that a row added to the table alone does not make more definite."""
 

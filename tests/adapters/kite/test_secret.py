@@ -130,6 +130,7 @@ def test_what_may_be_one_passes(text: str) -> None:
 
 CALLERS = {
     ("adapters/kite/callback.py", "login_address"),  # the key, for the person's browser
+    ("adapters/kite/calls.py", "Caller.call"),  # into the client, for one call
     ("adapters/kite/credentials.py", "new_credentials"),  # is it one at all
     ("adapters/kite/credentials.py", "write_token"),  # into the file of 0600
     ("adapters/kite/login.py", "_asked"),  # to the official client
