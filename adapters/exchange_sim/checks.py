@@ -56,12 +56,12 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     validity_ttl: int
     quantity: int
     price_paise: int
-    trigger_paise: int
-    protection_e2: int
-    tag: str | None
-    tags: tuple[str, ...]
-    algo_id: str | None
-    legs: int
+    trigger_paise: int = 0
+    protection_e2: int = 0
+    tag: str | None = None
+    tags: tuple[str, ...] = ()
+    algo_id: str | None = None
+    legs: int = 1
 
 
 def check_address(account: AccountSpec, behaviour: Behaviour, ip: str) -> None:

@@ -20,6 +20,7 @@ from adapters.exchange_sim.changes import Change, loses_place
 from adapters.exchange_sim.charges import Charges
 from adapters.exchange_sim.checks import Request
 from adapters.exchange_sim.ids import Ids
+from adapters.exchange_sim.listing import Listed
 from adapters.exchange_sim.market import Market
 from adapters.exchange_sim.matching import Fill, meet_book, meet_trades, settle_queue
 from adapters.exchange_sim.orders import (
@@ -108,7 +109,7 @@ class Desk:
     # --- what is asked ---------------------------------------------------------------------------
 
     def working(self) -> list[Order]:
-        """Orders that are not finished, in order of arrival."""
+        """Orders that are not finished, by instrument, then in order of arrival."""
         return [order for orders in self._by_token.values() for order in orders]
 
     def new_id(self, now_ns: int) -> str:
@@ -279,7 +280,8 @@ class Desk:
         order.changes -= 1
         late = change.quantity <= order.filled
         probe = msgspec.structs.replace(order, price_paise=change.price_paise)
-        if late or (change.order_type != "SL" and self._is_out_of_range(ns, probe)):
+        waits = change.order_type == "SL" and not order.triggered
+        if late or (not waits and self._is_out_of_range(ns, probe)):
             order.message_raw = None if late else errors.LPP_RAW
             order.message = errors.CHANGE_TOO_LATE if late else errors.LPP_REJECTED
             self._step(ns, order, self._shown(order))
@@ -442,5 +444,11 @@ def request_of(order: Order) -> Request:
         order.tag,
         tuple(order.tags),
         order.algo_id,
-        1,
     )
+
+
+def closing_request(
+    listed: Listed, product: str, side: str, units: int, price_paise: int
+) -> Request:
+    """A plain LIMIT order for the day, as a person or the broker closes a position with."""
+    return Request(listed, "regular", side, "LIMIT", product, "DAY", 0, units, price_paise)

@@ -20,7 +20,6 @@ from adapters.exchange_sim.charges import Charges
 from adapters.exchange_sim.checks import (
     PRODUCTS,
     SIDES,
-    Request,
     asks_autoslice,
     check_address,
     check_freeze,
@@ -30,7 +29,7 @@ from adapters.exchange_sim.checks import (
     read_quantity,
     read_request,
 )
-from adapters.exchange_sim.desk import Desk, Origin
+from adapters.exchange_sim.desk import Desk, Origin, closing_request
 from adapters.exchange_sim.errors import KiteError, input_error, order_error
 from adapters.exchange_sim.estimates import Estimates
 from adapters.exchange_sim.gtt import Gtts
@@ -391,17 +390,15 @@ class Exchange:
     def _place_slices(self, now_ns: int, variety: str, form: Form, origin: Origin) -> Any:
         """Cut an order at the freeze quantity; each slice is refused or taken on its own."""
         listed = read_instrument(self._listings, form)
-        quantity = units(form, "quantity")
-        lot = max(1, listed.row.lot_units)
-        most = quantity if listed.freeze_units is None else listed.freeze_units // lot * lot
-        slices = -(-quantity // max(1, most))
-        if slices > self.behaviour.autoslice_max:
+        quantity = read_quantity(listed, form)
+        parts = slices_of(quantity, listed.order_max or quantity)
+        if len(parts) > self.behaviour.autoslice_max:
             limit = self.behaviour.autoslice_max
-            raise input_error(errors.SLICES.format(slices=slices, most=limit))
+            raise input_error(errors.SLICES.format(slices=len(parts), most=limit))
         parent = self._desk.new_id(now_ns)
         children: list[Data] = []
-        for n in range(max(1, slices)):
-            part = {**form, "quantity": min(most, quantity - n * most)}
+        for n, part_units in enumerate(parts):
+            part = {**form, "quantity": part_units}
             try:
                 if n:
                     self.admit(now_ns, ORDER)
@@ -432,17 +429,18 @@ class Exchange:
     def _close(
         self, now_ns: int, listed: Listed, product: str, quantity: int, origin: Origin
     ) -> Order:
-        """Close units of a position at once, down or up to the day's limit."""
-        held = self._account.position(listed, product).units
-        side = "SELL" if held > 0 else "BUY"
+        """Close units of a position at once, down or up to the day's limit, in as many orders as
+        the freeze quantity asks for; the first of them."""
+        side = "SELL" if self._account.position(listed, product).units > 0 else "BUY"
         tick = max(1, listed.row.tick_paise)
         limits = self._market.limits(listed) or (tick, self._market.last(listed) * 2 or tick)
         price = limits[0] if side == "SELL" else limits[1]
-        request = Request(
-            listed, "regular", side, "LIMIT", product, "DAY", 0, quantity, price, 0, 0, None,
-            (), None, 1,
-        )  # fmt: skip
-        return self._desk.place(now_ns, request, origin)
+        most = listed.order_max or quantity
+        orders = [
+            self._desk.place(now_ns, closing_request(listed, product, side, part, price), origin)
+            for part in slices_of(quantity, most)
+        ]
+        return orders[0]
 
     def _day_end(self, exchange: str, ns: int) -> None:
         """The exchange closes: nothing works any more."""
@@ -458,6 +456,12 @@ class Exchange:
             if position.product == product and position.units:
                 self._account.charge(self._charges.square_off_paise)
                 self._close(ns, position.listed, product, abs(position.units), SQUARE_OFF)
+
+
+def slices_of(quantity: int, most: int) -> tuple[int, ...]:
+    """A positive quantity in parts of ``most`` and what is left."""
+    whole, rest = divmod(quantity, most)
+    return (*(most,) * whole, rest) if rest else (most,) * whole
 
 
 def _error_data(error: KiteError) -> Data:

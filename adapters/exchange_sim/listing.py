@@ -38,6 +38,14 @@ class Listed(msgspec.Struct, frozen=True, gc=False):
         return f"{self.row.exchange}:{self.row.tradingsymbol}"
 
     @property
+    def order_max(self) -> int | None:
+        """The most units in one order: whole lots up to the freeze quantity; None without one."""
+        if self.freeze_units is None:
+            return None
+        lot = max(1, self.row.lot_units)
+        return max(lot, self.freeze_units // lot * lot)
+
+    @property
     def tradable(self) -> bool:
         return self.row.kind not in INDICES
 

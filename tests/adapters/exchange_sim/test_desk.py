@@ -221,6 +221,20 @@ def test_a_modification_that_comes_too_late_changes_nothing() -> None:
     assert order["status_message"] == "The modification came after the quantity had been filled."
 
 
+def test_a_modification_out_of_the_price_range_is_refused_by_the_exchange() -> None:
+    """Also of a stop that has woken; the order stands as it was, with the exchange's words."""
+    bench = Bench()
+    woken = bench.place(order_type="SL", price=112, trigger_price=110)
+    bench.book(CALL, 11_000, [], [])
+    limit = bench.place(price=90)
+    for order_id, price in ((woken, 112), (limit, 90)):
+        change(bench, order_id, price=160)
+        order = bench.order(order_id)
+        assert (order["status"], order["price"]) == ("OPEN", price)
+        raw = "17070 : The Price is out of the current execution range"
+        assert order["status_message_raw"] == raw
+
+
 def test_the_twenty_sixth_modification_is_refused() -> None:
     """25, then cancel and place anew."""
     bench = Bench()
@@ -292,6 +306,14 @@ def test_autoslice_has_a_limit_and_an_older_shape() -> None:
     form = bench.form(quantity=65, price=90, autoslice="true")
     answer = bench.exchange.place(bench.now, "regular", form, "")
     assert [list(child) for child in answer] == [["order_id"]]
+
+
+def test_autoslice_refuses_part_of_a_lot_whole() -> None:
+    """No slice is placed of a quantity that is no multiple of the lot."""
+    bench = Bench()
+    with pytest.raises(KiteError, match="Quantity should be in multiples"):
+        bench.exchange.place(bench.now, "regular", bench.form(quantity=3_600, autoslice="true"), "")
+    assert bench.exchange.orders(bench.now) == []
 
 
 def test_an_iceberg_shows_one_leg_at_a_time() -> None:

@@ -152,6 +152,18 @@ def test_a_person_closes_a_position_in_the_brokers_app() -> None:
     assert [(e["status"], e["app_id"]) for e in bench.heard] == [("COMPLETE", 0)]
 
 
+def test_a_large_position_is_closed_in_slices() -> None:
+    """No order is above the freeze quantity, a person's included."""
+    bench = Bench()
+    for _ in range(2):
+        bench.book(CALL, 10_000, [], [(1_755, 10_000)])
+        bench.place(quantity=1_755, price=100)
+    bench.book(CALL, 10_000, [(6_500, 9_990)], [])
+    bench.exchange.close_by_hand(bench.now, "NFO", CALL.tradingsymbol, "NRML", 3_510)
+    sold = [order["quantity"] for order in bench.exchange.orders(bench.now)[2:]]
+    assert (sold, bench.net(CALL)) == ([1_755, 1_755], 0)
+
+
 BY_HAND = [
     (CALL.tradingsymbol, 130, "Insufficient quantity in the position: 65."),
     (CALL.tradingsymbol, 64, "Quantity should be in multiples of lot size. Lot size is 65."),
