@@ -24,6 +24,7 @@ import engine.cycle
 import engine.decide
 import engine.exits
 import engine.paper
+from adapters.control import server
 from cli.doctor.check import Row
 from events import canonical, registry
 from events.base import Event
@@ -43,7 +44,6 @@ NOT_REACHED: Final[dict[str, str]] = {
         "no stage takes an input from this one, so none can miss it",
     ),
     **dict.fromkeys(("CMD_ACCEPTED", "CMD_SUBJECT_UNKNOWN"), "the core does not answer yet"),
-    **dict.fromkeys(("CMD_BUSY", "CMD_ID_REUSED"), "there is no channel for commands yet"),
 }
 """Codes that no test can reach, with the reason. May only shrink."""
 
@@ -167,6 +167,7 @@ def watch(reached: Reached) -> None:
     for name in ("checked", "unconfirmed"):
         _look(engine.commands, name, lambda code, _: reached.note_words(code or ""))
     _look(cli.doctor.table, "run_checks", lambda rows, _: reached.note_checks(rows))
+    _look(server.ControlServer, "_refuse", lambda _, given: reached.note_words(given[-1]))
     for error in ERRORS:
         _look(error, "__init__", lambda _, given: reached.note_words(str(given[0])))
 
