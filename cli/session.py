@@ -141,7 +141,7 @@ class MeasuredRunner:
 def run_session(common: Common, plan: Plan, world: World, wish: Wish) -> Ended:
     """Run a session to its end. Raises ``UserError``."""
     meter = LatencyMeter()
-    options = WriterOptions(on_durable=meter.durable, reserve_size_bytes=RESERVE_BYTES)
+    options = WriterOptions(linger_ms=0, on_durable=meter.durable, reserve_size_bytes=RESERVE_BYTES)
     faults = (EngineFault, ResumeError, JournalError)
     with ExitStack() as stack, told_as_user_error(*faults), told_as_engine_fault():
         stack.enter_context(_desk_lock(common))

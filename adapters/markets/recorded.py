@@ -62,6 +62,7 @@ class RecordedMarket:
 
         One that was never closed ends just after its last fact, so that a cycle there is one here;
         on a grid the cycles end a cadence after the last, also where frames came after the close.
+        What was recorded without cycles has them on the market's grid, as far as it was recorded.
         """
         digest = hashlib.sha256(msgspec.msgpack.encode(self._loaded))
         due: list[int] = []
@@ -72,8 +73,12 @@ class RecordedMarket:
                 due = [*due[:1], event.due_ts]
             elif isinstance(event, FeedFrame):
                 digest.update(msgspec.msgpack.encode((ts, event.snapshot_end, event.data)))
-        if due:
-            step = self.cycle_rule.cadence_ms * MS
+        step = self.cycle_rule.cadence_ms * MS
+        if not due:
+            late_ns = max(self._opened.anchor_ns - self.open_ns, 0)
+            self.close_ns = max(min(end, self.close_ns), self.open_ns)
+            self.open_ns = min(self.open_ns + -(-late_ns // step) * step, self.close_ns)
+        else:
             on_grid = self.cycle_rule.kind == GRID
             self.open_ns = due[0]
             self.close_ns = min(end, due[-1] + step) if on_grid else end

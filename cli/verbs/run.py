@@ -78,7 +78,7 @@ def command(
     world = SimulatedWorld(common, market, source, seed, speed, _start_ns(source, at))
     with world:
         ended = run_session(common, plan, world, Wish(for_s))
-    _tell(ended, SIM, common)
+    tell(ended, SIM, common)
     return EXIT_GOOD
 
 
@@ -150,7 +150,7 @@ def _start_ns(market: Market, at: str | None) -> int:
     return start_ns
 
 
-def _tell(ended: Ended, mode: str, common: Common) -> None:
+def tell(ended: Ended, mode: str, common: Common) -> None:
     document: dict[str, Any] = ended.document(mode)
     if common.json:
         from cli.output import write_json

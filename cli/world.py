@@ -1,0 +1,105 @@
+"""Kite's side of a session: the login, the time, the feed, and what may be asked by REST.
+
+Lives here: ``KiteWorld``, the ``World`` of ``record`` and of ``run --mode paper``. May import:
+everything it wires. Always holds: it holds nothing that could send an order; the wall clock is the
+session's, but for a simulated exchange, which has a time of its own.
+Start reading at ``KiteWorld``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adapters.kite.broker import KiteReads
+from adapters.kite.credentials import (
+    KEY_VARIABLE,
+    TOKEN_VARIABLE,
+    CredentialError,
+    Credentials,
+    credentials,
+    token_path,
+)
+from adapters.kite.roots import FEED_ROOT, REST_ROOT, BadRoot, checked_root, is_loopback
+from adapters.session.clock import SessionClock, wall_ns
+from adapters.session.inbox import Post
+from cli.errors import UserError, told_as_user_error
+from cli.feed import Feed, Login, demo_login, jitter_seed
+from cli.options import Common
+from cli.paths import desk_folder
+from cli.session import Silence
+from cli.simulation import simulated_clock
+from cli.universe import Today
+from engine.rulebook import day_of
+from engine.sink import Outward
+from events.session import Instrument
+
+
+class KiteWorld:
+    """The broker, or a simulated exchange in its place. Raises ``UserError`` where there is no
+    login, no answer, or one address without the other."""
+
+    def __init__(self, common: Common, rest: str | None, ws: str | None) -> None:
+        if (rest is None) != (ws is None):
+            raise UserError("give both --rest and --ws, as 'axiom exchange-sim' prints them")
+        with told_as_user_error(BadRoot):
+            self._rest = checked_root(rest, "https") if rest is not None else REST_ROOT
+            self._ws = checked_root(ws, "wss") if ws is not None else FEED_ROOT
+        said = simulated_clock(self._rest) if is_loopback(self._rest) else None
+        self.rate = 1 if said is None else _whole_speed(said)
+        self._login = _login(common, simulated=said is not None)
+        with told_as_user_error(CredentialError):
+            self._login()
+        self._clock = SessionClock(wall_ns() if said is None else int(said["now_ns"]), self.rate)
+        self._simulated = said is not None
+        self.reads = KiteReads(self._login, root=self._rest)
+        self._feed: Feed | None = None
+
+    def __enter__(self) -> KiteWorld:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.reads.close()
+
+    def today(self) -> Today:
+        """The market's day and time."""
+        now_ns = self._clock.now_ns()
+        return Today(day_of(now_ns), now_ns, self._simulated)
+
+    def clock(self, from_ns: int | None) -> SessionClock:
+        """The market's own time, wherever a session stood."""
+        return self._clock
+
+    def start(self, post: Post, clock: SessionClock, instruments: Sequence[Instrument]) -> Outward:
+        """Subscribe to everything; nothing leaves."""
+        seed = jitter_seed(f"{self.today().day} {self._rest}")
+        self._feed = Feed(self._login, self._ws, post, clock, seed)
+        self._feed.start(instruments)
+        return Silence()
+
+    def stop(self) -> None:
+        """No more frames."""
+        if self._feed is not None:
+            self._feed.stop()
+
+
+def _whole_speed(said: Mapping[str, Any]) -> int:
+    speed = said["speed"]
+    if speed < 1 or speed != int(speed):
+        raise UserError(f"the exchange's time runs at speed {speed:g}: start it with 1, 2, 3, ...")
+    return int(speed)
+
+
+def _login(common: Common, *, simulated: bool) -> Login:
+    """Read anew each time; a simulated exchange has an account for whoever has none."""
+    path = token_path(desk_folder(common.home, common.desk))
+    own = path.exists() or KEY_VARIABLE in os.environ or TOKEN_VARIABLE in os.environ
+    if simulated and not own:
+        return demo_login
+
+    def login() -> Credentials:
+        return credentials(path, wall_ns())
+
+    return login
