@@ -242,8 +242,13 @@ class ExchangeServer:
         if self.faults.on(*NO_TOKEN_CHECK):
             return hang_up(request)
         key, token = request.query.get("api_key"), request.query.get("access_token")
-        if key is None or token is None or "websocket" not in request.headers.get("Upgrade", ""):
+        if key is None or token is None or not _upgrades(request):
             return web.Response(status=400, text="api_key and access_token are needed\n")
         if not self._gate.is_login(key, token, now_ns):
             return web.Response(status=403, text="Forbidden\n")
         return await self.hub.serve(request, now_ns)
+
+
+def _upgrades(request: web.Request) -> bool:
+    """Whether a request asks for a WebSocket; clients write the word in either case."""
+    return "websocket" in request.headers.get("Upgrade", "").lower()

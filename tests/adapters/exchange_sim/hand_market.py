@@ -23,10 +23,11 @@ def at(seconds: float) -> int:
 
 
 def tradable(row: Instrument, last: int, seconds: int = 0, close: int = 10_000) -> bytes:
-    """A full packet with ten lots on either side, five paise from the last price."""
+    """A full packet with ten lots on either side, five paise from the last price; a lot a second
+    has traded."""
     stamp = at(seconds) // NS_PER_S
     return encode_full(
-        *(row.token, last, 65, last, 6_500, 650, 650),
+        *(row.token, last, 65, last, 6_500 + 65 * seconds, 650, 650),
         *(last, last, last, close),
         *(stamp, 130, 130, 130, stamp),
         [(650, last - 5, 3)],
