@@ -90,7 +90,7 @@ def check_rules(day: str | None, common: Common) -> int:
         axiom rulebook check --json
     """
     from adapters.rulebook.check import findings
-    from cli.output import show, table, write_json
+    from cli.output import clean, show, write_json
     from engine.rulebook import iso_day
 
     as_of = _day(day)
@@ -99,24 +99,13 @@ def check_rules(day: str | None, common: Common) -> int:
     if common.json:
         write_json({"ok": not wrong, "day": iso_day(as_of), "findings": found})
         return EXIT_BAD if wrong else EXIT_GOOD
-    if found:
-        columns = ("", "kind", "name", "scope", "what", "what to do")
+    for one in found:
         show(
-            table(
-                columns,
-                [
-                    [
-                        "wrong" if f.wrong else "note",
-                        f.kind,
-                        f.name,
-                        f.scope,
-                        f.sentence,
-                        f.what_to_do,
-                    ]
-                    for f in found
-                ],
-            )
+            f"{'wrong' if one.wrong else 'note ':5}  {one.kind:12}  {clean(one.name)} for"
+            f" {clean(one.scope)}: {clean(one.sentence)}"
         )
+        if one.wrong or one.kind == "ENDING":
+            show(f"       to do: {clean(one.what_to_do)}")
     show(f"{iso_day(as_of)}: {len(wrong)} wrong, {len(found) - len(wrong)} noted")
     return EXIT_BAD if wrong else EXIT_GOOD
 
