@@ -181,6 +181,7 @@ _WORDY: Final = ("OrderException", "InputException", "GeneralException", "Permis
 
 _MARGIN: Final = ("OrderException", "GeneralException")
 _BOOK: Final = ("OrderException", "GeneralException", "InputException")
+_CAP: Final = (*_BOOK, "NetworkException")
 
 TEXTS: Final = (
     Row(REFUSED, "IP", None, _WORDY, REFUSING, r"^No IPs configured for this app\b"),
@@ -196,7 +197,7 @@ TEXTS: Final = (
         r"^The order for ID \(.*\) does not exist"),
     Row(REFUSED, "INSTRUMENT", None, _BOOK, REFUSING,
         r"^The instrument you are placing an order for has either expired or does not exist\b"),
-    Row(REFUSED, "MODIFICATIONS", (MODIFY,), _BOOK, REFUSING,
+    Row(REFUSED, "MODIFICATIONS", (MODIFY,), _CAP, REFUSING,
         r"^Maximum allowed order modifications exceeded\b"),
     Row(REFUSED, "LOT", None, _BOOK, REFUSING, r"\bmultiples? of (the )?lot size\b"),
     Row(REFUSED, "FREEZE", None, _BOOK, REFUSING, r"\bfreeze quantity\b"),

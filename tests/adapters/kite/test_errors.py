@@ -175,6 +175,7 @@ WORDED: list[tuple[str, str, int, str, str]] = [
     (MODIFY, "GeneralException", 404, GONE, "ORDER_GONE"),
     (PLACE, "InputException", 400, EXPIRED, "INSTRUMENT"),
     (MODIFY, "OrderException", 400, OFTEN, "MODIFICATIONS"),
+    (MODIFY, "NetworkException", 400, OFTEN, "MODIFICATIONS"),
     (PLACE, "OrderException", 400, "Quantity should be in multiples of lot size.", "LOT"),
     (PLACE, "OrderException", 400, "Order quantity is above the freeze quantity of 1800", "FREEZE"),
     (PLACE, "OrderException", 400, "Markets are closed right now. Try placing an AMO", "CLOSED"),
