@@ -24,6 +24,7 @@ from adapters.session.inbox import Post, SessionInbox
 from adapters.session.latency import LatencyMeter, Percentiles
 from adapters.session.machine import MachineWatch
 from cli.begin import Begun, Plan, begin
+from cli.board import Board
 from cli.ending import Ending, asks_here
 from cli.errors import UserError, told_as_user_error
 from cli.options import Common
@@ -150,25 +151,29 @@ def run_session(common: Common, plan: Plan, world: World, wish: Wish) -> Ended:
         say(f"{begun.folder.name}: {'goes on' if begun.resumed else 'begins'} ({plan.mode})")
         readers = _readers(begun.folder) if wish.projector else []
         stack.callback(stop_children, readers)
-        ended = _driven(begun, plan, world, wish, meter)
+        ended = _driven(common, begun, plan, world, wish, meter)
         _wait_for(readers)
     say_dropped(ended.report.checkpoints)
     close_day(common, ended.report.folder)
     return ended
 
 
-def _driven(begun: Begun, plan: Plan, world: World, wish: Wish, meter: LatencyMeter) -> Ended:
+def _driven(
+    common: Common, begun: Begun, plan: Plan, world: World, wish: Wish, meter: LatencyMeter
+) -> Ended:
     """From the first frame to the final block."""
     clock, runner, writer = begun.clock, begun.runner, begun.writer
     inbox = SessionInbox(clock)
     watch = MachineWatch(begun.folder, clock, inbox, meter)
+    board = Board(common, plan.mode, begun, inbox, meter)
     sink = MeasuredRunner(runner, writer, meter, lambda: clock.boot_at(inbox.taken_ns))
     ending = Ending(wish.end_policy, inbox.wake, asks_here())
-    with ending.hearing():
+    with ending.hearing(), board.open():
         outward = world.start(inbox.post, clock, runner.core.state.instruments)
+        board.around(outward, watch)
         try:
             timing = _timing(plan, wish, clock)
-            live = Live(clock, inbox, sink, outward, watch, timing, ending, world.stop)
+            live = Live(clock, inbox, sink, board, board, timing, ending, world.stop)
             began, cpu = time.monotonic(), _cpu_s()
             reason = live.run()
             took, cpu = time.monotonic() - began, _cpu_s() - cpu

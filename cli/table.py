@@ -34,6 +34,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     _verb("demo", "Run", "a whole simulated trading day, explained and replayed"),
     _verb("backtest", "Run", "run the engine on a market under a virtual clock"),
     _verb("run", "Run", "run the engine in real time: simulated, on paper, or live"),
+    _verb("status", "Run", "the running engine in one screen"),
     _verb("record", "Run", "record the feed: no strategies, no orders"),
     _verb("sessions", "Ask", "list the sessions of a desk"),
     _verb("explain", "Ask", "what a reason code or a gate means"),

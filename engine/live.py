@@ -20,15 +20,17 @@ from engine.schedule import AFTER_SNAPSHOT, END_OF_DAY, GRID, MS
 from engine.sink import Outward, Sink
 from events.base import Event
 from events.feed import ClockStepped, FeedFrame, HealthObserved, TimerTick
-from events.governance import SessionEndDue
+from events.governance import CommandAnswered, SessionEndDue
 from events.session import CycleRule, OperatorCommand, SessionClosed
 
 OPERATOR: Final = "OPERATOR"
 FLATTEN: Final = "FLATTEN"
+STOP: Final = "STOP"
 LEAVE: Final = "LEAVE"
 SIGNAL: Final = "SIGNAL"
 OK: Final = "OK"
 BAD: Final = "BAD"
+ACCEPTED: Final = "ACCEPTED"
 RECEIVE_LAG_MS: Final = "RECEIVE_LAG_MS"
 AGES: Final = 1 << 62
 """Later than any session."""
@@ -251,14 +253,24 @@ class Live:
         sink.settle()
         for fact, led_to in groups:
             outward.release(ts, fact, led_to)
-            if any(isinstance(one.entry.event, SessionEndDue) for one in led_to):
-                self._closes = self._closes or END_OF_DAY
+            for one in led_to:
+                self._hear(fact, one.entry.event)
         self._exposed = sink.exposed
         if self._ending is not None and not self._exposed:
             self._closes = self._closes or OPERATOR
         return ts
 
     # -- the end -------------------------------------------------------------------------------
+
+    def _hear(self, fact: Event, said: Event) -> None:
+        """What the core says of the session's end: its day is over, or a command to stop holds."""
+        if isinstance(said, SessionEndDue):
+            self._closes = self._closes or END_OF_DAY
+            return
+        stops = isinstance(said, CommandAnswered) and (said.verb, said.outcome) == (STOP, ACCEPTED)
+        if stops and isinstance(fact, OperatorCommand) and self._ending is None:
+            policy = FLATTEN if fact.value == FLATTEN else LEAVE
+            self._begin_to_end(EndRequest(policy, fact.who, fact.why))
 
     def _asked(self, request: EndRequest | None) -> None:
         """A wish to end; one that leaves everything as it is need not wait for an earlier one."""
@@ -268,14 +280,21 @@ class Live:
             self._ending_by(request)
 
     def _ending_by(self, request: EndRequest) -> None:
+        """End by a wish from outside the journal; what is to be sold is asked for by a command."""
+        flattens = request.policy == FLATTEN and self._exposed
+        self._begin_to_end(request)
+        if flattens:
+            now_ns = self._clock.now_ns()
+            self._take(
+                now_ns,
+                OperatorCommand(
+                    STOP, request.who, request.why, None, FLATTEN, f"end-{now_ns}", SIGNAL
+                ),
+            )
+
+    def _begin_to_end(self, request: EndRequest) -> None:
         self._ending = request
         if request.policy == LEAVE or not self._exposed:
-            self._closes = OPERATOR
-            return
-        now_ns = self._clock.now_ns()
-        self._flat_by_ns = now_ns + self._timing.flat_wait_ns
-        command_id = f"end-{now_ns}"
-        self._take(
-            now_ns,
-            OperatorCommand(FLATTEN, request.who, request.why, None, None, command_id, SIGNAL),
-        )
+            self._closes = self._closes or OPERATOR
+        else:
+            self._flat_by_ns = self._clock.now_ns() + self._timing.flat_wait_ns

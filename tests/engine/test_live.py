@@ -17,7 +17,7 @@ from engine.schedule import Dated, facts_of
 from events.base import Event
 from events.broker import AuthStatus
 from events.feed import ClockStepped, FeedFrame, FeedStatus, HealthObserved, TimerTick
-from events.governance import SessionEndDue
+from events.governance import CommandAnswered, SessionEndDue
 from events.session import CycleRule, OperatorCommand, SessionClosed
 from tests.engine.fabricated import SmallMarket, relaxed, small_rows
 from tests.engine.virtual import (
@@ -334,7 +334,7 @@ def ended(
 
 STOP = EndRequest(LEAVE, "someone", "enough")
 SELL = EndRequest(FLATTEN, "someone", "enough")
-COMMAND = OperatorCommand("FLATTEN", "someone", "enough", None, None, f"end-{10 * S}", "SIGNAL")
+COMMAND = OperatorCommand("STOP", "someone", "enough", None, "FLATTEN", f"end-{10 * S}", "SIGNAL")
 
 
 def test_a_wish_to_end_with_nothing_open_ends_at_once() -> None:
@@ -380,6 +380,36 @@ def test_the_core_ends_the_day() -> None:
         (20 * S, TimerTick(20 * S, 0)),
         (20 * S, SessionClosed("END_OF_DAY")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "outcome", "exposed", "ends_s"),
+    [
+        ("LEAVE_PROTECTED", "ACCEPTED", 1, 10),
+        ("FLATTEN", "ACCEPTED", 0, 10),
+        ("FLATTEN", "ACCEPTED", 1, 25),
+        ("FLATTEN", "REFUSED", 1, 60),
+    ],
+)
+def test_an_operator_stops_the_session(value: str, outcome: str, exposed: int, ends_s: int) -> None:
+    """By a command that the core accepts: at once, or when nothing is open any more; a refused one
+    changes nothing."""
+    clock = VirtualClock()
+    sink = ListSink(clock)
+    sink.exposed = exposed
+    stop = OperatorCommand("STOP", "someone", "", None, value, "c-1", "SOCKET")
+
+    def answer(event: Event) -> list[Derived]:
+        sink.exposed = 0 if clock.ns >= 25 * S else exposed
+        answered = CommandAnswered("c-1", "STOP", outcome, "CMD_ACCEPTED")
+        return [derived(answered)] if event == stop else []
+
+    sink.leads_to = answer
+    live(clock, VirtualInbox(clock, [(10 * S, stop)]), sink, timing()).run()
+    ts, closed = sink.facts[-1]
+    assert ts == ends_s * S
+    assert closed == SessionClosed("END_OF_DAY" if ends_s == 60 else "OPERATOR")
+    assert sum(isinstance(e, OperatorCommand) for _, e in sink.facts) == 1
 
 
 def test_what_the_sources_said_last_is_before_the_close() -> None:

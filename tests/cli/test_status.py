@@ -1,0 +1,77 @@
+"""``axiom status``: what a running engine says of itself, and plainly when none runs."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.control.protocol import Status, StatusAnswer
+from tests.cli.conftest import Call
+from tests.cli.live_runs import DEADLINE_S, SMALL, started
+
+KEYS = ("readiness", "mode", "session", "latency_ms")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home."""
+    monkeypatch.setenv("AXIOM_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def until(axiom: Call, wanted: Any) -> Any:
+    """The first status that is as wanted."""
+    end = time.monotonic() + DEADLINE_S
+    while time.monotonic() < end:
+        answer = axiom("status", "--json")
+        if answer.code == 0 and wanted(answer.document):
+            return answer.document
+    raise AssertionError("the status never came to that")
+
+
+def test_no_engine_is_said_plainly(axiom: Call, home: Path) -> None:
+    """Exit code 2 and what to do; also in JSON nothing but that."""
+    assert "no engine of desk 'main' runs" in axiom("status").refusal
+    assert "no engine of desk 'other' runs" in axiom("status", "--desk", "other", "--json").refusal
+
+
+def test_a_running_engine_says_how_it_is(axiom: Call, home: Path) -> None:
+    """The keys of the contract; counts that grow; the latency that the engine measured; a halt by
+    a signal shows; when it is told to end it ends, and nobody answers any more."""
+    with started(home, "run", "--mode", "sim", "--headless", *SMALL) as engine:
+        first = until(axiom, lambda said: said["latency_ms"] is not None)
+        assert set(KEYS) <= first.keys()
+        assert (first["session"], first["mode"]) == (engine.folder.name, "SIM")
+        assert first["pid"] == engine.child.pid
+        assert first["feed_connected"]
+        assert first["halts"] is None
+        later = until(axiom, lambda said: said["cycles"] > first["cycles"])
+        assert later["seq"] > first["seq"]
+        assert later["ticks"] > first["ticks"]
+        assert "latency_ms" in axiom("status").out
+        engine.told(signal.SIGUSR1)
+        assert until(axiom, lambda said: said["halts"])["halts"] == "GOV_HALTED"
+        engine.told(signal.SIGTERM)
+        assert engine.answer()[0] == 0
+    assert "no engine" in axiom("status").refusal
+
+
+def test_an_engine_that_fell_silent_is_bad(
+    axiom: Call, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A status of long ago is shown as what it is, with exit code 1; one that said nothing yet is
+    no answer."""
+    status = Status("2026-11-20-sim-0123456789ab", "SIM", "READY", ("A", "B"), 7, 10**18, ())
+    answers = [StatusAnswer(status, 60_000), StatusAnswer(status, 10), StatusAnswer(None, None)]
+    monkeypatch.setattr("adapters.control.client.ask_status", lambda *_: answers.pop(0))
+    stale = axiom("status")
+    assert stale.code == 1
+    assert stale.out.startswith("STALE       nothing said for 60 s\n")
+    good = axiom("status")
+    assert good.code == 0
+    assert "A, B" in good.out
+    assert "ask again" in axiom("status").refusal
