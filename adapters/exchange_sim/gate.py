@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -94,7 +95,8 @@ class Gate:
                 data = await self._done(route, request, now_ns)
             else:
                 if error["accepted"]:
-                    await self._done(route, request, now_ns)
+                    with suppress(KiteError):  # the page hides a refusal as it hides a success
+                        await self._done(route, request, now_ns)
                 return page(error["status"])
         except KiteError as refused:
             return envelope_of(refused, request)

@@ -195,9 +195,11 @@ class ExchangeServer:
     def _deliver(self, now_ns: int) -> None:
         for update in self.exchange.take_updates(now_ns):
             self.hub.on_update(update)
-            is_ours = update["app_id"] == self.account.app_id
-            if is_ours and self.postback_url is not None and not self._postbacks.full():
-                self._postbacks.put_nowait(update)
+            if self.postback_url is not None and update["app_id"] == self.account.app_id:
+                if self._postbacks.full():
+                    self.postbacks_failed += 1
+                else:
+                    self._postbacks.put_nowait(update)
 
     async def _post(self) -> None:
         """Order updates to the app's postback address, one after the other."""

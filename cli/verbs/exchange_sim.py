@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SEED_PREFIX: Final = "seed:"
 SPEED_MAX: Final = 10_000.0
+FAR_NS: Final = 3_600_000_000_000
 
 
 @click.command(
@@ -133,6 +134,8 @@ def _plan(faults: str | None, market: Market, at_ns: int) -> tuple[Fault, ...]:
 async def _serve(make: Callable[[], ExchangeServer]) -> None:
     """Serve until SIGINT or SIGTERM; before the start they end the program as they always do."""
     server = make()
+    if server.clock.now_ns() - server.market.open_ns > FAR_NS:
+        say("going through the day to that hour first; a large market takes minutes")
     try:
         await server.start()
     except OSError as error:

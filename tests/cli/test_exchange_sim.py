@@ -59,6 +59,15 @@ def test_it_says_its_addresses_serves_and_stops_when_told(
     assert err.count("\n") == 1
 
 
+def test_a_recorded_session_is_a_market_of_the_exchange(home: Path, built: Path) -> None:
+    """Its own day, its own instruments, from its home."""
+    with served(home, "--market", f"session:{built}", "--speed", "0") as (_, said):
+        clock = ask(said["rest"], "GET", "/sim/clock").json
+        dump = ask(said["rest"], "GET", "/instruments").body.decode().splitlines()
+    assert clock["day"] == 20261120 and clock["now_ns"] == clock["open_ns"]
+    assert len(dump) > 3
+
+
 def test_a_taken_port_is_one_line(axiom: Call, tmp_path: Path) -> None:
     """The second exchange on a port says which, and what to do."""
     with served(tmp_path, "--market", "synthetic:small") as (_, said):
