@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.kite.broker import KiteReads, fault_of
-from adapters.kite.dump_file import todays_dump
+from adapters.kite.dump_file import FOLDER, todays_dump
 from adapters.kite.instruments import INDEX_OF, Dump, DumpError, Watch, choose, read_dump
 from cli.errors import UserError, told_as_user_error
 from cli.machine import MachineSettings
@@ -26,7 +26,6 @@ from events.session import CycleRule, Instrument, MarketIdentity
 
 BAR_MS: Final = 60_000
 KITE: Final = "kite"
-FOLDER: Final = "instruments"
 EACH_SECOND: Final = CycleRule("GRID", 1_000, 0)
 NO_ACCOUNT: Final = "'axiom run --mode sim' needs no market that is open"
 

@@ -302,7 +302,7 @@ _LIVE: Final = (
     _r("LIVE_RULEBOOK", 2109, "LIVE", "BLOCK", "Rules of today have ended, are missing or at fault.",
        "Give `axiom rulebook check`: it names each with the command that adds what is missing.", ()),
     _r("LIVE_INSTRUMENTS", 2110, "LIVE", "BLOCK", "The broker's instrument list of today is missing or refused.",
-       "Fetch it after 08:30 IST; what is at fault is named by line.", ()),
+       "A start of `axiom record` fetches it, from 08:00 IST on; what is at fault is named by line.", ()),
     _r("LIVE_DESK_BUSY", 2111, "LIVE", "BLOCK", "Another engine runs this desk.",
        "Stop it first, or choose another desk with --desk.", ()),
     _r("LIVE_LEDGER", 2112, "LIVE", "BLOCK", "The ledger of sessions is damaged, or a session of it is gone.",
@@ -319,6 +319,8 @@ _LIVE: Final = (
        "Check out a release, and change nothing in it.", ()),
     _r("LIVE_RELEASE_CHECK", 2118, "LIVE", "BLOCK", "No release-check was good for this very code.",
        "Run make release-check in this checkout.", ()),
+    _r("LIVE_CONTRACTS", 2119, "LIVE", "BLOCK", "A contract that was watched or held before has another lot, tick, expiry or token.",
+       "Look at what you hold of it; a start of `axiom record` takes today's list as what is known.", ()),
 )  # fmt: skip
 
 REASONS: Final[tuple[ReasonSpec, ...]] = (

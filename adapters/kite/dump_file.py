@@ -18,6 +18,9 @@ from typing import Final, NamedTuple
 from adapters.kite.instruments import Dump, DumpError, plain_digest, read_dump
 from engine.rulebook import NS_PER_S, day_of, hhmmss_of, ist_ns
 
+FOLDER: Final = "instruments"
+"""Where in a home the lists are kept, whatever the desk."""
+
 NAME: Final = re.compile(r"instruments-([0-9]{8})-([0-9]{6})\.csv")
 FILE_MODE: Final = 0o600
 

@@ -1,25 +1,30 @@
 """The day: configuration, calendar, rulebook, the list of instruments.
 
-Lives here: checks. May import: ``cli``, adapters' rulebook and lists, engine.rulebook. Always
-holds: the rulebook is read as an engine that starts now would read it.
+Lives here: checks. May import: ``cli``, adapters' rulebook and lists, engine.rulebook, journal.
+Always holds: the rulebook is read as an engine that starts now would read it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
-from adapters.kite.dump_file import read_kept
-from adapters.kite.instruments import DumpError, Watch, choose
+from adapters.kite.dump_file import FOLDER, read_kept
+from adapters.kite.instruments import DumpError, Watch, changed_instruments, choose
 from adapters.rulebook.check import Finding, findings
 from adapters.rulebook.load import LoadedRow, RulebookError, load_all
 from cli.doctor.check import Context, Outcome, bad, good, unknown, warned
 from cli.load import OVERLAY_NAME
-from cli.paths import desk_folder
+from cli.paths import desk_folder, list_sessions
+from engine.opening import OPENING_ENTRIES
 from engine.rulebook import Rulebook, hhmm_of, iso_day
-
-INSTRUMENTS_NAME: Final = "instruments"
-"""The folder of the home with the broker's daily lists."""
+from events.envelope import EnvelopeError, decode_envelope
+from events.session import Instrument, InstrumentsLoaded, SessionOpened
+from events.upcast import current_event
+from journal.errors import JournalError
+from journal.reader import JournalReader
 
 USED_AND_MARKED: Final = ("freeze",)
 """Rules that, once ended, are stood in for by a stricter one; every other blocks."""
@@ -28,6 +33,10 @@ OF_TODAY: Final = ("EXPIRED", "MISSING")
 """Findings that stop a session of today and nothing else."""
 
 TOLD_MAX: Final = 2
+CHANGES_TOLD: Final = 5
+SESSIONS_LOOKED_AT: Final = 20
+KITE_MARKET: Final = "kite"
+"""The kind of a market whose instruments are from the broker's list."""
 
 
 def configuration(context: Context) -> Outcome:
@@ -84,7 +93,7 @@ def _told(found: Sequence[Finding]) -> str:
 
 def instruments(context: Context) -> Outcome:
     """The broker's list of today is kept, can be read, and lists all that is watched."""
-    folder, names = context.home / INSTRUMENTS_NAME, context.settings.names
+    folder, names = context.home / FOLDER, context.settings.names
     try:
         dump = read_kept(folder, context.day, names)
         # One strike anywhere: whether there are an index, a future and options of each at all.
@@ -95,3 +104,51 @@ def instruments(context: Context) -> Outcome:
     except OSError as error:
         return unknown(f"the list of instruments cannot be read: {error}")
     return good(f"{dump.lines} instruments of {iso_day(dump.day)}, all that is watched among them")
+
+
+def contracts(context: Context) -> Outcome:
+    """What was watched or held in the last session on the broker's list is the same today: lot,
+    tick, expiry, token. An exchange may date a listed contract anew, or change its lot."""
+    last = _last_watched(context)
+    if last is None:
+        return good("no session on the broker's list yet to compare with")
+    name, rows = last
+    try:
+        dump = read_kept(context.home / FOLDER, context.day, context.settings.names)
+    except (DumpError, OSError) as error:
+        return unknown(f"there is no list of today to compare {name} with: {error}")
+    keys = [(row.exchange, row.tradingsymbol) for row in rows]
+    changes = changed_instruments(rows, dump.rows, keys, context.day)
+    if changes:
+        texts = [
+            f"{one.tradingsymbol} {one.field} was {one.before}, is {one.after}"
+            for one in changes[:CHANGES_TOLD]
+        ]
+        more = len(changes) - len(texts)
+        return bad("; ".join(texts) + (f"; and {more} more" if more else "") + f" (since {name})")
+    return good(f"the {len(rows)} instruments of {name} are what they were")
+
+
+def _last_watched(context: Context) -> tuple[str, tuple[Instrument, ...]] | None:
+    """The newest session of the desk on the broker's list, and the instruments it began with."""
+    for folder in reversed(list_sessions(context.home, context.desk)[-SESSIONS_LOOKED_AT:]):
+        rows = _instruments_of(folder)
+        if rows is not None:
+            return folder.name, rows
+    return None
+
+
+def _instruments_of(folder: Path) -> tuple[Instrument, ...] | None:
+    """The instruments of a session on the broker's list; None for any other, or one whose opening
+    cannot be read (another check tells of damage)."""
+    try:
+        with JournalReader(folder, verify_chain=False) as reader:
+            for entry in itertools.islice(reader, OPENING_ENTRIES):
+                event = current_event(decode_envelope(entry.data))
+                if isinstance(event, SessionOpened) and event.market.kind != KITE_MARKET:
+                    return None
+                if isinstance(event, InstrumentsLoaded):
+                    return event.rows
+    except (JournalError, EnvelopeError, ValueError):
+        return None
+    return None

@@ -29,6 +29,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("LIVE_CALENDAR", "today is a trading day with known hours", day.calendar),
     Check("LIVE_RULEBOOK", "no rule of today has ended or is at fault", day.rulebook),
     Check("LIVE_INSTRUMENTS", "the broker's instruments of today are here", day.instruments),
+    Check("LIVE_CONTRACTS", "contracts watched before are what they were", day.contracts, True),
     Check("LIVE_DESK_BUSY", "no other engine runs this desk", sessions.desk_lock),
     Check("LIVE_LEDGER", "the ledger is sound and no session is gone", sessions.ledger),
     Check("LIVE_LAST_SESSION", "the last session is sound", sessions.last_session),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.exchange_sim.listing import Listings
 from adapters.kite.dump_file import keep_dump
@@ -12,9 +13,12 @@ from adapters.markets.synthetic import SyntheticMarket
 from adapters.rulebook.load import load_rows
 from adapters.rulebook.overlay import append_row
 from cli.doctor import day
+from cli.doctor.check import Context
+from cli.paths import make_private, sessions_folder
 from engine.rulebook import Rulebook, ist_ns
-from events.session import RuleRow
+from events.session import Instrument, MarketIdentity, RuleRow
 from tests.cli.doctor.place import DAY, NOW, context
+from tests.engine.fabricated import SmallMarket, relaxed, run_small
 
 
 def _at(home: Path, when: int, live: bool = False) -> dict[str, object]:
@@ -92,3 +96,57 @@ def test_the_instruments_of_today(tmp_path: Path) -> None:
         day.instruments(context(tmp_path, live=True, now_ns=lambda: NOW + 86_400 * 10**9)).verdict
         == "bad"
     )
+
+
+class KiteMarket(SmallMarket):
+    """Two minutes of a market whose instruments are from the broker's list of that day."""
+
+    @property
+    def identity(self) -> MarketIdentity:
+        return replace(super().identity, kind="kite")
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        return SyntheticMarket(7, day=self.day).instruments()
+
+
+def _desk(home: Path, market: SmallMarket) -> Context:
+    """A desk with one session of that market, on the next morning, with a list of that day."""
+    run_small(make_private(sessions_folder(home, "main")), market, relaxed())
+    return context(home, live=True, now_ns=lambda: ist_ns(20261123, "08:45"))
+
+
+def _list(home: Path, rows: tuple[Instrument, ...]) -> None:
+    folder = make_private(home / "instruments")
+    listed = Listings(rows, Rulebook(load_rows()), 20261123).csv(None)
+    keep_dump(folder, listed, ist_ns(20261123, f"08:3{len(list(folder.iterdir()))}"))
+
+
+def test_contracts_are_what_they_were_in_the_last_session(tmp_path: Path) -> None:
+    """F12: against the list of today: the same, then a lot and an expiry changed, both values
+    told; without a list of today it is not known."""
+    market = KiteMarket(minutes=2)
+    place = _desk(tmp_path, market)
+    assert day.contracts(place).verdict is None
+    rows = market.instruments()
+    _list(tmp_path, rows)
+    assert day.contracts(place).verdict == "ok"
+    at = next(i for i, row in enumerate(rows) if row.kind == "CE" and row.expiry > 20261130)
+    moved = replace(rows[at], lot_units=75, expiry=20261202)
+    _list(tmp_path, (*rows[:at], moved, *rows[at + 1 :]))
+    found = day.contracts(place)
+    assert found.verdict == "bad"
+    symbol = rows[at].tradingsymbol
+    assert f"{symbol} expiry was {rows[at].expiry}, is 20261202" in found.sentence
+    assert f"{symbol} lot_units was {rows[at].lot_units}, is 75" in found.sentence
+
+
+def test_other_sessions_are_nothing_to_compare_with(tmp_path: Path) -> None:
+    """A generated day's instruments are its own; a damaged opening is another check's matter."""
+    place = _desk(tmp_path, SmallMarket(minutes=2))
+    assert day.contracts(place).verdict == "ok"
+    assert day.contracts(context(tmp_path / "none", live=True)).verdict == "ok"
+    folder = run_small(
+        make_private(sessions_folder(tmp_path, "main")), KiteMarket(minutes=2), relaxed()
+    ).folder
+    next(folder.glob("*.axj")).write_bytes(b"not a journal")
+    assert "no session on the broker's list" in day.contracts(place).sentence
