@@ -151,6 +151,11 @@ class Account:
         key = (listed.row.exchange, listed.row.tradingsymbol, product)
         return self._positions.setdefault(key, Position(listed, product))
 
+    def units(self, listed: Listed, product: str) -> int:
+        """The net units of an instrument in a product."""
+        found = self._positions.get((listed.row.exchange, listed.row.tradingsymbol, product))
+        return 0 if found is None else found.units
+
     def positions(self) -> tuple[Position, ...]:
         return tuple(self._positions.values())
 
@@ -209,10 +214,10 @@ class Account:
     def convert(self, listed: Listed, side: str, old: str, new: str, units: int) -> None:
         """Move open units, at their average price, from one product to another. Raises
         ``KiteError`` where the position has fewer of that side."""
-        source = self.position(listed, old)
-        held = source.units if side == "BUY" else -source.units
+        held = self.units(listed, old) * (1 if side == "BUY" else -1)
         if held < units:
             raise input_error(errors.POSITION_SHORT.format(have=max(0, held)))
+        source = self.position(listed, old)
         value = abs(source.cost_paise) * units // held
         target = self.position(listed, new)
         _shift(source, side, -units, -value)

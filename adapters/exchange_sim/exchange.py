@@ -42,7 +42,7 @@ from adapters.exchange_sim.quotes import Quotes
 from adapters.exchange_sim.spec import AccountSpec, Behaviour, FaultSwitches
 from adapters.exchange_sim.tokens import Tokens
 from adapters.exchange_sim.updates import Updates
-from adapters.exchange_sim.words import Data, Form, choice, text, units
+from adapters.exchange_sim.words import Data, Form, choice, text
 from engine.rulebook import Rulebook
 from events.session import Instrument
 
@@ -232,7 +232,7 @@ class Exchange:
         row = {"exchange": exchange, "tradingsymbol": tradingsymbol, "quantity": units}
         listed = read_instrument(self._listings, row)
         read_quantity(listed, row)
-        held = abs(self._account.position(listed, product).units)
+        held = abs(self._account.units(listed, product))
         if units > held:
             raise input_error(errors.POSITION_SHORT.format(have=held))
         origin = Origin(self.spec.user_id, own_app=False, immediate=True, forced=True)
@@ -261,7 +261,7 @@ class Exchange:
         new = choice(form, "new_product", PRODUCTS)
         if old == new:
             raise input_error(errors.FIELD_INVALID.format(field="new_product"))
-        self._account.convert(listed, side, old, new, units(form, "quantity"))
+        self._account.convert(listed, side, old, new, read_quantity(listed, form))
         return True
 
     def margins(self, now_ns: int, segment: str | None = None) -> Data:
@@ -431,7 +431,7 @@ class Exchange:
     ) -> Order:
         """Close units of a position at once, down or up to the day's limit, in as many orders as
         the freeze quantity asks for; the first of them."""
-        side = "SELL" if self._account.position(listed, product).units > 0 else "BUY"
+        side = "SELL" if self._account.units(listed, product) > 0 else "BUY"
         tick = max(1, listed.row.tick_paise)
         limits = self._market.limits(listed) or (tick, self._market.last(listed) * 2 or tick)
         price = limits[0] if side == "SELL" else limits[1]

@@ -10,7 +10,7 @@ from adapters.exchange_sim.account import Position
 from adapters.exchange_sim.errors import KiteError
 from adapters.exchange_sim.listing import Listed
 from adapters.exchange_sim.spec import AccountSpec
-from tests.adapters.exchange_sim.bench_market import CALL, PUT, Bench
+from tests.adapters.exchange_sim.bench_market import CALL, FUTURE, PUT, Bench
 
 
 def position(bench: Bench, product: str = "NRML") -> dict[str, Any]:
@@ -91,6 +91,9 @@ def test_a_conversion_moves_units_at_their_average_price() -> None:
 CONVERSIONS = [
     (convert(quantity=130), "Insufficient quantity in the position: 65."),
     (convert(transaction_type="SELL"), "Insufficient quantity in the position: 0."),
+    (convert(quantity=0), "Invalid `quantity`."),
+    (convert(quantity=1), "Quantity should be in multiples of lot size."),
+    (convert(old_product="MIS", new_product="NRML"), "Insufficient quantity in the position: 0."),
     (convert(new_product="NRML"), "Invalid `new_product`."),
     (convert(old_product="CNC"), "Invalid `old_product`."),
     (convert(position_type="week"), "Invalid `position_type`."),
@@ -136,6 +139,23 @@ def test_money_follows_trades_charges_and_working_orders() -> None:
     assert bench.exchange.margins(bench.now, "equity")["net"] == equity["net"]
     with pytest.raises(KiteError, match="Invalid `segment`"):
         bench.exchange.margins(bench.now, "bonds")
+
+
+def test_who_is_in_debt_may_still_get_out() -> None:
+    """Charges have eaten more than was left: nothing new, but what is held can be sold."""
+    bench = Bench(account=AccountSpec(cash_paise=651_000))
+    bench.place(price=100.15)
+    assert bench.exchange.margins(bench.now, "equity")["net"] < 0
+    with pytest.raises(KiteError, match="Insufficient funds"):
+        bench.place(price=0.05)
+    assert bench.order(bench.place(transaction_type="SELL", price=99))["status"] == "COMPLETE"
+
+
+def test_a_future_costs_brokerage_and_its_tax() -> None:
+    """The rulebook has no rows of its other charges: 20 rupees and 18 %."""
+    bench = Bench()
+    bench.place(tradingsymbol=FUTURE.tradingsymbol, price=22_652)
+    assert bench.exchange.cash_paise == 500_000_000 - 2_360
 
 
 def test_there_are_no_holdings() -> None:

@@ -269,6 +269,32 @@ def test_an_order_on_its_way_out_cannot_be_modified() -> None:
         bench.exchange.modify(bench.now, "regular", order_id, {"price": "91"})
 
 
+def test_what_is_on_its_way_shows_until_it_has_arrived() -> None:
+    """A modification lands while a cancellation is under way: still CANCEL PENDING."""
+    bench = Bench()
+    order_id = bench.place(price=90)
+    bench.exchange.modify(bench.now, "regular", order_id, {"price": "91"})
+    bench.exchange.modify(bench.now, "regular", order_id, {"price": "92"})
+    bench.wait(10)
+    bench.exchange.cancel(bench.now, "regular", order_id)
+    bench.wait(10)
+    order = bench.order(order_id)
+    assert (order["status"], order["price"]) == ("CANCEL PENDING", 92)
+    bench.wait(10)
+    assert bench.order(order_id)["status"] == "CANCELLED"
+
+
+def test_a_trigger_that_was_moved_into_the_market_wakes_the_stop() -> None:
+    """The price is there when the modification arrives: no further packet is needed."""
+    bench = Bench()
+    order_id = bench.place(transaction_type="SELL", order_type="SL", price=80, trigger_price=85)
+    bench.exchange.modify(bench.now, "regular", order_id, {"trigger_price": "95"})
+    bench.book(CALL, 9_400, [(650, 9_400)], [(650, 9_410)])
+    assert bench.order(order_id)["filled_quantity"] == 0
+    bench.wait(20)
+    assert bench.order(order_id)["status"] == "COMPLETE"
+
+
 def test_autoslice_cuts_at_the_freeze_quantity() -> None:
     """4,000 and a bit of NIFTY: slices of 27 lots, each its own order, tagged with the parent."""
     bench = Bench()

@@ -64,6 +64,17 @@ def test_a_basket_blocks_no_more_than_its_orders_one_by_one() -> None:
     assert bare["final"]["total"] == 147_030 + 29_406 + 6_500
 
 
+def test_working_orders_count_beside_a_basket() -> None:
+    """The lot that is held covers the sale that works, so another sale is naked."""
+    bench = Bench()
+    bench.place(price=101)
+    bench.place(transaction_type="SELL", price=120)
+    basket = bench.exchange.basket_margins(
+        bench.now, [item(transaction_type="SELL")], consider_positions=True
+    )
+    assert basket["final"]["total"] == 147_030 + 29_406
+
+
 WORKED = [("BUY", 100, 26.53), ("SELL", 110, 37.33)]
 """Worked by hand from the rates of 2026-27: 20 + fees + GST, and stamp duty or STT."""
 

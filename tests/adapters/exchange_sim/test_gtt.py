@@ -47,6 +47,17 @@ def test_a_single_trigger_fires_once_when_its_price_is_reached() -> None:
     assert (bench.net(CALL), len(bench.exchange.orders(bench.now))) == (0, 2)
 
 
+def test_a_trigger_sleeps_while_the_market_is_closed() -> None:
+    """A price before 09:15 does not fire it; the first of the session does."""
+    bench = Bench(at="09:14:50")
+    bench.exchange.gtt_place(bench.now, gtt_form("single", [95], [94]))
+    bench.book(CALL, 9_400, [], [])
+    assert bench.exchange.gtt_get(bench.now, "1")["status"] == "active"
+    bench.wait(10_000)
+    bench.book(CALL, 9_400, [], [])
+    assert bench.exchange.gtt_get(bench.now, "1")["status"] == "triggered"
+
+
 def test_of_two_legs_one_fires_and_the_other_is_dropped() -> None:
     """The upper leg is reached: its order is placed, the lower one never."""
     bench = Bench()

@@ -62,6 +62,17 @@ def test_a_change_of_price_loses_the_place_and_less_quantity_keeps_it() -> None:
     assert (filled(bench, moved), filled(bench, third)) == (65, 0)
 
 
+def test_more_quantity_loses_the_place() -> None:
+    """One lot more is behind whoever waited at that price."""
+    bench = Bench()
+    bench.book(CALL, 10_000, [], [(650, 10_500)])
+    grown, steady = bench.place(price=101), bench.place(price=101)
+    bench.exchange.modify(bench.now, "regular", grown, {"quantity": "130"})
+    bench.wait(100)
+    bench.book(CALL, 10_000, [], [(65, 10_100)])
+    assert (filled(bench, grown), filled(bench, steady)) == (0, 65)
+
+
 def test_a_resting_order_waits_behind_what_the_market_showed() -> None:
     """130 stand before it: 130 trade at its price without it, then it has the rest."""
     bench = Bench()

@@ -104,21 +104,27 @@ def candles(bench: Bench, interval: str, oi: bool = False) -> list[list[str | fl
 def test_candles_are_made_of_the_frames_seen() -> None:
     """Minute by minute, merged to five minutes and to the day; volume is what it grew by."""
     bench = Bench(opened=False)
-    path = [("10:00:01", 10_000), ("10:00:30", 10_200), ("10:01:05", 9_900), ("10:06:00", 10_050)]
+    path = [
+        ("10:00:01", 10_000),
+        ("10:00:20", 9_950),
+        ("10:00:30", 10_200),
+        ("10:01:05", 9_900),
+        ("10:06:00", 10_050),
+    ]
     for when, price in path:
         bench.now = ist_ns(DAY, when)
         bench.book(CALL, price, [], [], traded=65)
     assert candles(bench, "minute", oi=True) == [
-        ["2026-11-20T10:00:00+0530", 100, 102, 100, 102, 65, 130],
+        ["2026-11-20T10:00:00+0530", 100, 102, 99.5, 102, 130, 130],
         ["2026-11-20T10:01:00+0530", 99, 99, 99, 99, 65, 130],
         ["2026-11-20T10:06:00+0530", 100.5, 100.5, 100.5, 100.5, 65, 130],
     ]
     assert candles(bench, "5minute") == [
-        ["2026-11-20T10:00:00+0530", 100, 102, 99, 99, 130],
+        ["2026-11-20T10:00:00+0530", 100, 102, 99, 99, 195],
         ["2026-11-20T10:05:00+0530", 100.5, 100.5, 100.5, 100.5, 65],
     ]
     assert candles(bench, "60minute")[0][0] == "2026-11-20T09:15:00+0530"
-    assert candles(bench, "day") == [["2026-11-20T00:00:00+0530", 100, 102, 99, 100.5, 195]]
+    assert candles(bench, "day") == [["2026-11-20T00:00:00+0530", 100, 102, 99, 100.5, 260]]
 
 
 def test_only_trades_of_the_session_make_candles() -> None:

@@ -68,7 +68,10 @@ def test_a_request_token_is_good_once_and_for_minutes() -> None:
     wrong = one.login(NINE)
     cases = [
         (NINE, form),
-        (NINE + 300 * NS_PER_S, {**form, "request_token": late}),
+        (
+            NINE + 300 * NS_PER_S,
+            {**form, "request_token": late, "checksum": checksum("key", late, "secret")},
+        ),
         (NINE, {**form, "request_token": wrong, "checksum": "00"}),
         (NINE, {**form, "api_key": "other"}),
     ]
