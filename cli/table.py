@@ -27,6 +27,11 @@ def _verb(name: str, group: str, summary: str) -> Verb:
     return Verb(name, group, summary, f"cli.verbs.{module}{suffix}:command")
 
 
+def _operate(name: str, summary: str) -> Verb:
+    """A verb that speaks to the engine: all of them are one file."""
+    return Verb(name, "Operate", summary, f"cli.verbs.operate:{name}")
+
+
 GROUPS: Final = ("Run", "Ask", "Prove", "Operate")
 """The headings of the help, in order."""
 
@@ -50,6 +55,19 @@ VERBS: Final[tuple[Verb, ...]] = (
     _verb("export", "Ask", "a session as Parquet files"),
     _verb("tui", "Run", "open the terminal UI on a session"),
     _verb("login", "Operate", "log in at the broker Kite for the day"),
+    _operate("halt", "no new entry, until resumed; also cancel, also flatten"),
+    _operate("resume", "let entries go on after a halt"),
+    _operate("flatten", "cancel every order and close every position"),
+    _operate("stop", "end the session of the engine that runs"),
+    _operate("arm", "let approved entries be sent for a while"),
+    _operate("disarm", "let no approved entry be sent"),
+    _operate("approve", "approve an entry that waits for a person"),
+    _operate("reject", "turn down an entry that waits for a person"),
+    _operate("resolve", "say what became of an order whose fate is unknown"),
+    _operate("adopt", "manage an order that is not ours from here on"),
+    _operate("ack", "say that a person has seen an incident"),
+    _operate("promote", "move a strategy up in its lifecycle"),
+    _operate("quarantine", "let a strategy enter no more"),
     _verb("import", "Operate", "check and describe a recorded file"),
     _verb("backup", "Operate", "a second copy of a desk's sessions, elsewhere"),
     _verb("restore", "Operate", "sessions back from a backup"),

@@ -48,7 +48,7 @@ class ControlError(Exception):
 
 
 class NoEngine(ControlError):  # noqa: N818 - named for the condition
-    """Nobody answers at any of the places: no engine of this desk runs."""
+    """Nobody answers at any of the places. The message names those that are unsafe, or is empty."""
 
 
 class NoAnswer(ControlError):  # noqa: N818 - named for the condition
@@ -116,7 +116,7 @@ def _connected(folders: Sequence[Path], until_s: float) -> socket.socket:
         sock = _connection_to(path, until_s)
         if sock is not None:
             return sock
-    raise NoEngine("; ".join(refused) or "no engine answers")
+    raise NoEngine("".join(f"{one}; " for one in refused))
 
 
 def _connection_to(path: Path, until_s: float) -> socket.socket | None:

@@ -51,10 +51,11 @@ class Desk:
 
     def __init__(
         self, root: Path, mode: str = "SIM", room: int = 1_000, *, obliging: bool = False,
-        first: tuple[Path, ...] = (), **options: Any,
+        first: tuple[Path, ...] = (), folder: Path | None = None, files: tuple[Path, ...] = (),
+        **options: Any,
     ) -> None:  # fmt: skip
-        self.folder = root / "run" / "desk"
-        self.files = (root / "KILL", self.folder / "KILL")
+        self.folder = folder or root / "run" / "desk"
+        self.files = files or (root / "KILL", self.folder / "KILL")
         self.inbox: queue.Queue[OperatorCommand] = queue.Queue(room)
         self.taken: list[OperatorCommand] = []
         self.obliging = obliging

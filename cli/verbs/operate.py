@@ -1,0 +1,311 @@
+"""The verbs with which an operator speaks to the engine that runs, one row each.
+
+Lives here: the table of words, the click command of a row, the kill file of ``halt --file``. May
+import: ``cli``, ``adapters.control``, ``engine.commands``, the reason table. Always holds: what the
+engine answered is the exit code: 0 accepted, 1 refused, 2 not known; a halt asks nothing first.
+Start reading at ``WORDS``, then ``_give``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+from msgspec.structs import replace
+
+from adapters.control.protocol import ACCEPTED, PENDING, CommandAnswer, CommandRequest
+from cli.errors import EXIT_BAD, EXIT_GOOD, UserError, one_line
+from cli.options import Common, recorded_options
+from engine.commands import BY_VERB, checked, word_of
+from events.session import OperatorCommand
+
+Folders = tuple[Path, ...]
+
+
+class Flag(NamedTuple):
+    """A flag and the command's value that it stands for; ``{}`` in it is the flag's own."""
+
+    name: str
+    value: str
+    help: str
+
+
+class Word(NamedTuple):
+    """One verb of the program: its command, what it is about, its flags, how its reason is given.
+
+    ``reason`` is None (by --why alone), ``REASON`` (must be given) or ``[REASON]`` (may be). Of
+    several flags that are given the last of the row counts; ``one``: exactly one must be given.
+    """
+
+    name: str
+    verb: str
+    about: str | None
+    reason: str | None
+    flags: tuple[Flag, ...]
+    one: bool
+    text: str
+    example: str
+
+
+_CLOSE: Final = "Also close every position."
+
+WORDS: Final = (
+    Word("approve", "APPROVE", "ID", None, (), False,
+         "Approve an entry that waits for a person.\n\nEvery gate is asked again first.",
+         "axiom approve 3f9a1c2b7d40"),
+    Word("reject", "REJECT", "ID", None, (), False,
+         "Turn down an entry that waits for a person.", "axiom reject 3f9a1c2b7d40 --why late"),
+    Word("arm", "ARM", None, None, (), False,
+         "Let approved entries be sent for a while.", "axiom arm --confirm LIVE"),
+    Word("disarm", "DISARM", None, None, (), False,
+         "Let no approved entry be sent.", "axiom disarm"),
+    Word("halt", "HALT", None, "[REASON]",
+         (Flag("--cancel", "CANCEL", "Also cancel every working order."),
+          Flag("--flatten", "FLATTEN", _CLOSE)), False,
+         "Halt: no new entry, until 'axiom resume'. Asks for nothing, and works before anything is"
+         " written.\n\nExits, stops and reconciliation go on. With --file a file says it, to an"
+         " engine that cannot be asked, and to the next one at its start.",
+         "axiom halt 'the index feed is wrong' --cancel"),
+    Word("resume", "RESUME", None, "REASON", (), False,
+         "Let entries go on after a halt.", "axiom resume 'feed looked at, prices agree'"),
+    Word("flatten", "FLATTEN", None, None, (), False,
+         "Cancel every order and close every position.", "axiom flatten --confirm SIM"),
+    Word("resolve", "RESOLVE", "INTENT", None,
+         (Flag("--lapsed", "LAPSED", "It did not happen: no order of it is at the broker."),
+          Flag("--order", "ORDER:{}", "It is this order of the broker.")), True,
+         "Say what became of an order whose fate is unknown.",
+         "axiom resolve 9c41d07e5b22aa10 --order 251120000123456"),
+    Word("adopt", "ADOPT", "ORDER", None, (), False,
+         "Manage an order or position that is not ours from here on.",
+         "axiom adopt 251120000123456"),
+    Word("ack", "ACK", "INCIDENT", None, (), False,
+         "Say that a person has seen an incident.", "axiom ack I3 --why 'router restarted'"),
+    Word("promote", "PROMOTE", "STRATEGY", None, (), False,
+         "Move a strategy up in its lifecycle (refused in this release).", "axiom promote TREND"),
+    Word("quarantine", "QUARANTINE", "STRATEGY", None, (), False,
+         "Let a strategy enter no more (refused in this release).", "axiom quarantine TREND"),
+    Word("stop", "STOP", None, None,
+         (Flag("--flatten", "FLATTEN", "Close every position first."),
+          Flag("--leave-protected", "LEAVE_PROTECTED", "Leave positions with their stops.")), True,
+         "End the session of the engine that runs.", "axiom stop --leave-protected --confirm SIM"),
+)  # fmt: skip
+"""Every verb of this file, in the order of the contract."""
+
+FILE: Final = "--file"
+EMERGENCY: Final = "--emergency"
+EXTRA: Final = {
+    "halt": (FILE, "Leave the kill file, asking no engine."),
+    "flatten": (EMERGENCY, "By a process of its own, without the engine."),
+}
+"""Flags that are no value of the command."""
+
+NO_EMERGENCY: Final = (
+    "flatten --emergency is not in this release and did nothing: cancel the orders and close the"
+    " positions in the broker's own application, and halt with 'axiom halt --file'"
+)
+JUDGED_BY_THE_ENGINE: Final = ("CMD_LATER_RELEASE", "CMD_NOT_IN_MODE", "CMD_WHILE_HALTED")
+"""Refusals that are the engine's to give and its journal's to keep."""
+
+
+def _command(word: Word) -> click.Command:
+    """The click command of a row."""
+
+    @recorded_options
+    def run(common: Common, **given: Any) -> int:
+        return _give(word, common, given)
+
+    for parameter in reversed(tuple(_parameters(word))):
+        run = parameter(run)
+    text = (
+        f"{word.text}\n\nExit code 0 when the engine accepted it, 1 when it refused, 2 when no"
+        f" engine answered.\n\n\b\nExample:\n    {word.example}"
+    )
+    return click.command(name=word.name, help=text)(run)
+
+
+def _parameters(word: Word) -> Iterator[Callable[[Any], Any]]:
+    """Arguments first, then the flags of the row, then those that every verb has."""
+    if word.about is not None:
+        yield click.argument("subject", metavar=word.about)
+    if word.reason is not None:
+        needed = word.reason == "REASON"
+        yield click.argument("why", metavar=word.reason, required=needed)
+    for flag in word.flags:
+        kind: dict[str, Any] = {"metavar": "ID"} if "{}" in flag.value else {"is_flag": True}
+        yield click.option(flag.name, _name(flag.name), help=flag.help, **kind)
+    if word.name in EXTRA:
+        name, text = EXTRA[word.name]
+        yield click.option(name, _name(name), is_flag=True, help=text)
+    if word.reason is None:
+        yield click.option("--why", metavar="TEXT", help="Kept in the journal.")
+    yield click.option(
+        "--confirm", metavar="WORD", help="The word of the mode, if it is asked for."
+    )
+    yield click.option("--id", "command_id", metavar="ID", help="Ask again about this command.")
+
+
+def _name(flag: str) -> str:
+    """What click calls a flag."""
+    return flag.lstrip("-").replace("-", "_")
+
+
+# --- giving a command -----------------------------------------------------------------------------
+
+
+def _give(word: Word, common: Common, given: dict[str, Any]) -> int:
+    """Check what was typed, ask the engine, say what it answered."""
+    from adapters.control.place import runtime_folders
+    from engine.commands import kept
+
+    value, why = _value(word, given), kept(given["why"] or "")
+    if given.get(_name(EMERGENCY)):
+        raise UserError(NO_EMERGENCY)
+    folders = runtime_folders(common.home, common.desk)
+    if given.get(_name(FILE)):
+        return _leave_file(common, folders, value, why)
+    request = _request(word, given, value, why)
+    if given["confirm"] is None and BY_VERB[word.verb].dangerous:
+        request = replace(request, word=_asked_word(common, folders, request))
+    answer = _answer(common, folders, request)
+    _show(common, word, answer)
+    return EXIT_GOOD if answer.outcome == ACCEPTED else EXIT_BAD
+
+
+def _value(word: Word, given: dict[str, Any]) -> str | None:
+    """The command's value by the flags that were given."""
+    there = [(flag, given[_name(flag.name)]) for flag in word.flags if given[_name(flag.name)]]
+    if word.one and len(there) != 1:
+        names = " or ".join(flag.name for flag in word.flags)
+        raise UserError(f"give one of {names}; see 'axiom {word.name} --help'")
+    if not there:
+        return None
+    flag, text = there[-1]
+    return flag.value.format(text)
+
+
+def _request(word: Word, given: dict[str, Any], value: str | None, why: str) -> CommandRequest:
+    """The command as it is sent. ``UserError`` where no engine could take it."""
+    id_ = given["command_id"] or f"c{secrets.token_hex(8)}"
+    subject = given.get("subject")
+    command = OperatorCommand(word.verb, "", why, subject, value, id_, "SOCKET")
+    code = checked(command, BY_VERB[word.verb].modes[0], halted=False)
+    if code is not None and code not in JUDGED_BY_THE_ENGINE:
+        raise UserError(f"{code}: {_sentence(code)}")
+    return CommandRequest(word.verb, subject, value, why, given["confirm"], id_)
+
+
+def _asked_word(common: Common, folders: Folders, request: CommandRequest) -> str:
+    """The word that the person types, knowing which engine it is about."""
+    from adapters.control.client import ask_status
+    from cli.output import clean, say
+
+    with _told(common):
+        status = ask_status(folders).status
+    if status is None:
+        raise UserError("the engine has not said yet how it is: try again in a moment")
+    word = word_of(status.mode)
+    if common.json:
+        raise UserError(f"{request.verb} in {status.mode} needs its word: --confirm {word}")
+    say(f"{status.session}: {BY_VERB[request.verb].sentence}")
+    typed = click.prompt(f"Type {clean(word)} to confirm", err=True)
+    if typed.strip() != word:
+        raise UserError(f"that is not {word}: nothing was done")
+    return word
+
+
+def _answer(common: Common, folders: Folders, request: CommandRequest) -> CommandAnswer:
+    from adapters.control.client import ask
+
+    with _told(common, halt=request.verb == "HALT"):
+        answer = ask(folders, request)
+    if answer.outcome == PENDING:
+        more = "; no entry leaves from here on" if request.verb == "HALT" else ""
+        raise UserError(
+            f"the engine has the command and has not journaled an answer{more}: ask again with"
+            f" --id {request.command_id}"
+        )
+    return answer
+
+
+@contextmanager
+def _told(common: Common, *, halt: bool = False) -> Iterator[None]:
+    """Nobody there, or no answer, as one line that says what to do."""
+    from adapters.control.client import ControlError, NoEngine
+
+    by_file = "'axiom halt --file' halts one that cannot be asked, and the next one at its start"
+    try:
+        yield
+    except NoEngine as error:
+        to_do = by_file if halt else "'axiom run' starts one"
+        raise UserError(f"no engine of desk '{common.desk}' answers: {error}{to_do}") from error
+    except ControlError as error:
+        to_do = by_file if halt else "look at 'axiom journal tail'"
+        raise UserError(f"{error}; it may have the command: {to_do}") from error
+
+
+def _show(common: Common, word: Word, answer: CommandAnswer) -> None:
+    from cli.output import show, write_json
+
+    reason = answer.reason or ""
+    if common.json:
+        row = {"verb": word.verb, "sentence": _sentence(reason)}
+        write_json({**row, **{n: getattr(answer, n) for n in answer.__struct_fields__}})
+        return
+    entry = f" (entry {answer.seq})" if answer.seq is not None else ""
+    if answer.outcome == ACCEPTED:
+        show(f"{word.verb} accepted{entry}")
+    else:
+        show(f"{word.verb} refused{entry}: {reason}: {_sentence(reason)}")
+
+
+def _sentence(code: str) -> str:
+    """What a code means and what to do, by the reason table."""
+    from events.reasons import BY_CODE
+
+    row = BY_CODE.get(code)
+    return one_line(f"{row.sentence} {row.what_to_do}") if row is not None else ""
+
+
+# --- the kill file --------------------------------------------------------------------------------
+
+
+def _leave_file(common: Common, folders: Folders, level: str | None, why: str) -> int:
+    """Put the kill file wherever an engine of the desk looks: one place is enough."""
+    from adapters.control.kill import write_kill_file
+    from adapters.control.place import PlaceUnsafe, check_folder, kill_files
+    from cli.output import say, show, write_json
+    from cli.paths import desk_folder, make_private
+
+    desk, *others = kill_files(common.home, common.desk, folders)
+    left: list[Path] = []
+    failed: list[str] = []
+    for path in (desk, *others):
+        try:
+            if path == desk:
+                make_private(desk_folder(common.home, common.desk))
+            else:
+                check_folder(path.parent)  # an engine that runs has made its own
+            write_kill_file(path, level, why)
+            left.append(path)
+        except PlaceUnsafe:
+            continue
+        except (OSError, UserError) as error:
+            failed.append(f"{path}: {getattr(error, 'strerror', None) or error}")
+    for line in failed:
+        say(f"axiom: {line}")
+    if not left:
+        raise UserError("the kill file could be put nowhere: stop the engine's process")
+    if common.json:
+        write_json({"verb": "HALT", "value": level, "files": [*map(str, left)], "failed": failed})
+    else:
+        show("\n".join(map(str, left)))
+        say("an engine that runs halts within a second; the next one starts halted")
+    return EXIT_GOOD
+
+
+approve, reject, arm, disarm, halt, resume, flatten = map(_command, WORDS[:7])
+resolve, adopt, ack, promote, quarantine, stop = map(_command, WORDS[7:])
