@@ -51,7 +51,8 @@ def test_what_cannot_be_resolved_is_refused(
 IGNORING = (
     "replay", "verify", "why", "query", "at", "journal info", "journal cat", "journal tail",
     "journal seal", "tui", "sessions", "config check", "import chain", "backup", "restore",
-    "explain", "diff", "export", "halt", "resume", "approve", "reject", "ack", "adopt", "quarantine",
+    "explain", "diff", "export", "halt", "resume", "approve", "reject", "ack",
+    "adopt", "quarantine",
 )  # fmt: skip
 """Every verb that reads no configuration."""
 
