@@ -25,11 +25,11 @@ from adapters.kite.reports import (
     DamagedData,
     funds_of,
     id_of,
+    may_be,
     net_positions_of,
     quote_of,
     report_of,
     rows_of,
-    tags_of,
     trade_of,
 )
 from adapters.kite.roots import REST_ROOT
@@ -322,8 +322,7 @@ def _ours(data: object, tag: str, broker_order_id: str | None) -> tuple[BrokerRe
         try:
             report = report_of(row)
         except DamagedData:
-            tags = tags_of(row)
-            if tags is None or tag in tags or broker_order_id is not None:
+            if may_be(row, tag, broker_order_id):
                 raise
             continue
         if report.broker_order_id == broker_order_id or tag in report.tags:

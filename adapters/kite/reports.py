@@ -211,12 +211,16 @@ def id_of(data: object, field: str, at: str) -> str:
     return _word(_object(data, at), field, at)
 
 
-def tags_of(data: object) -> tuple[str, ...] | None:
-    """The tags of an order whose other fields may be damaged; None where they cannot be read."""
+def may_be(data: object, tag: str, broker_order_id: str | None) -> bool:
+    """Whether an order that cannot be read whole may be the one of this tag or id: whether
+    neither says that it is another."""
     try:
-        return _tags(_object(data, "order"), "order")
+        order = _object(data, "order")
+        if tag in _tags(order, "order"):
+            return True
+        return broker_order_id is not None and _word(order, "order_id", "order") == broker_order_id
     except DamagedData:
-        return None
+        return True
 
 
 # --- times ---------------------------------------------------------------------------------------

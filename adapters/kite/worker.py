@@ -4,7 +4,8 @@ Lives here: ``OrderWorker`` and ``ReadWorker``. May import: adapters.kite, engin
 Always holds: whatever is handed in comes back as exactly one fact through ``post``; exits go before
 entries, and one lane is kept for them, so that an exit never waits behind an entry that hangs;
 an order has at most one message on its way; reads have a thread of their own and hold up no order;
-an error inside a call is that call's fact and a ``HealthObserved`` BAD, and the thread goes on.
+an error inside a call is that call's fact and a ``HealthObserved`` BAD, and the thread goes on; a
+thread that ends all the same is a fact too, and then nothing is left waiting for it.
 Start reading at ``OrderWorker.send``, then ``ReadWorker``.
 """
 
@@ -70,12 +71,13 @@ class OrderWorker:
         self._queue = OrderQueue()
         self._busy: set[str] = set()
         self._closing = False
+        self._lanes = len(lanes)
         self._changed = threading.Condition()
         self.failure: str | None = None
         self._threads = [
             threading.Thread(
                 target=self._run,
-                args=(broker, number == 0 and len(lanes) > 1),
+                args=(broker, number == 0),
                 name=f"kite-orders-{number}",
                 daemon=True,
             )
@@ -90,9 +92,8 @@ class OrderWorker:
     def send(self, message: OrderSendStarted, authority: Authority) -> None:
         """Have a message sent whose start is durable; its ``OrderSendResult`` will be posted."""
         with self._changed:
-            fault = (
-                CLOSING if self._closing else BUDGET if len(self._queue) >= WAITING_MAX else None
-            )
+            full = len(self._queue) >= WAITING_MAX
+            fault = CLOSING if self._closing or not self._lanes else BUDGET if full else None
             if fault is None:
                 self._queue.put(Waiting(message, authority))
                 self._changed.notify_all()
@@ -110,18 +111,35 @@ class OrderWorker:
             self._post(not_sent(item.message, CLOSING))
         return _joined(self._threads, patience_s)
 
-    def _run(self, broker: KiteOrders, exits_only: bool) -> None:
-        while (item := self._next(exits_only)) is not None:
-            self._send(broker, item)
-            with self._changed:
-                self._busy.remove(item.message.order_id)
-                self._changed.notify_all()
-        broker.close()
+    def _run(self, broker: KiteOrders, for_exits: bool) -> None:
+        try:
+            while (item := self._next(for_exits)) is not None:
+                self._send(broker, item)
+                with self._changed:
+                    self._busy.remove(item.message.order_id)
+                    self._changed.notify_all()
+        finally:
+            broker.close()
+            self._ended()
 
-    def _next(self, exits_only: bool) -> Waiting | None:
+    def _ended(self) -> None:
+        """A lane is gone. One that was not asked to end is a fact; the last one leaves nothing
+        waiting."""
+        with self._changed:
+            self._lanes -= 1
+            left, asked = self._lanes, self._closing
+            rest = self._queue.drain() if left == 0 else ()
+            self._changed.notify_all()
+        if not asked:
+            self._post(HealthObserved("ORDER_LANES", "BAD", left, len(self._threads)))
+        for item in rest:
+            self._post(not_sent(item.message, CLOSING))
+
+    def _next(self, for_exits: bool) -> Waiting | None:
         with self._changed:
             while True:
-                item = self._queue.take(frozenset(self._busy), exits_only)
+                alone = self._lanes == 1  # nobody else would take the entries
+                item = self._queue.take(frozenset(self._busy), for_exits and not alone)
                 if item is not None:
                     self._busy.add(item.message.order_id)
                     return item
@@ -222,11 +240,15 @@ class ReadWorker:
         back, and end. False where the thread did not end in time."""
         with self._changed:
             self._closing = True
+        self._give_back()
+        return _joined([self._thread], patience_s)
+
+    def _give_back(self) -> None:
+        with self._changed:
             rest, self._waiting = sorted(self._waiting, key=lambda row: row[:2]), []
             self._changed.notify_all()
         for _, _, question in rest:
             self._post(question.otherwise(CLOSING))
-        return _joined([self._thread], patience_s)
 
     def _ask(self, rank: int, do: Callable[[], Event], otherwise: Callable[[str], Event]) -> None:
         question = Question(do, otherwise)
@@ -241,13 +263,25 @@ class ReadWorker:
             self._post(otherwise(fault))
 
     def _run(self) -> None:
-        while (question := self._next()) is not None:
-            answer, failure = guarded(question.do, question.broken)
-            self._post(answer)
-            if failure is not None:
-                self.failure = failure
-                self._post(HealthObserved("READ_WORKER_FAILED", "BAD", 1, 0))
-        self._reads.close()
+        try:
+            while (question := self._next()) is not None:
+                answer, failure = guarded(question.do, question.broken)
+                self._post(answer)
+                if failure is not None:
+                    self.failure = failure
+                    self._post(HealthObserved("READ_WORKER_FAILED", "BAD", 1, 0))
+        finally:
+            self._reads.close()
+            self._ended()
+
+    def _ended(self) -> None:
+        """The thread is gone. Where it was not asked to end that is a fact, and nothing is left
+        waiting."""
+        with self._changed:
+            asked, self._closing = self._closing, True
+        if not asked:
+            self._post(HealthObserved("READ_THREADS", "BAD", 0, 1))
+            self._give_back()
 
     def _next(self) -> Question | None:
         with self._changed:

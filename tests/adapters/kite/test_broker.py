@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import io
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.kite.broker import KiteOrders, KiteReads
 from adapters.kite.order_form import AuthorityMisfit, UnsendableMessage
@@ -81,8 +86,8 @@ def orders(server: RestServer, clock: Clock, tmp_path: Path) -> Iterator[KiteOrd
 def orders_of(server: RestServer, clock: Clock, folder: Path, **options: Any) -> KiteOrders:
     budgets = options.pop("budgets", Budgets())
     budget = OrderBudget(folder, budgets, clock, lambda: DAY, clock.wait)
-    given = {"root": server.root, "timeouts": PATIENT, "pause": clock.wait, "clock": clock}
-    return KiteOrders(login, budget, **{**given, **options})
+    usual = {"root": server.root, "timeouts": PATIENT, "pause": clock.wait, "clock": clock}
+    return KiteOrders(login, budget, **{**usual, **options})
 
 
 # --- the ports -----------------------------------------------------------------------------------
@@ -353,6 +358,9 @@ def test_a_lookup_among_damaged_rows(server: RestServer, reads: KiteReads) -> No
     orders under one tag are for a person."""
     server.book += [objects.order(tag="other", tags=[], quantity=None)]
     assert reads.lookup("P1", "tag1", None, NOW).outcome == "ABSENT"
+    assert reads.lookup("P1", "tag1", "7", NOW).outcome == "ABSENT"
+    server.book[0]["order_id"] = "9"
+    assert reads.lookup("P1", "tag1", "9", NOW).outcome == "FAILED"
     server.book += [objects.order(order_id="7", tag="tag1", tags=[])]
     assert reads.lookup("P1", "tag1", None, NOW).outcome == "FOUND"
     server.book += [objects.order(order_id="8", tag="tag1", tags=[])]
@@ -401,6 +409,79 @@ def test_the_login_s_state(server: RestServer, clock: Clock) -> None:
         status = reads.auth(NOW)
         assert (status.status, status.fault) == (told, fault)
     reads.close()
+
+
+@settings(max_examples=120, deadline=None)
+@given(data=st.data(), status=st.sampled_from([200, 200, 200, 400, 403, 429, 500, 502, 302]))
+def test_whatever_is_answered(data: st.DataObject, status: int) -> None:
+    """B02, B10, E13: damaged books, envelopes and statuses, through the official client: nothing
+    is raised, each answer is a fact that can be journaled, and no damaged book is an empty one."""
+    bodies = {
+        path: data.draw(ANSWERED[path](status), label=path)
+        for path in ("/orders", "/trades", "/portfolio/positions", "/user/margins/equity")
+    }
+    clock = Clock()
+    reads = KiteReads(login, root="http://127.0.0.1:9", pause=clock.wait, clock=clock)
+    reads._caller._fence._session = Session(bodies, status)
+    snapshot = reads.snapshot("PERIODIC", NOW)
+    check_event(snapshot)
+    received = [getattr(snapshot, name) is not None for name in BOOKS]
+    assert len(snapshot.failed) == received.count(False)
+    if status != 200:
+        assert received == [False] * 4
+    check_event(reads.lookup("P1", "0123456789abcdef", "7", NOW))
+    check_event(reads.auth(NOW))
+    reads.close()
+
+
+def envelope(rows: st.SearchStrategy[Any]) -> Callable[[int], st.SearchStrategy[bytes]]:
+    """Bodies: a success around ``rows``, an error, or anything that is JSON or is not."""
+
+    def bodies(status: int) -> st.SearchStrategy[bytes]:
+        error = {"status": "error", "message": "no", "error_type": "GeneralException"}
+        good = rows.map(lambda data: json.dumps({"status": "success", "data": data}).encode())
+        strange = objects.STRANGE.map(lambda data: json.dumps(data).encode())
+        bad = st.one_of(strange, st.binary(max_size=20), st.just(json.dumps(error).encode()))
+        return st.one_of(good, good, good, bad) if status == 200 else st.one_of(good, bad)
+
+    return bodies
+
+
+ANSWERED = {
+    "/orders": envelope(st.lists(objects.damaged(objects.order()), max_size=3)),
+    "/trades": envelope(st.lists(objects.damaged(objects.trade()), max_size=3)),
+    "/portfolio/positions": envelope(
+        st.fixed_dictionaries({"net": st.lists(objects.damaged(objects.position()), max_size=2)})
+    ),
+    "/user/margins/equity": envelope(objects.damaged(objects.margins())),
+}
+
+
+class Body:
+    """A body as the client's library gives it out."""
+
+    def __init__(self, content: bytes) -> None:
+        self._rest = io.BytesIO(content)
+
+    def read1(self, size: int, decode_content: bool) -> bytes:
+        return self._rest.read(size if decode_content else 0)
+
+
+class Session:
+    """Stands where the client's library would send requests: answers from a table."""
+
+    def __init__(self, bodies: dict[str, bytes], status: int) -> None:
+        self._bodies = bodies
+        self._status = status
+
+    def request(self, _method: str, url: str, **_: Any) -> Session:
+        self.raw = Body(self._bodies.get(urlsplit(url).path, b"{}"))
+        self.status_code = self._status
+        self.headers = {"content-type": "application/json"}
+        return self
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
 def test_the_dump(server: RestServer, reads: KiteReads) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.exchange_sim.running import RunningExchange, running_exchange
 from adapters.exchange_sim.spec import AccountSpec
@@ -18,12 +20,20 @@ from adapters.kite.credentials import Credentials
 from adapters.kite.history import HistoryRequest, load_history
 from adapters.kite.rate import ORDERS_A_SECOND, Budgets
 from adapters.kite.rate_file import OrderBudget, times_of
+from adapters.kite.reports import (
+    funds_of,
+    net_positions_of,
+    report_of,
+    rows_of,
+    trade_of,
+    update_of,
+)
 from adapters.kite.secret import Secret
 from adapters.kite.worker import OrderWorker
 from engine.rulebook import NS_PER_S
 from events.broker import BrokerReport, BrokerSnapshot, OrderSendResult
 from events.canonical import check_event
-from tests.adapters.exchange_sim.bench_market import CALL, DAY, NIFTY
+from tests.adapters.exchange_sim.bench_market import CALL, DAY, NIFTY, Bench
 from tests.adapters.exchange_sim.hand_market import START, HandMarket, at
 from tests.adapters.kite.messages import ENTRY, EXIT, entry, exit_order
 from tests.adapters.kite.rest_server import PATIENT
@@ -175,6 +185,54 @@ def test_the_other_questions(exchange: RunningExchange, orders: KiteOrders) -> N
     loaded = load_history(orders, HistoryRequest(0, NIFTY.token, 60_000, START, at(90)))
     check_event(loaded)
     assert (loaded.starts, loaded.closes_paise, loaded.fault) == ((START,), (2_262_000,), None)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    orders=st.lists(
+        st.tuples(
+            st.sampled_from(["BUY", "SELL"]),
+            st.integers(1, 20),
+            st.integers(9_970, 10_030),
+            st.sampled_from(["LIMIT", "MARKET"]),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_everything_the_exchange_says_is_read(orders: list[tuple[str, int, int, str]]) -> None:
+    """Every order, history, message, trade, position and margin of any orders is read, and what
+    was filled is the exchange's own value: to the rounding of its average by the book, to the
+    paisa by the trades."""
+    bench = Bench(account=AccountSpec(cash_paise=10**12))
+    for side, lots, paise, order_type in orders:
+        market = order_type == "MARKET"
+        bench.place(
+            transaction_type=side,
+            quantity=65 * lots,
+            order_type=order_type,
+            price=None if market else paise // 5 * 5 / 100,
+            market_protection=2 if market else None,
+        )
+        bench.wait(1_000)
+    exchange, now = bench.exchange, bench.now
+    reports = rows_of(exchange.orders(now), "orders", report_of)
+    trades = rows_of(exchange.trades(now), "trades", trade_of)
+    heard = [update_of("SOCKET", data).report for data in bench.heard]
+    histories = [exchange.order_history(now, r.broker_order_id) for r in reports]
+    assert all(report_of(rows[-1]) for rows in histories)
+    assert len(reports) == len(orders) and len(heard) >= sum(r.filled_units > 0 for r in reports)
+    for report in reports:
+        check_event(report)
+        mine = [t for t in trades if t.broker_order_id == report.broker_order_id]
+        assert sum(t.quantity_units for t in mine) == report.filled_units
+        value = sum(t.quantity_units * t.price_paise for t in mine)
+        assert abs(value - report.filled_value_paise) * 200 <= report.filled_units + 100
+    net = {p.tradingsymbol: p.net_units for p in net_positions_of(exchange.positions(now))}
+    assert {symbol: units for symbol, units in net.items() if units} == {
+        symbol: units for _, symbol, _, units in exchange.ledger() if units
+    }
+    assert funds_of(exchange.margins(now, "equity")).net_paise <= 10**12
 
 
 # --- the faults ----------------------------------------------------------------------------------

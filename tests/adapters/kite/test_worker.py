@@ -228,6 +228,39 @@ def test_a_hung_call_ends(facts: Facts, server: RestServer, tmp_path: Path) -> N
     assert worker.close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_end_of_a_thread_is_a_fact(facts: Facts) -> None:
+    """A lane that ends although nobody asked it to is told, and the lane for exits then takes
+    entries too; the last one leaves nothing waiting, and what comes later is NOT_SENT."""
+    lanes = [Gate(), Gate()]
+    lost = threading.Event()
+
+    def post(event: Event) -> None:
+        if isinstance(event, OrderSendResult) and event.outcome == "ACCEPTED":
+            lost.wait(DEADLINE_S)
+            raise RuntimeError("the inbox is gone")
+        facts.post(event)
+
+    worker = OrderWorker(lanes, post)  # type: ignore[arg-type]
+    worker.start()
+    worker.send(entry(1), ENTRY)
+    lanes[1].open.set()
+    lanes[1].wait_began(1)
+    lost.set()
+    assert facts.wait(1) == [HealthObserved("ORDER_LANES", "BAD", 1, 2)]
+    worker.send(entry(2), ENTRY)
+    lanes[0].wait_began(1)
+    worker.send(entry(3), ENTRY)
+    lanes[0].open.set()
+    events = facts.wait(3)
+    assert events[1] == HealthObserved("ORDER_LANES", "BAD", 0, 2)
+    worker.send(exit_order(4), EXIT)
+    facts.wait(4)
+    unsent = {order: result.fault for order, result in facts.results().items()}
+    assert unsent == {"P3": "CLOSING", "P4": "CLOSING"}
+    assert worker.close()
+
+
 def test_a_worker_needs_a_broker(facts: Facts) -> None:
     """PAPER cannot be wired with an order worker: it has no broker to give it."""
     with pytest.raises(ValueError, match="needs a broker"):
@@ -291,6 +324,29 @@ def test_closing_answers_every_question(facts: Facts, server: RestServer) -> Non
     assert isinstance(auth, AuthStatus) and (auth.status, auth.fault) == ("UNKNOWN", "CLOSING")
     assert isinstance(history, HistoryLoaded) and history.fault == "CLOSING"
     assert server.asked == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_end_of_the_reading_thread_is_a_fact(facts: Facts, server: RestServer) -> None:
+    """A thread that ends by itself is told, and every question then waiting or coming is answered
+    as failed."""
+
+    def post(event: Event) -> None:
+        if isinstance(event, AuthStatus) and event.status == "OK":
+            raise RuntimeError("the inbox is gone")
+        facts.post(event)
+
+    worker = ReadWorker(reads_of(server), post, lambda: NOW)
+    worker.auth()
+    worker.quotes([(1, "NFO:A")])
+    worker.start()
+    health, quotes = facts.wait(2)
+    assert health == HealthObserved("READ_THREADS", "BAD", 0, 1)
+    assert isinstance(quotes, QuotesObserved) and quotes.fault == "CLOSING"
+    worker.lookup("P1", "tag1", None)
+    lookup = facts.wait(3)[2]
+    assert isinstance(lookup, OrderLookup) and lookup.fault == "CLOSING"
+    assert worker.close()
 
 
 def test_a_question_that_breaks_is_a_fact(facts: Facts, server: RestServer) -> None:
