@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from cli.errors import EXIT_GOOD, UserError
 from cli.options import Common, common_options
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from adapters.session.clock import SessionClock
     from adapters.session.inbox import Post
     from cli.feed import Feed
-    from cli.session import Ended
+    from cli.session import Ended, Wish
     from cli.simulation import Simulation
     from engine.ports import Market
     from engine.sink import Outward
@@ -30,6 +31,16 @@ if TYPE_CHECKING:
 SIM: Final = "SIM"
 DEFAULT_SEED: Final = 1
 SPEED_MAX: Final = 1_000
+OPTIONS_OF: Final = {
+    "market": ("sim",),
+    "seed": ("sim",),
+    "at": ("sim",),
+    "speed": ("sim",),
+    "rest": ("paper",),
+    "ws": ("paper",),
+    "confirm": ("live",),
+}
+"""Options that only some modes have."""
 
 
 @click.command("run", epilog="Example: axiom run --mode sim --for 10m --headless --json")
@@ -43,8 +54,13 @@ SPEED_MAX: Final = 1_000
 @click.option("--at", metavar="HH:MM", help="The market's time (IST) at which --mode sim begins.")
 @click.option("--speed", type=click.IntRange(1, SPEED_MAX), default=1, show_default=True,
               help="Market seconds a second, of --mode sim.")  # fmt: skip
+@click.option("--rest", metavar="URL", help="Of --mode paper: another address of the broker's.")
+@click.option("--ws", metavar="URL", help="Of --mode paper: another address of the feed.")
+@click.option("--confirm", metavar="WORD", help="Of --mode live: LIVE, as it would be typed.")
 @common_options
+@click.pass_context
 def command(
+    context: click.Context,
     mode: str,
     length: str | None,
     headless: bool,
@@ -53,21 +69,68 @@ def command(
     seed: int,
     at: str | None,
     speed: int,
+    rest: str | None,
+    ws: str | None,
+    confirm: str | None,
     common: Common,
 ) -> int:
     """Run the engine in real time, until the market's close, --for, or an interrupt.
 
     --mode sim starts a simulated exchange on this machine and trades on it over its sockets: no
-    account is needed, and it is always the market's day there. One engine runs on a desk. An engine
+    account is needed, and it is always the market's day there. --mode paper follows the broker's
+    market (axiom login first) and trades on paper: it has nothing that could send an order. --mode
+    live begins only while every line of docs/LIVE.md holds. One engine runs on a desk. An engine
     that was killed goes on where it stood when it is started again.
     """
+    from cli.session import Wish
+
+    _refuse_others(context, mode)
+    wish = Wish(None if length is None else seconds_of(length))
+    if mode == "sim":
+        ended = _simulated(common, wish, market, seed, at, speed, exits_only=exits_only)
+    elif mode == "paper":
+        from cli.on_kite import run_paper
+
+        ended = run_paper(common, wish, rest, ws, exits_only=exits_only)
+    else:
+        return _live(common, confirm)
+    tell(ended, mode.upper(), common)
+    return EXIT_GOOD
+
+
+def _refuse_others(context: click.Context, mode: str) -> None:
+    """Options of another mode would be ignored, so they are refused."""
+    for name, modes in OPTIONS_OF.items():
+        if mode not in modes and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise UserError(f"--{name} is of --mode {' and '.join(modes)}: leave it out")
+
+
+def _live(common: Common, confirm: str | None) -> int:
+    """Look at everything that LIVE needs."""
+    from cli.on_kite import confirmed, refusals, tell_refusals
+
+    rows = refusals(common)
+    if rows:
+        return tell_refusals(rows, common)
+    confirmed(confirm)
+    raise UserError("--mode live is not wired yet: --mode paper follows the same market")
+
+
+def _simulated(
+    common: Common,
+    wish: Wish,
+    market: str,
+    seed: int,
+    at: str | None,
+    speed: int,
+    *,
+    exits_only: bool,
+) -> Ended:
+    """A session on an exchange of this machine."""
     from cli.begin import Plan
     from cli.load import load_config, load_rulebook, open_market
-    from cli.session import Wish, run_session
+    from cli.session import run_session
 
-    if mode != "sim":
-        raise UserError(f"--mode {mode} is not wired yet: --mode sim runs without an account")
-    for_s = None if length is None else seconds_of(length)
     rulebook = load_rulebook(common)
     config = load_config(common.config)
     source = open_market(market, common, rulebook, seed=seed)
@@ -77,9 +140,7 @@ def command(
     )  # fmt: skip
     world = SimulatedWorld(common, market, source, seed, speed, _start_ns(source, at))
     with world:
-        ended = run_session(common, plan, world, Wish(for_s))
-    tell(ended, SIM, common)
-    return EXIT_GOOD
+        return run_session(common, plan, world, wish)
 
 
 class SimulatedWorld:

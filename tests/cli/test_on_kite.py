@@ -1,0 +1,103 @@
+"""``run --mode paper`` and ``--mode live``: what can only read, and what is refused."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.exchange_sim.running import RunningExchange, running_exchange
+from adapters.exchange_sim.server import Settings
+from adapters.markets.synthetic import SyntheticMarket
+from cli.errors import UserError
+from cli.on_kite import confirmed
+from engine.rulebook import ist_ns
+from tests.cli.conftest import Call
+
+ROOT = Path(__file__).resolve().parents[2]
+SENDERS = ("KiteOrders", "OrderWorker", "OrderPort", "Desk")
+PAPER_MODULES = ("cli/on_kite.py", "cli/world.py", "cli/feed.py", "cli/universe.py")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, with a configuration that watches what the small market has."""
+    monkeypatch.setenv("AXIOM_HOME", str(tmp_path / "home"))
+    (tmp_path / "nifty.toml").write_text('[live]\nunderlyings = "NIFTY"\n')
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[RunningExchange]:
+    """A small market in real time, from 10:00 on."""
+    market = SyntheticMarket(3, "small")
+    settings = Settings(at_ns=ist_ns(market.day, "10:00"))
+    with running_exchange(market, 1, settings=settings) as running:
+        yield running
+
+
+def test_paper_follows_the_broker_s_market_and_carries_on(
+    axiom: Call, home: Path, exchange: RunningExchange
+) -> None:
+    """Two sessions of two seconds: decisions each second, the second begins from the first, both
+    replay identical; nothing was asked of the broker that could change anything."""
+    roots = ("--rest", exchange.rest, "--ws", exchange.ws, "--config", home.parent / "nifty.toml")
+    run = ("run", "--mode", "paper", "--headless", "--for", "2s", "--json", *roots)
+    first, second = axiom(*run).document, axiom(*run).document
+    assert (first["mode"], second["mode"]) == ("PAPER", "PAPER")
+    assert 1 <= first["decisions"] <= 6
+    for one in (first, second):
+        assert axiom("replay", one["session"], "--json").document["identical"]
+    opened = axiom("journal", "cat", second["session"], "--kind", "CarriedOver", "--json").document
+    assert opened[0]["payload"]["previous_head_hash"] == first["head_hash"]
+    assert exchange.do(lambda server: server.exchange.ledger()) == ()
+
+
+def senders(source: str) -> list[str]:
+    """Names of what can send, wherever a module's text mentions them."""
+    names = [node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
+    names += [
+        alias.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    return sorted(set(names) & set(SENDERS))
+
+
+@pytest.mark.parametrize("path", PAPER_MODULES)
+def test_paper_has_nothing_that_could_send(path: str) -> None:
+    """By construction: no module of its wiring names an order port."""
+    assert senders((ROOT / path).read_text()) == []
+
+
+def test_canary_a_sender_is_found() -> None:
+    """Imported, or called."""
+    assert senders("from adapters.kite.broker import KiteOrders") == ["KiteOrders"]
+    assert senders("port = OrderWorker([], post)") == ["OrderWorker"]
+
+
+def test_live_is_refused_with_every_reason(
+    axiom: Call, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1, each precondition that does not hold with its code and what to do."""
+    answer = axiom("run", "--mode", "live", "--confirm", "LIVE", "--json")
+    assert answer.code == 1
+    codes = [row["code"] for row in answer.document["refused"]]
+    assert {"LIVE_LOGIN", "LIVE_ADDRESS", "LIVE_RELEASE_CHECK"} <= set(codes)
+    plain = axiom("run", "--mode", "live")
+    assert (plain.code, plain.out) == (1, "")
+    assert "LIVE does not begin" in plain.err
+    assert all(code in plain.err for code in codes)
+
+
+def test_live_wants_its_word() -> None:
+    """Typed or given; anything else begins nothing; without a terminal nobody can type."""
+    confirmed("LIVE")
+    for word in ("live", "", "SIM", "LIVE "):
+        with pytest.raises(UserError, match="is not LIVE"):
+            confirmed(word)
+    with pytest.raises(UserError, match="--confirm LIVE"):
+        confirmed(None)
