@@ -16,6 +16,7 @@ from adapters.kite.callback import LoginError
 from adapters.kite.credentials import CredentialError, Credentials, new_credentials, ns_of
 from adapters.kite.roots import fence_loggers
 from adapters.kite.secret import HIDDEN, Secret
+from engine.rulebook import NS_PER_DAY
 
 TIMEOUT_S: Final = 15
 SENTENCE_MAX: Final = 200
@@ -30,7 +31,7 @@ def exchange(
 ) -> Credentials:
     """The access token for a request token, by ``POST /session/token`` with its checksum.
 
-    ``now_ns`` (ns UTC) is the login's time where the broker does not say it. Raises
+    ``now_ns`` (ns UTC) is the login's time where the broker says none near it. Raises
     ``LoginRefused``, or ``LoginError`` where there was no answer or none that can be used.
     """
     kept = (api_key, request_token, api_secret)
@@ -45,9 +46,11 @@ def exchange(
     if not isinstance(token, str):
         raise LoginError("the broker's answer holds no access token: begin again")
     told = ns_of(at.strftime("%Y-%m-%d %H:%M:%S")) if isinstance(at, datetime) else None
+    # A time far from ours is of another clock, a simulated day's: the expiry is judged by ours.
+    login_ns = told if told is not None and abs(told - now_ns) < NS_PER_DAY else now_ns
     try:
         return new_credentials(
-            api_key, Secret(token), user if isinstance(user, str) else None, told or now_ns
+            api_key, Secret(token), user if isinstance(user, str) else None, login_ns
         )
     except CredentialError as error:
         raise LoginError(str(error)) from None
@@ -112,4 +115,4 @@ def _sentence(error: Exception, kept: tuple[Secret, ...]) -> str:
     text = " ".join(str(error).split())
     for one in kept:
         text = text.replace(one.reveal(), HIDDEN)
-    return f"the broker refused: {text[:SENTENCE_MAX]}"
+    return f"the broker refused: {text[:SENTENCE_MAX].rstrip('.')}"

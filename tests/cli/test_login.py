@@ -5,17 +5,24 @@ from __future__ import annotations
 import io
 import stat
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from adapters.kite.credentials import credentials, read_token, token_path
+from adapters.kite.credentials import (
+    credentials,
+    ist_text,
+    ns_of,
+    planned_expiry,
+    read_token,
+    token_path,
+)
 from adapters.kite.secret import Secret
 from cli.paths import desk_folder
 from cli.verbs import login
-from engine.rulebook import ist_ns
 from tests.adapters.kite.broker import KEY, REQUEST, SECRET, TOKEN, Broker
 from tests.cli.conftest import Answer, Call
 
@@ -27,7 +34,13 @@ NAMES = ("AXIOM_KITE_API_KEY", "AXIOM_KITE_API_SECRET", "AXIOM_KITE_ACCESS_TOKEN
 def broker() -> Iterator[Broker]:
     """A broker that takes the login."""
     with Broker() as one:
+        one.login_time = f"{ist_text(time.time_ns())}:07"
         yield one
+
+
+def ends(broker: Broker) -> str:
+    """When a login of that time is over."""
+    return ist_text(planned_expiry(ns_of(broker.login_time) or 0))
 
 
 @pytest.fixture
@@ -97,14 +110,14 @@ def test_a_browser_logs_in_and_the_token_is_kept(
     answer = axiom(*words(broker, "--port", "0", "--json"))
     assert answer.code == 0, answer
     assert answer.document == {
-        "ok": True, "desk": "main", "user": "AB1234", "login_time": "2026-11-26 08:41",
-        "planned_expiry": "2026-11-27 06:00", "file": str(path),
+        "ok": True, "desk": "main", "user": "AB1234", "login_time": broker.login_time[:-3],
+        "planned_expiry": ends(broker), "file": str(path),
     }  # fmt: skip
     hides(answer)
     assert KEY not in answer.out + answer.err + "".join(opened)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    found = credentials(path, ist_ns(20261126, "09:00"), {})
+    found = credentials(path, time.time_ns(), {})
     assert (found.api_key, found.access_token) == (Secret(KEY), Secret(TOKEN))
     assert SECRET not in path.read_text()
 
@@ -145,7 +158,7 @@ def test_an_answer_is_pasted_without_echo(
     typed(monkeypatch, REQUEST if form == "token" else whole)
     answer = axiom(*words(broker, "--paste"))
     assert answer.code == 0, answer
-    assert answer.out == f"logged in as AB1234 until 2026-11-27 06:00 IST; kept in {path}\n"
+    assert answer.out == f"logged in as AB1234 until {ends(broker)} IST; kept in {path}\n"
     assert "/connect/login?v=3&api_key=" in answer.err
     hides(answer)
     assert read_token(path) is not None

@@ -59,9 +59,10 @@ def test_a_good_login_is_exchanged_with_its_checksum(broker: Broker, log: io.Str
     assert [text for text in CANARIES if text in log.getvalue()] == []
 
 
-def test_a_login_without_a_time_has_ours(broker: Broker) -> None:
-    """Where the broker's time is none, the login was now."""
-    broker.login_time = ""
+@pytest.mark.parametrize("told", ["", "2026-11-20 09:15:00", "2026-12-26 08:41:07"])
+def test_a_login_without_a_time_near_ours_has_ours(broker: Broker, told: str) -> None:
+    """Where the broker's time is none, or that of another day's clock, the login was now."""
+    broker.login_time = told
     assert log_in(broker).login_ns == NOW
 
 

@@ -195,10 +195,10 @@ def test_the_login_is_the_exchange_s_too() -> None:
     with fed(start=False) as feed:
         root, key, secret = feed.running.rest, Secret("demo"), Secret("demo")
         answer = request_token(feed.running)
-        kept = exchange(root, key, answer, secret, 0)
+        kept = exchange(root, key, answer, secret, at(60))
         assert ist_text(kept.expires_ns or 0) == "2026-11-21 06:00"
         with pytest.raises(LoginRefused):
-            exchange(root, key, answer, secret, 0)
+            exchange(root, key, answer, secret, at(60))
         invalidate(root, kept)
         assert ask(feed.running, "GET", "/user/profile").status == 403
 
