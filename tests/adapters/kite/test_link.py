@@ -175,8 +175,10 @@ def test_a_reconnect_storm_stays_within_its_budget(lives_ms: int) -> None:
         assert world.link.counts.connects == len(world.opens)
         subscribed = [m for _, m in world.requests if m["a"] == "subscribe"]
         assert len(subscribed) == len(world.opens)
-        trips = [h for h in world.kinds(HealthObserved) if h.what == "FEED_CONNECTS_AN_HOUR"]
+        trips = [at for at, h in world.events if isinstance(h, HealthObserved)]
         assert len(trips) == 1
+        assert trips[0] > 120_000, "a handshake that is taken does not end the row of failures"
+        assert len(world.kinds(AuthStatus)) == 1
         made.append(len(world.opens))
     sys.stdout.write(f"lives {lives_ms} ms: {min(made)} to {max(made)} connects an hour\n")
     assert min(made) > 15
@@ -193,6 +195,100 @@ def test_a_server_that_does_not_take_us_is_asked_ever_less(answer: int) -> None:
     assert 5 < len(world.opens) <= limits.connects_per_hour + HOUR_MS // limits.breaker_ms
     assert world.kinds(AuthStatus) == []
     assert not world.link.wants_login
+
+
+def first_delays(answer: int) -> list[int]:
+    """The wait after one refusal, for some seeds."""
+    delays = []
+    for seed in range(40):
+        world = World(seed=seed)
+        world.answer = lambda _: answer
+        begun(world)
+        world.run(61_000)
+        delays.append(world.opens[1][0] - 20)
+    return delays
+
+
+def test_a_server_that_says_to_slow_down_is_left_alone_for_longer() -> None:
+    """F09: after 429 the first wait is drawn from a minute, after a failure from a second."""
+    assert max(first_delays(503)) <= 1_000
+    assert sorted(first_delays(429))[20] > 20_000
+
+
+def test_one_handshake_at_a_time_however_often_it_is_asked() -> None:
+    """F08: while the first is under way no other begins, whatever wakes the link meanwhile."""
+    world = begun(World(Limits(tokens_max=2)), full(*(option(n) for n in range(6))))
+    for ms in range(20):
+        world.do(world.link.due(ms * MS))
+    assert world.opens == [(0, 0)]
+    world.run(100)
+    assert [connection for _, connection in world.opens] == [0, 1, 2]
+
+
+def test_while_a_login_is_wanted_nothing_that_drops_is_made_again() -> None:
+    """F08: the second connection is refused, the first drops later: no attempt before a login."""
+    world = World(Limits(tokens_max=5))
+    world.answer = lambda connection: 101 if connection == 0 else 403
+    begun(world, TEN)
+    world.run(30_000)
+    assert world.link.wants_login
+    assert world.link.verified(0), "what is up stays up"
+    world.close(0)
+    world.run(HOUR_MS)
+    assert len(world.opens) == 2
+
+
+def test_a_new_login_begins_a_new_row_of_failures() -> None:
+    """F08: what failed before the login does not make the first attempts after it wait."""
+    for seed in range(10):
+        world = World(seed=seed)
+        world.answer = lambda _: 0
+        begun(world)
+        world.run(150_000)
+        world.answer = lambda _: 403
+        world.run(300_000)
+        assert world.link.wants_login
+        world.answer, world.login_there = (lambda _: 0), True
+        world.run(310_000)
+        after = [at for at, _ in world.opens if at > 300_000]
+        assert len(after) >= 2
+        assert after[1] - after[0] <= 1_020
+
+
+def test_a_text_is_a_sign_of_life_too() -> None:
+    """F01: texts alone keep a connection, as frames do."""
+    world = begun(World())
+    world.run(1_000)
+    world.beats = False
+    for _ in range(30):
+        world.run(world.now_ms + 5_000)
+        world.do(world.link.text(world.now_ms * MS, 0, '{"type":"message","data":""}'))
+    assert len(world.opens) == 1
+
+
+def test_a_connection_that_is_not_needed_any_more_is_not_made_again() -> None:
+    """Its instruments go while it waits to reconnect: no handshake for nothing."""
+    world = begun(World(Limits(tokens_max=10)), TEN + full(option(70)))
+    world.run(10_000)
+    world.answer = lambda _: 0
+    world.close(1)
+    world.do(world.link.subscribe(world.now_ms * MS, TEN))
+    made = [connection for _, connection in world.opens].count(1)
+    world.run(HOUR_MS)
+    assert [connection for _, connection in world.opens].count(1) == made
+
+
+def test_what_is_unsubscribed_is_no_longer_missing() -> None:
+    """F10: an instrument that never spoke is let go: the rest is all there is, and is verified."""
+    world = World()
+    world.ignores = {option(3)}
+    begun(world)
+    world.run(60_000)
+    assert world.kinds(SubscriptionChanged)[-1].missing == (option(3),)
+    wanted = [one for one in TEN if one.token != option(3)]
+    world.do(world.link.subscribe(world.now_ms * MS, wanted))
+    assert world.kinds(SubscriptionChanged)[-1] == SubscriptionChanged(0, "VERIFIED", FULL, 9, ())
+    assert world.link.verified(0)
 
 
 def test_delays_are_below_a_bound_that_doubles_and_come_from_the_seed() -> None:
@@ -374,6 +470,7 @@ def test_other_texts_are_told_and_counted(text: str | bytes, told: tuple[str, st
 def test_a_malformed_frame_is_a_fact_and_the_link_lives() -> None:
     """F04: whatever bytes come, they are handed on as they came, and the connection stands."""
     world = begun(World())
+    world.ignores = {one.token for one in TEN}
     world.run(20)
     good = encode_frame([packet(option(1), FULL, SINCE_S)])
     bad = [good[:-1], good + b"\0", b"", b"\xff\xff\xff", b"\0\1\0\3abc"]
@@ -381,6 +478,8 @@ def test_a_malformed_frame_is_a_fact_and_the_link_lives() -> None:
         world.do(world.link.frame(world.now_ms * MS, 0, data))
     assert [one.data for one in world.kinds(FeedFrame)] == bad
     assert world.link.counts.malformed == 4  # an empty one is looked at by nobody
+    assert not world.link.verified(0)
+    world.frame(0, [one.token for one in TEN])
     world.run(60_000)
     assert len(world.opens) == 1
     assert world.link.verified(0)
@@ -406,9 +505,10 @@ def test_stopping_leaves_nothing_to_be_done() -> None:
     world.do(world.link.stop())
     assert world.link.next_due_ns() is None
     assert statuses(world)[-1] == ("LOST", False)
+    said = len(world.events)
     world.do(world.link.closed(world.now_ms * MS, 0))
     world.run(HOUR_MS)
-    assert len(world.opens) == 1
+    assert (len(world.opens), len(world.events)) == (1, said)
 
 
 def test_canary_without_a_budget_the_storm_is_seen() -> None:
