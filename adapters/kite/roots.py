@@ -60,8 +60,16 @@ def is_loopback(root: str) -> bool:
 
 
 def fence_loggers() -> None:
-    """Hold the talkative loggers where they name no secret, whatever the root logger is set to."""
+    """Hold the talkative loggers, and those below them, where they name no secret: whatever the
+    root logger is set to, and whoever opened one of them before."""
+    for name in list(logging.root.manager.loggerDict):
+        top = name.partition(".")[0]
+        if top in TALKATIVE:
+            _hold(logging.getLogger(name), TALKATIVE[top])
     for name, level in TALKATIVE.items():
-        log = logging.getLogger(name)
-        if log.level < level:
-            log.setLevel(level)
+        logging.getLogger(name).setLevel(max(level, logging.getLogger(name).level))
+
+
+def _hold(log: logging.Logger, level: int) -> None:
+    if log.level != logging.NOTSET:
+        log.setLevel(max(level, log.level))

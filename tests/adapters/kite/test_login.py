@@ -155,8 +155,10 @@ def log_in_elsewhere() -> Credentials:
 
 
 def test_logging_out_ends_the_login_at_the_broker(broker: Broker, log: io.StringIO) -> None:
-    """The token is named to the broker; one that is over already is no error; nothing is logged."""
+    """The token is named to the broker; one that is over already is no error; nothing is logged,
+    also where somebody had opened the logger that would."""
     kept = log_in(broker)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.DEBUG)
     invalidate(broker.root, kept)
     assert broker.requests[-1][:2] == (
         "DELETE", f"/session/token?api_key={KEY}&access_token={quote(TOKEN)}",
@@ -167,12 +169,10 @@ def test_logging_out_ends_the_login_at_the_broker(broker: Broker, log: io.String
 
 
 def test_canary_an_open_urllib3_would_log_the_token(broker: Broker, log: io.StringIO) -> None:
-    """The same call with one logger turned up does write the token: the fence is what holds."""
+    """The same call without the fence does write the token: the fence is what holds."""
     kept = log_in(broker)
     logger = logging.getLogger("urllib3.connectionpool")
-    logger.setLevel(logging.DEBUG)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("adapters.kite.login.fence_loggers", lambda: logger.setLevel(logging.DEBUG))
         invalidate(broker.root, kept)
-    finally:
-        logger.setLevel(logging.NOTSET)
     assert TOKEN in log.getvalue()
