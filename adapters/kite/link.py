@@ -56,6 +56,9 @@ class Limits(msgspec.Struct, frozen=True):
     verify_ms: int = 10_000
     verify_tries: int = 2
     """How often what was not seen is asked for again, each time after ``verify_ms``."""
+    again_ms: int = 300_000
+    """How long what is missing waits after the last request: then it is asked for again, and a
+    connection that has shown nothing of what it was asked for is given up."""
     missing_max_per_mille: int = 50
     backoff_base_ms: int = 1_000
     backoff_cap_ms: int = 60_000
@@ -165,6 +168,7 @@ class _Connection:
         self.frame_ns = 0
         self.seen = Seen(0, {})
         self.verify_ns: int | None = None
+        self.asked_ns = 0
         self.tries = 0
         self.verified = False
         self.told_missing: tuple[int, ...] = ()
@@ -240,6 +244,7 @@ class Link:
         one.verified, one.told_missing, one.tries = False, (), 0
         one.seen = Seen(session_ns // SECOND_NS, one.wanted)
         one.verify_ns = now_ns + self.limits.verify_ms * MS if one.wanted else None
+        one.asked_ns = now_ns
         actions = self._auth_is("OK", None)
         actions.append(self._status(one, CONNECTED))
         actions += self._ask(one, list(one.wanted.values()), "SUBSCRIBED")
@@ -356,9 +361,7 @@ class Link:
     def _due_up(self, now_ns: int, one: _Connection) -> list[Action]:
         limits = self.limits
         if now_ns - one.frame_ns >= limits.silence_ms * MS:
-            self.counts.drops += 1
-            one.phase = WAITING  # given up by us: no ``closed`` follows
-            return [Drop(one.index), self._status(one, LOST), *self._again(now_ns, one)]
+            return self._drop(now_ns, one)
         if one.failures and now_ns - one.opened_ns >= limits.stable_ms * MS:
             one.failures, one.breaker = 0, False
         if one.verify_ns is None or now_ns < one.verify_ns:
@@ -366,9 +369,21 @@ class Link:
         one.verify_ns = now_ns + limits.verify_ms * MS
         missing = tuple(sorted(one.seen.missing))
         if missing and one.tries < limits.verify_tries:
-            one.tries += 1
+            one.tries, one.asked_ns = one.tries + 1, now_ns
             return self._ask(one, list(one.seen.missing.values()), None)
-        return self._judge(one, missing)
+        again: list[Action] = []
+        if missing and now_ns - one.asked_ns >= limits.again_ms * MS:
+            if len(missing) == len(one.wanted):
+                return self._drop(now_ns, one)
+            one.asked_ns = now_ns
+            again = self._ask(one, list(one.seen.missing.values()), None)
+        return again + self._judge(one, missing)
+
+    def _drop(self, now_ns: int, one: _Connection) -> list[Action]:
+        """Give a connection up that is no feed, and make it anew."""
+        self.counts.drops += 1
+        one.phase = WAITING  # by us: no ``closed`` follows
+        return [Drop(one.index), self._status(one, LOST), *self._again(now_ns, one)]
 
     # --- connecting ------------------------------------------------------------------------------
 
@@ -473,7 +488,8 @@ class Link:
             one.seen.forget(sub.token for sub in gone)
         if new:
             one.seen.ask(new)
-            one.tries, one.verify_ns = 0, now_ns + self.limits.verify_ms * MS
+            one.tries, one.asked_ns = 0, now_ns
+            one.verify_ns = now_ns + self.limits.verify_ms * MS
             actions += self._ask(one, new, "SUBSCRIBED")
         elif gone and one.seen.done:
             actions += self._verify(one)

@@ -153,6 +153,7 @@ class Server:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._end.wait(), BEAT_S)
                 if self.manner == "good":
+                    socket.transport.resume_reading()  # of one that was deaf
                     await socket.send(HEARTBEAT)
 
     async def _asked(self, socket: ServerConnection, message: dict[str, Any]) -> None:

@@ -350,6 +350,30 @@ def test_a_partial_subscription_names_its_instruments() -> None:
     assert world.kinds(SubscriptionChanged)[-1].change == "VERIFIED"
 
 
+def test_a_connection_that_shows_nothing_is_made_anew() -> None:
+    """F10: heartbeats and nothing of ten instruments: given up each five minutes, within the
+    budget, until it is heard; what is missing of a connection that speaks is asked for instead."""
+    world = World()
+    world.ignores = {one.token for one in TEN}
+    begun(world)
+    world.run(HOUR_MS)
+    assert 10 <= len(world.opens) <= 12
+    assert world.link.counts.drops == len(world.opens) - 1
+    assert world.kinds(HealthObserved) == []
+    world.ignores = {option(3)}
+    world.run(HOUR_MS + 400_000)
+    assert world.link.verified(0) is False, "one of ten is more than a twentieth"
+    made, asked = len(world.opens), len(world.requests)
+    world.run(HOUR_MS + 1_500_000)
+    assert len(world.opens) == made
+    again = [m["v"] for _, m in world.requests[asked:] if m["a"] == "subscribe"]
+    assert again
+    assert again == [[option(3)]] * len(again)
+    world.ignores = set()
+    world.run(HOUR_MS + 2_200_000)
+    assert world.link.verified(0)
+
+
 @pytest.mark.parametrize("lost", ["essential", "most", "mode"])
 def test_a_subscription_that_does_not_stand_is_not_verified(lost: str) -> None:
     """F10: an ignored index, ten of a hundred, or a mode that was lost: unverified, and named."""

@@ -31,7 +31,7 @@ QUICK = Limits(
     verify_ms=150, backoff_base_ms=1, backoff_cap_ms=20, token_look_ms=20,
     connects_per_hour=6, breaker_ms=3_600_000,
 )  # fmt: skip
-SILENT = structs.replace(QUICK, silence_ms=400)
+SILENT = structs.replace(QUICK, silence_ms=400, connects_per_hour=10_000)
 SESSION_NS = SINCE_S * 1_000_000_000
 TEN = [Subscription(INDEX, FULL, True), *(Subscription(option(n), FULL, False) for n in range(9))]
 
@@ -132,9 +132,8 @@ def test_a_silent_or_half_open_socket_is_given_up(server: Server, manner: str) -
         server.manner = "good"
         one.wait_verified()
     assert one.ticker.link.counts.drops >= 1
-    assert [m["v"] for m in server.requests if m["a"] == "subscribe"][-1] == sorted(
-        sub.token for sub in TEN
-    )
+    asked = [m["v"] for m in server.requests if m["a"] == "subscribe"]
+    assert asked.count(sorted(sub.token for sub in TEN)) >= 2
 
 
 def test_an_accept_then_drop_storm_meets_its_breaker(server: Server) -> None:

@@ -35,7 +35,7 @@ LIMITS = Limits(
     verify_ms=150, backoff_base_ms=1, backoff_cap_ms=20, token_look_ms=20, connects_per_hour=6,
     breaker_ms=3_600_000,
 )  # fmt: skip
-SILENT = structs.replace(LIMITS, silence_ms=500)
+SILENT = structs.replace(LIMITS, silence_ms=500, connects_per_hour=10_000)
 FOUR = [Subscription(NIFTY.token, FULL, True)] + [
     Subscription(row.token, FULL, False) for row in (FUTURE, CALL, PUT)
 ]
