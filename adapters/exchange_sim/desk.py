@@ -158,11 +158,11 @@ class Desk:
         self._step(now_ns, order, VALIDATION)
         if not late_funds:
             self._step(now_ns, order, OPEN_PENDING)
-        lag_ns = 0 if origin.immediate else behaviour.open_lag_ms * NS_PER_MS
         if origin.immediate:
             self._register(now_ns, order, origin)
         else:
-            self.at(now_ns + lag_ns, lambda ns: self._register(ns, order, origin))
+            due_ns = now_ns + behaviour.open_lag_ms * NS_PER_MS
+            self.at(due_ns, lambda ns: self._register(ns, order, origin))
         return order
 
     def claims(self, but: Order | None = None) -> list[Claim]:
@@ -201,17 +201,19 @@ class Desk:
             self._step(now_ns, order, CANCELLED)
 
     def see(self, now_ns: int, token: int, traded: int) -> None:
-        """A packet has come: its trades are shared out, stops wake, its book is met."""
+        """A packet has come: its trades are shared out, its book is met, and stops that it wakes
+        meet what is left of it, since they come after what was there."""
         orders = self._by_token.get(token)
         if not orders:
             return
         ticker = self._market.tickers[token]
         self._take(now_ns, meet_trades(orders, ticker, traded))
+        settle_queue(orders, ticker)
+        self._take(now_ns, meet_book(orders, ticker, self._behaviour.depth_share_bps))
         for order in list(orders):
             if order.waits_for_trigger and self._is_reached(order):
                 self._trigger(now_ns, order)
-        settle_queue(orders, ticker)
-        self._take(now_ns, meet_book(orders, ticker, self._behaviour.depth_share_bps))
+                self._overlay(now_ns, order)
 
     # --- steps -----------------------------------------------------------------------------------
 
@@ -230,7 +232,8 @@ class Desk:
         if self._faults.reject_next is not None and not origin.forced:
             message, self._faults.reject_next = self._faults.reject_next, None
             return self._reject(ns, order, message, message)
-        if order.order_type != "SL" and not origin.forced and self._is_out_of_range(ns, order):
+        ranged = order.order_type != "SL" and not origin.forced
+        if ranged and self._is_out_of_range(ns, order, order.price_paise):
             return self._reject(ns, order, errors.LPP_REJECTED, errors.LPP_RAW)
         order.exchange_order_id = self._ids.exchange_order()
         order.exchange_ns = self._faults.stamped(ns)
@@ -251,7 +254,7 @@ class Desk:
     def _trigger(self, ns: int, order: Order) -> None:
         """A stop wakes: it is a limit order from here on, if its price is in range."""
         order.triggered = True
-        if self._behaviour.price_protection and self._is_out_of_range(ns, order):
+        if self._is_out_of_range(ns, order, order.price_paise):
             order.message_raw = errors.LPP_RAW
             self.kill(ns, order, errors.LPP_CANCELLED)
             return
@@ -279,12 +282,12 @@ class Desk:
             return
         order.changes -= 1
         late = change.quantity <= order.filled
-        probe = msgspec.structs.replace(order, price_paise=change.price_paise)
         waits = change.order_type == "SL" and not order.triggered
-        if late or (not waits and self._is_out_of_range(ns, probe)):
+        if late or (not waits and self._is_out_of_range(ns, order, change.price_paise)):
             order.message_raw = None if late else errors.LPP_RAW
             order.message = errors.CHANGE_TOO_LATE if late else errors.LPP_REJECTED
-            self._step(ns, order, self._shown(order))
+            self._step(ns, order, order.resting)
+            self._overlay(ns, order)
             return
         moved = loses_place(order, change)
         change.apply(order)
@@ -294,8 +297,7 @@ class Desk:
         else:
             self._step(ns, order, order.resting)
         if not order.terminal:
-            if self._shown(order) != order.status:
-                self._step(ns, order, self._shown(order))
+            self._overlay(ns, order)
             self._updates.send(ns, order, UPDATE)
 
     def _cancelled(self, ns: int, order: Order) -> None:
@@ -366,11 +368,14 @@ class Desk:
         elif status in (OPEN, TRIGGER_PENDING) and self._behaviour.open_updates:
             self._updates.send(ns, order, status)
 
-    def _shown(self, order: Order) -> str:
-        """The status of a working order after a step: what is still on its way shows."""
+    def _overlay(self, ns: int, order: Order) -> None:
+        """After a step at the exchange: what is still on its way there shows again."""
+        if order.terminal:
+            return
         if order.cancelling:
-            return CANCEL_PENDING
-        return MODIFY_PENDING if order.changes else order.resting
+            self._step(ns, order, CANCEL_PENDING)
+        elif order.changes:
+            self._step(ns, order, MODIFY_PENDING)
 
     def _queue(self, order: Order) -> None:
         """The last place in time at its price."""
@@ -411,10 +416,10 @@ class Desk:
         up = order.side == "BUY"
         return last >= order.trigger_paise if up else last <= order.trigger_paise
 
-    def _is_out_of_range(self, ns: int, order: Order) -> bool:
+    def _is_out_of_range(self, ns: int, order: Order, price: int) -> bool:
         if not self._behaviour.price_protection:
             return False
-        return self._market.outside_protection(ns, order.listed, order.side, order.price_paise)
+        return self._market.outside_protection(ns, order.listed, order.side, price)
 
     def _funds(self, claim: Claim, instead: Order | None) -> tuple[int, int]:
         """(what a claim blocks beyond the others, what is free without it)."""

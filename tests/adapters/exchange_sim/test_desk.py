@@ -124,6 +124,29 @@ def test_a_stop_waits_for_the_last_price() -> None:
     assert bench.net(CALL) == 0
 
 
+def test_a_stop_that_wakes_comes_after_what_was_there() -> None:
+    """One lot is bid: the best that rested has it; the woken stop, cheaper still, waits."""
+    bench = Bench()
+    bench.book(CALL, 10_000, [(650, 9_000)], [])
+    resting = bench.place(transaction_type="SELL", price=95)
+    stop = bench.place(transaction_type="SELL", order_type="SL", price=85, trigger_price=95)
+    other = bench.place(transaction_type="SELL", price=94)
+    bench.book(CALL, 9_500, [(65, 9_500)], [])
+    statuses_now = [bench.order(one)["status"] for one in (resting, stop, other)]
+    assert statuses_now == ["OPEN", "OPEN", "COMPLETE"]
+
+
+def test_a_stop_may_wake_while_it_is_being_cancelled() -> None:
+    """It is in the book from then on, and what shows is the cancellation."""
+    bench = Bench()
+    order_id = bench.place(transaction_type="SELL", order_type="SL", price=94, trigger_price=95)
+    bench.exchange.cancel(bench.now, "regular", order_id)
+    bench.book(CALL, 9_500, [], [])
+    assert statuses(bench, order_id)[-3:] == ["CANCEL PENDING", "OPEN", "CANCEL PENDING"]
+    bench.wait(100)
+    assert bench.order(order_id)["status"] == "CANCELLED"
+
+
 def test_a_stop_whose_price_is_out_of_range_at_its_trigger_is_cancelled() -> None:
     """By the exchange, with both texts: the range moved away from the limit."""
     bench = Bench()
