@@ -98,7 +98,7 @@ def test_hostile_text_is_shown_as_text(axiom: Call, tmp_path: Path) -> None:
         group = small_run().groups[0]
         writer.append([group.fact_data, *group.datas])
         seq = writer.head_seq + 1
-        writer.append([encode_envelope(seq, "OperatorCommand", 1, group.fact.ts, seq, event)])
+        writer.append([encode_envelope(seq, "OperatorCommand", 2, group.fact.ts, seq, event)])
         writer.close()
     line = axiom("journal", "tail", folder, "-n", "1").out
     assert line.rstrip("\n").isprintable()

@@ -14,13 +14,13 @@ FAULTS = {
     "E06": "an exception in a rule of the core",
     "E07": "a fact on which the engine fails at every restart",
     "E09": "another build than the one that recorded",
+    "E10": "the kill switch",
     "E12": "midnight, and the zone of the host",
     "E13": "numbers at and over their bounds",
 }
 LATER = {
     "E01": "a crash between intent, send and acknowledgement: no broker is connected yet",
     "E08": "runaway orders: no order leaves the process yet",
-    "E10": "the kill switch: there is no process of its own yet",
     "E11": "memory, descriptors and threads under a watchdog: there is no running desk yet",
 }
 
