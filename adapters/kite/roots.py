@@ -41,6 +41,7 @@ def checked_root(root: str, scheme: str, *, path: bool = False) -> str:
     try:
         parts = urlsplit(root)
         port = parts.port
+        (parts.hostname or "").encode("idna")
     except ValueError as error:
         raise BadRoot(f"this is no address: {error}") from None
     if parts.scheme not in (scheme, _SECURE[scheme]) or not parts.hostname or port == 0:

@@ -291,7 +291,8 @@ class Ticker:
         except InvalidStatus as error:
             status = error.response.status_code
             self._happened(self.link.refused(_steady_ns(), connection, status))
-        except (OSError, TimeoutError, WebSocketException) as error:
+        except (OSError, TimeoutError, WebSocketException, ImportError) as error:
+            # ImportError: a proxy is configured of a kind that needs a package of its own.
             self._outlet.tell("unreachable", type(error).__name__)
             self._happened(self.link.failed(_steady_ns(), connection))
         return None

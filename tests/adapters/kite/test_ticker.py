@@ -264,10 +264,27 @@ def test_no_server_is_a_failure_like_any_other() -> None:
     assert {kind for kind, _ in outcome.told} == {"unreachable"}
 
 
+def test_a_proxy_that_cannot_be_used_is_a_failure_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """F09: a SOCKS proxy in the environment, for which a package is missing: told, tried again."""
+    monkeypatch.setenv("wss_proxy", "socks5h://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    outcome = Outcome()
+    ticker = Ticker(
+        login, lambda: SESSION_NS, outcome.outlet, seed=1, root="wss://feed.invalid", limits=QUICK
+    )
+    ticker.start(TEN)
+    outcome.wait(lambda: len(outcome.told) == QUICK.connects_per_hour)
+    assert ticker.stop()
+    assert ticker.failure is None
+    assert {kind for kind, _ in outcome.told} == {"unreachable"}
+
+
 @pytest.mark.parametrize(
     "root",
     ["ws://ws.kite.trade", "http://127.0.0.1", "wss://", "wss://a/b", "wss://u:p@a", "wss://a?x=1",
-     "", "wss://a:99999", "ws://127.0.0.1.evil.example", "wss://a#f"],
+     "", "wss://a:99999", "ws://127.0.0.1.evil.example", "wss://a#f", "wss://a..b"],
 )  # fmt: skip
 def test_a_root_that_is_none_is_refused(root: str) -> None:
     """S01: in the clear only to this machine, never with something behind the host; one line."""
