@@ -109,7 +109,7 @@ class PostOrder(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """Another text of the server: its type and its content, cut to ``TEXT_MAX`` characters."""
+    """Something for a person: of what kind, and a text of at most ``TEXT_MAX`` characters."""
 
     kind: str
     text: str
@@ -137,6 +137,7 @@ class Counts(msgspec.Struct):
     orders: int = 0
     texts: int = 0
     bad_texts: int = 0
+    unknown_texts: int = 0
     errors: int = 0
     drops: int = 0
 
@@ -257,7 +258,8 @@ class Link:
         one = self._connections[connection]
         if http_status in NEEDS_LOGIN:
             one.phase = WAITING
-            return self._ask_for_login(now_ns, "REFUSED", NEEDS_LOGIN[http_status])
+            asks = Told("login", f"the broker refused it (HTTP {http_status}): give 'axiom login'")
+            return [asks, *self._ask_for_login(now_ns, "REFUSED", NEEDS_LOGIN[http_status])]
         if http_status == SLOW_DOWN:
             one.failures = max(one.failures, 16)
         return self._again(now_ns, one)
@@ -298,7 +300,7 @@ class Link:
         return [Post(event)]
 
     def text(self, now_ns: int, connection: int, text: str | bytes) -> list[Action]:
-        """A text frame: an order update, or something that is only told and counted."""
+        """A text frame: an order update, a message or an error to be told, else only counted."""
         self._connections[connection].frame_ns = now_ns
         self.counts.texts += 1
         try:
@@ -318,7 +320,10 @@ class Link:
             self.counts.bad_texts += 1
             shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
             return [Told("unreadable", shown[:TEXT_MAX])]
-        return [Told(kind[:TEXT_MAX], str(content)[:TEXT_MAX])]
+        if kind == "message":
+            return [Told(kind, str(content)[:TEXT_MAX])]
+        self.counts.unknown_texts += 1
+        return []
 
     # --- time ------------------------------------------------------------------------------------
 

@@ -121,6 +121,7 @@ def test_a_dead_login_is_one_attempt_and_a_question(
     assert len(world.opens) == 1
     assert world.kinds(AuthStatus) == [AuthStatus("REFUSED", "AB1234", 77, fault)]
     assert world.link.wants_login
+    assert ["axiom login" in one.text for one in world.told] == [True]
     world.answer = lambda _: 101
     world.login_there = True
     world.run(HOUR_MS + 60_000)
@@ -471,23 +472,26 @@ def test_order_updates_are_handed_on_each_one_as_it_came(updates: list) -> None:
     ("text", "told"),
     [('{"type":"error","data":"max tokens"}', ("error", "max tokens")),
      ('{"type":"message","data":"hello"}', ("message", "hello")),
-     ('{"type":"instruments_meta","data":{"n":1}}', ("instruments_meta", "{'n': 1}")),
-     ('{"type":"app_code"}', ("app_code", "None")), ("not json", ("unreadable", "not json")),
+     ('{"type":"instruments_meta","data":{"n":1}}', None), ('{"type":"app_code"}', None),
+     ("not json", ("unreadable", "not json")),
      ("[1]", ("unreadable", "[1]")), ('{"type":7}', ("unreadable", '{"type":7}')),
      ('{"type":"order","data":[1]}', ("unreadable", '{"type":"order","data":[1]}')),
      ("", ("unreadable", "")), (b"\xff\x00", ("unreadable", "\ufffd\x00"))],
 )  # fmt: skip
-def test_other_texts_are_told_and_counted(text: str | bytes, told: tuple[str, str]) -> None:
-    """Each text of the server is told with its type; an error is a fact too; none ends the link."""
+def test_other_texts_are_told_or_counted(text: str | bytes, told: tuple[str, str] | None) -> None:
+    """A message, an error (a fact too) and what nobody can read are told; unknown types, which the
+    broker sends at each connection, are counted; none ends the link."""
     world = begun(World())
     world.run(1_000)
     world.do(world.link.text(world.now_ms * MS, 0, text))
-    assert [(one.kind, one.text) for one in world.told] == [told]
+    assert [(one.kind, one.text) for one in world.told] == [told] * (told is not None)
     counts = world.link.counts
+    kind = told[0] if told is not None else None
     assert counts.texts == 1
-    assert counts.bad_texts == (told[0] == "unreadable")
+    assert counts.bad_texts == (kind == "unreadable")
+    assert counts.unknown_texts == (kind is None)
     bad = [h for h in world.kinds(HealthObserved) if h.what == "FEED_SERVER_ERRORS"]
-    assert len(bad) == counts.errors == (told[0] == "error")
+    assert len(bad) == counts.errors == (kind == "error")
     assert world.orders == []
 
 
