@@ -95,8 +95,6 @@ class OrderBudget:
     def _decide(
         self, times: tuple[int, ...], count: int, handle: int | None, is_exit: bool
     ) -> int | None:
-        if handle is None and not is_exit:
-            return None
         now, day = self._clock(), self._day()
         self._unwritten = [(d, t) for d, t in self._unwritten if d == day]
         unwritten = [t for _, t in self._unwritten]

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from adapters.kite import calls
 from adapters.kite.calls import Caller, Timeouts, WriteFenced
 from adapters.kite.credentials import CredentialError, Credentials
 from adapters.kite.errors import CANCEL, PLACE, READ, Verdict
-from adapters.kite.roots import BadRoot
+from adapters.kite.roots import TALKATIVE, BadRoot
 from tests.adapters.kite.rest_server import (
     DEADLINE_S,
     KEY,
@@ -177,6 +178,16 @@ def test_a_compressed_body(server: RestServer) -> None:
     assert reply.data == rows
 
 
+def test_a_body_without_end(server: RestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body longer than any the broker has is given up."""
+    monkeypatch.setattr(calls, "BODY_BYTES_MAX", 100_000)
+    for size, fault in ((90_000, None), (200_000, Verdict("UNKNOWN", "DATA"))):
+        server.answers["/user/profile"] = Canned("x" * size)
+        one = caller(server.root)
+        assert one.call(READ, lambda client: client.profile()).verdict == fault
+        one.close()
+
+
 def test_no_connection_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """B02: a refused connection, an unknown host and a login that is not there leave nothing
     behind them: NOT_SENT."""
@@ -246,10 +257,12 @@ def test_no_secret_leaves(
         reply = one.call(READ, lambda client: client.profile())
         logging.getLogger("kiteconnect.connect").debug("canary of the capture")
         held = vars(one._client)
+        levels = [logging.getLogger(name).level for name in TALKATIVE]
     streams = capfd.readouterr()
     seen = "\n".join((caplog.text, streams.out, streams.err, repr(reply), repr(held), repr(one)))
     one.close()
     assert (reply.verdict is None) is (manner == "good")
+    assert min(levels) >= logging.WARNING
     for secret in (KEY, TOKEN, TOKEN[:12]):
         assert secret not in seen
 

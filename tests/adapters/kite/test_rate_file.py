@@ -134,6 +134,21 @@ def test_a_full_disk_stops_entries_and_no_exit(
     assert budget.reserve(is_exit=False) == 0
 
 
+def test_what_is_counted_in_memory_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E10: exits that went while the disk was full are of the day's budget and leave it with the
+    day."""
+    hands = Hands()
+    budget = hands.budget(tmp_path, Budgets(day=6, exits_day=3))
+    assert budget.reserve(is_exit=False) == 0
+    monkeypatch.setattr(os, "pwrite", lambda *_: 3)
+    assert [budget.reserve(is_exit=True) for _ in range(6)] == [0] * 5 + [None]
+    monkeypatch.undo()
+    assert hands.budget(tmp_path).reserve(is_exit=True) == 0
+    hands.day += 1
+    hands.now += 2 * NS_PER_S
+    assert budget.reserve(is_exit=False) == 0
+
+
 def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
     """A folder where the file should be, a link to elsewhere: entries stop, exits go."""
     hands = Hands()
