@@ -113,7 +113,7 @@ def test_a_wrong_conversion_is_refused(form: dict[str, str], message: str) -> No
 
 
 def test_an_exit_in_another_product_opens_a_position() -> None:
-    """B16: an exit with the wrong product is a naked short beside the long."""
+    """An exit with the wrong product is a naked short beside the long."""
     bench = Bench()
     bench.place(price=101)
     bench.place(price=99, product="MIS", transaction_type="SELL")

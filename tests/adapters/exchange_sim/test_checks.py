@@ -1,4 +1,4 @@
-"""B05: every refusal of an order at once, by its exact text, class and HTTP code."""
+"""Every refusal of an order at once, by its exact text, class and HTTP code."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ def test_a_modification_is_checked_as_an_order_is() -> None:
 
 
 def test_a_modification_that_comes_too_late_changes_nothing() -> None:
-    """B13: the order fills while the modification is on its way: either is legal, filled wins."""
+    """The order fills while the modification is on its way: either is legal, filled wins."""
     bench = Bench()
     order_id = bench.place(price=99, quantity=130)
     bench.exchange.modify(bench.now, "regular", order_id, {"quantity": "65"})
@@ -271,7 +271,7 @@ def test_the_twenty_sixth_modification_is_refused() -> None:
 
 
 def test_a_fill_may_overtake_a_cancellation() -> None:
-    """B13: CANCEL PENDING and the book comes: COMPLETE, and the cancellation does nothing."""
+    """CANCEL PENDING and the book comes: COMPLETE, and the cancellation does nothing."""
     bench = Bench()
     order_id = bench.place(price=99)
     bench.exchange.cancel(bench.now, "regular", order_id)
@@ -404,7 +404,7 @@ def test_at_the_end_of_the_day_everything_that_works_is_cancelled() -> None:
 
 
 def test_the_broker_squares_off_what_is_intraday() -> None:
-    """B16: at its hour MIS orders are cancelled and MIS positions closed, for a fee; NRML stays."""
+    """At its hour MIS orders are cancelled and MIS positions closed, for a fee; NRML stays."""
     bench = Bench(Behaviour(square_off_hhmm="10:30"))
     bench.place(price=101, product="MIS")
     bench.place(price=101, product="NRML", tradingsymbol=PUT.tradingsymbol)

@@ -78,7 +78,7 @@ def test_equal_calls_give_equal_answers() -> None:
 
 @pytest.mark.slow
 def test_a_whole_synthetic_day_adds_up() -> None:
-    """B16, F13: orders every half minute from open to close, MIS and NRML: at the end no order
+    """Orders every half minute from open to close, MIS and NRML: at the end no order
     works, MIS is closed where anybody bids, trades are positions and money."""
     market = SyntheticMarket(7, "small")
     calls = [row for row in market.instruments() if row.kind in ("CE", "PE")][:40]

@@ -348,7 +348,7 @@ def run(machine: type[Machine], examples: int, steps: int, *, shrink: bool = Tru
 
 @pytest.mark.parametrize("machine", [Machine, FaultyMachine])
 def test_random_lives_break_nothing(machine: type[Machine]) -> None:
-    """B03, B04, B07, B13: 30 lives of 30 steps."""
+    """30 lives of 30 steps."""
     run(machine, 30, 30)
 
 

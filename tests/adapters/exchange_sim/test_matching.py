@@ -150,7 +150,7 @@ def test_a_share_of_the_depth_is_rounded_down_to_lots() -> None:
 
 
 def test_a_locked_book_gives_nothing() -> None:
-    """F13: no offers at all, as in an upper circuit: the buy rests."""
+    """No offers at all, as in an upper circuit: the buy rests."""
     bench = Bench()
     bench.book(CALL, 10_000, [(650, 10_000)], [])
     order_id = bench.place(price=110)

@@ -1,4 +1,4 @@
-"""The core's switches: B04, B05, B11, B12, B16, listing lag, late want of funds; by hand."""
+"""The core's switches, one by one: late fills and late want of funds, listing lag, a person."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_want_of_funds_may_be_found_late() -> None:
 
 
 def test_one_order_is_rejected_with_a_message_of_choice() -> None:
-    """B05: the next order that reaches the exchange, and only that one."""
+    """The next order that reaches the exchange, and only that one."""
     bench = Bench()
     bench.exchange.faults.reject_next = "16387 : Security is not allowed to trade"
     rejected, accepted = bench.place(price=90), bench.place(price=90)
@@ -53,7 +53,7 @@ def test_one_order_is_rejected_with_a_message_of_choice() -> None:
 
 @pytest.mark.parametrize("seed", ANY_SEED)
 def test_a_fill_may_be_told_after_the_cancellation(seed: int) -> None:
-    """B04: CANCELLED, then a larger filled quantity; position, trades and updates have it."""
+    """CANCELLED, then a larger filled quantity; position, trades and updates have it."""
     bench = Bench(Behaviour(seed=seed))
     bench.exchange.faults.late_fill_after_cancel = True
     order_id = bench.place(price=90, quantity=195)
@@ -103,7 +103,7 @@ def test_an_order_may_be_listed_late() -> None:
 
 
 def test_an_order_may_be_pending_for_minutes() -> None:
-    """B12: OPEN PENDING and CANCEL PENDING as long as the switch is on, then all goes on."""
+    """OPEN PENDING and CANCEL PENDING as long as the switch is on, then all goes on."""
     bench = Bench()
     working = bench.place(price=90)
     bench.exchange.faults.pending_forever = True
@@ -119,7 +119,7 @@ def test_an_order_may_be_pending_for_minutes() -> None:
 
 
 def test_the_brokers_clock_may_be_off() -> None:
-    """B15: in every stamp that goes out, the checksum over it too; what is due stays as it was."""
+    """In every stamp that goes out, the checksum over it too; what is due stays as it was."""
     bench = Bench()
     bench.exchange.faults.clock_offset_ms = -3_600_000
     order_id = bench.place(price=101, validity="TTL", validity_ttl=1)
@@ -182,7 +182,7 @@ def test_a_person_cannot_close_what_is_not_there(symbol: str, units: int, messag
 
 
 def test_a_foreign_order_needs_no_address_and_no_protection() -> None:
-    """B11: from another terminal; in the book, in the updates, and not of our app."""
+    """From another terminal; in the book, in the updates, and not of our app."""
     bench = Bench(account=AccountSpec(allowed_ips=("10.0.0.7",)))
     form = bench.form(order_type="MARKET", price=None)
     answer = bench.exchange.foreign_order(bench.now, form)

@@ -1,4 +1,4 @@
-"""F08: the session's tokens: checksum, single use, the 06:00 flush, the second login."""
+"""The session's tokens: checksum, single use, the 06:00 flush, the second login."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Order updates: payload and checksum; B03, B04, B08: twice, out of order, lost."""
+"""Order updates: payload and checksum; told twice, out of order, not at all."""
 
 from __future__ import annotations
 
