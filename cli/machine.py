@@ -18,6 +18,7 @@ from msgspec import Meta
 from adapters.kite.instruments import INDEX_OF
 
 SECTION: Final = "live"
+AT_END: Final = ("LEAVE", "FLATTEN")
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9-]{0,64}")
 _HOST: Final = re.compile(r"[A-Za-z0-9.:_-]{0,255}")
 
@@ -48,6 +49,10 @@ class MachineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strikes_each_side: Annotated[
         int, Meta(ge=1, le=60, description="strikes on each side of the money that are watched")
     ] = 20
+
+    at_end: Annotated[
+        str, Meta(description="at --for or SIGTERM, what is open: LEAVE, or FLATTEN to sell it")
+    ] = "LEAVE"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,6 +93,8 @@ def _checked(settings: MachineSettings) -> MachineSettings:
                 f"{SECTION}.underlyings names {name!r}; it lists some of {', '.join(known)}, each"
                 " once, with commas"
             )
+    if settings.at_end not in AT_END:
+        raise MachineError(f"{SECTION}.at_end is {' or '.join(AT_END)}, not {settings.at_end!r}")
     if settings.egress_address:
         try:
             ipaddress.ip_address(settings.egress_address)

@@ -35,10 +35,19 @@ CLOCK_PATH: Final = "/sim/clock"
 class Simulation:
     """An exchange in a process of its own; ``rest`` and ``ws`` are its addresses."""
 
-    def __init__(self, common: Common, market: str, seed: int, speed: int, at_ns: int) -> None:
+    def __init__(
+        self,
+        common: Common,
+        market: str,
+        seed: int,
+        speed: int,
+        at_ns: int,
+        faults: str | None = None,
+    ) -> None:
         """Start it at the session time ``at_ns`` (ns UTC). Raises ``UserError``."""
         words = [market, "--home", str(common.home), "--desk", common.desk]
         words += ["--seed", str(seed), "--speed", str(speed), "--at-ns", str(at_ns)]
+        words += [] if faults is None else ["--faults", faults]
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "cli.simulation", *words],
             stdin=subprocess.PIPE,
@@ -120,10 +129,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--desk", required=True)
     for name in ("--seed", "--speed", "--at-ns"):
         parser.add_argument(name, type=int, required=True)
+    parser.add_argument("--faults")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     from adapters.exchange_sim.server import ExchangeServer, Settings
     from cli.load import load_rulebook, open_market
+    from cli.verbs.exchange_sim import fault_plan
     from engine.ports import MarketError
 
     common = Common(given.home, given.desk, None, False)
@@ -131,7 +142,8 @@ def main(arguments: list[str] | None = None) -> int:
         rulebook = load_rulebook(common)
         market = open_market(given.market, common, rulebook, seed=given.seed)
         settings = Settings(speed=given.speed, at_ns=given.at_ns)
-        server = ExchangeServer(market, rulebook, settings=settings)
+        plan = fault_plan(given.faults, market, given.at_ns)
+        server = ExchangeServer(market, rulebook, plan, settings)
         asyncio.run(_serve(server))
     except (UserError, MarketError, OSError) as error:
         sys.stderr.write(f"{error}\n")

@@ -84,7 +84,7 @@ def command(
     rulebook = load_rulebook(common)
     source = open_market(market, common, rulebook, seed=7 if seed is None else seed, day=_day(day))
     at_ns = source.open_ns if at is None else _moment(at, source)
-    plan = _plan(faults, source, at_ns)
+    plan = fault_plan(faults, source, at_ns)
     settings = Settings(port=port, speed=speed, at_ns=at_ns)
     with told_as_user_error(MarketError, JournalError):
         asyncio.run(_serve(lambda: ExchangeServer(source, rulebook, plan, settings)))
@@ -108,8 +108,8 @@ def _moment(text: str, market: Market) -> int:
     return ns
 
 
-def _plan(faults: str | None, market: Market, at_ns: int) -> tuple[Fault, ...]:
-    """The faults of a script's file, or of a seed."""
+def fault_plan(faults: str | None, market: Market, at_ns: int) -> tuple[Fault, ...]:
+    """The faults of a script's file, or of a seed, from ``at_ns`` on. Raises ``UserError``."""
     from adapters.exchange_sim.faults import FaultScriptError, read_script, seeded_plan
 
     if faults is None:

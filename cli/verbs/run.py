@@ -8,6 +8,7 @@ Start reading at ``command``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -36,6 +37,7 @@ OPTIONS_OF: Final = {
     "seed": ("sim",),
     "at": ("sim",),
     "speed": ("sim",),
+    "faults": ("sim",),
     "rest": ("paper",),
     "ws": ("paper",),
     "confirm": ("live",),
@@ -54,6 +56,7 @@ OPTIONS_OF: Final = {
 @click.option("--at", metavar="HH:MM", help="The market's time (IST) at which --mode sim begins.")
 @click.option("--speed", type=click.IntRange(1, SPEED_MAX), default=1, show_default=True,
               help="Market seconds a second, of --mode sim.")  # fmt: skip
+@click.option("--faults", metavar="FILE", help="Of --mode sim: a script (TOML), or seed:N.")
 @click.option("--rest", metavar="URL", help="Of --mode paper: another address of the broker's.")
 @click.option("--ws", metavar="URL", help="Of --mode paper: another address of the feed.")
 @click.option("--confirm", metavar="WORD", help="Of --mode live: LIVE, as it would be typed.")
@@ -69,6 +72,7 @@ def command(
     seed: int,
     at: str | None,
     speed: int,
+    faults: str | None,
     rest: str | None,
     ws: str | None,
     confirm: str | None,
@@ -82,12 +86,18 @@ def command(
     live begins only while every line of docs/LIVE.md holds. One engine runs on a desk. An engine
     that was killed goes on where it stood when it is started again.
     """
+    from cli.load import load_machine
+    from cli.screen import on_terminal, run_with_screen
     from cli.session import Wish
 
     _refuse_others(context, mode)
-    wish = Wish(None if length is None else seconds_of(length))
+    for_s = None if length is None else seconds_of(length)
+    if not (headless or common.json or mode == "live") and on_terminal():
+        return run_with_screen(common)
+    wish = Wish(for_s, end_policy=load_machine(common.config).at_end)
     if mode == "sim":
-        ended = _simulated(common, wish, market, seed, at, speed, exits_only=exits_only)
+        chosen = Chosen(market, seed, at, speed, faults)
+        ended = _simulated(common, wish, chosen, exits_only=exits_only)
     elif mode == "paper":
         from cli.on_kite import run_paper
 
@@ -116,30 +126,35 @@ def _live(common: Common, confirm: str | None) -> int:
     raise UserError("--mode live is not wired yet: --mode paper follows the same market")
 
 
-def _simulated(
-    common: Common,
-    wish: Wish,
-    market: str,
-    seed: int,
-    at: str | None,
-    speed: int,
-    *,
-    exits_only: bool,
-) -> Ended:
+@dataclass(frozen=True)
+class Chosen:
+    """Which market is simulated, from when on (IST, None: its open), how fast, and what goes wrong
+    there."""
+
+    market: str
+    seed: int
+    at: str | None
+    speed: int
+    faults: str | None
+
+
+def _simulated(common: Common, wish: Wish, chosen: Chosen, *, exits_only: bool) -> Ended:
     """A session on an exchange of this machine."""
     from cli.begin import Plan
     from cli.load import load_config, load_rulebook, open_market
     from cli.session import run_session
+    from cli.verbs.exchange_sim import fault_plan
 
     rulebook = load_rulebook(common)
     config = load_config(common.config)
-    source = open_market(market, common, rulebook, seed=seed)
+    source = open_market(chosen.market, common, rulebook, seed=chosen.seed)
+    at_ns = _start_ns(source, chosen.at)
+    fault_plan(chosen.faults, source, at_ns)  # what is wrong with it is said here, not by the child
     plan = Plan(
-        SIM, source, config, rulebook.rows_for(source.day), "sim", speed,
+        SIM, source, config, rulebook.rows_for(source.day), "sim", chosen.speed,
         carries=False, exits_only=exits_only,
     )  # fmt: skip
-    world = SimulatedWorld(common, market, source, seed, speed, _start_ns(source, at))
-    with world:
+    with SimulatedWorld(common, source, chosen, at_ns) as world:
         return run_session(common, plan, world, wish)
 
 
@@ -147,11 +162,10 @@ class SimulatedWorld:
     """An exchange in a child process, the ticker on it, and nothing that sends: the core's paper
     broker fills. The ``World`` of ``cli.session``."""
 
-    def __init__(
-        self, common: Common, name: str, market: Market, seed: int, speed: int, at_ns: int
-    ) -> None:
-        self._common, self._name, self._market = common, name, market
-        self._seed, self._speed, self._at_ns = seed, speed, at_ns
+    def __init__(self, common: Common, market: Market, chosen: Chosen, at_ns: int) -> None:
+        self._common, self._name, self._market = common, chosen.market, market
+        self._seed, self._speed, self._at_ns = chosen.seed, chosen.speed, at_ns
+        self._faults = chosen.faults
         self._exchange: Simulation | None = None
         self._feed: Feed | None = None
 
@@ -169,7 +183,9 @@ class SimulatedWorld:
         from cli.simulation import Simulation, simulated_clock
 
         at_ns = self._at_ns if from_ns is None else from_ns
-        self._exchange = Simulation(self._common, self._name, self._seed, self._speed, at_ns)
+        self._exchange = Simulation(
+            self._common, self._name, self._seed, self._speed, at_ns, self._faults
+        )
         said = simulated_clock(self._exchange.rest)
         assert said is not None, "a simulated exchange says its time"
         return SessionClock(int(said["now_ns"]), self._speed)

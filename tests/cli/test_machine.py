@@ -53,6 +53,7 @@ def test_a_section_is_read_and_the_core_never_sees_it(tmp_path: Path) -> None:
         ({"expiries": True}, "live.expiries is a whole number"),
         ({"expiries": 0}, "out of bounds"),
         ({"strikes_each_side": 61}, "out of bounds"),
+        ({"at_end": "SELL"}, "at_end is LEAVE or FLATTEN"),
         ("x", "must be a section"),
     ],
 )
@@ -70,7 +71,7 @@ def test_they_are_shown_and_checked_with_the_others(axiom: Call, tmp_path: Path)
     assert rows["live.account"]["value"] == "AB1234"
     assert rows["live.account"]["origin"] == str(file)
     assert rows["live.ntp_host"]["origin"] == "default"
-    assert len(setting_rows(MachineSettings())) == 7
+    assert len(setting_rows(MachineSettings())) == 8
     good = axiom("config", "check", file, "--json")
     assert good.document["settings"] == [{"key": "live.account", "value": "AB1234", "default": ""}]
     file.write_text("[live]\naccounts = 'AB1234'\n")

@@ -58,6 +58,8 @@ def test_a_simulated_session_runs_and_replays_identical(axiom: Call, home: Path)
         (("--mode", "paper", "--speed", "2"), "--speed is of --mode sim"),
         (("--mode", "sim", "--rest", "http://127.0.0.1:1"), "--rest is of --mode paper"),
         (("--mode", "sim", "--confirm", "LIVE"), "--confirm is of --mode live"),
+        (("--mode", "paper", "--faults", "seed:1"), "--faults is of --mode sim"),
+        (("--mode", "sim", "--faults", "no-such-file"), "cannot be read"),
         (("--mode", "sim", "--for", "soon"), "is not a length of time"),
         (("--mode", "sim", "--at", "16:00"), "lies outside the market's day"),
         (("--mode", "sim", "--at", "noon"), "is not a time"),

@@ -1,0 +1,87 @@
+"""The terminal UI beside an engine that is a process of its own.
+
+Lives here: starting the engine behind the screen. May import: ``cli``, tui, projections' words.
+Always holds: closing the screen, or the terminal, ends nothing; what the engine says goes into a
+file of its desk; one that cannot begin says why where the person is.
+Start reading at ``run_with_screen``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from cli.errors import EXIT_GOOD, UserError
+from cli.options import Common
+from cli.output import say
+from cli.paths import desk_folder, make_private
+
+LOG_NAME: Final = "engine.log"
+LOG_MODE: Final = 0o600
+BEGIN_S: Final = 180.0
+"""Until the session is there: a simulated exchange goes to its hour first."""
+
+LOOK_S: Final = 0.05
+BEGUN: Final = (": begins (", ": goes on (")
+
+
+def on_terminal() -> bool:
+    """Whether a screen can be shown here."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def run_with_screen(common: Common) -> int:
+    """Start this very command headless in a process of its own, and show its session."""
+    engine, log = start_engine(sys.argv[1:], common)
+    folder = common.session(begun_session(engine, log))
+    from projections.why import sentence
+    from tui.app import run
+
+    code = run(folder, live=True, explain=sentence)
+    if engine.poll() is None:
+        say(
+            f"the engine goes on (process {engine.pid}): 'axiom status' shows it, 'axiom tui' opens"
+            f" the screen again, 'kill {engine.pid}' ends it in order; it writes to {log}"
+        )
+    return code or EXIT_GOOD
+
+
+def start_engine(words: list[str], common: Common) -> tuple[subprocess.Popen[bytes], Path]:
+    """The engine as a child that outlives us, and the file that it writes to."""
+    log = make_private(desk_folder(common.home, common.desk)) / LOG_NAME
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, LOG_MODE)
+    with os.fdopen(handle, "wb") as file:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "cli.main", *words, "--headless"],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    return child, log
+
+
+def begun_session(engine: subprocess.Popen[bytes], log: Path) -> str:
+    """The session's name, once the engine says it. Raises ``UserError`` with its last line where it
+    ended before that."""
+    end = time.monotonic() + BEGIN_S
+    while time.monotonic() < end:
+        ended = engine.poll() is not None
+        for line in _lines(log):
+            if any(word in line for word in BEGUN):
+                return line.partition(":")[0]
+        if ended:
+            said = [line for line in _lines(log) if line][-1:] or ["it said nothing"]
+            raise UserError(said[0].removeprefix("axiom: "))
+        time.sleep(LOOK_S)
+    engine.terminate()
+    raise UserError(f"the engine did not begin within {BEGIN_S:.0f} s: look at {log}")
+
+
+def _lines(log: Path) -> Iterator[str]:
+    yield from log.read_text(encoding="utf-8", errors="replace").splitlines()
