@@ -28,13 +28,13 @@ QUESTION: Final = "open: [f]latten, [l]eave as it is (stops at the broker stay),
 class Ending:
     """The ``Ends`` of ``engine.live``: hears signals, asks a person where there is one.
 
-    ``policy`` is FLATTEN or LEAVE, for whoever cannot be asked; ``wake`` lets the engine look.
+    ``policy`` is FLATTEN or LEAVE, for whoever cannot be asked. ``wake`` lets the engine look, once
+    there is one: what is heard before that, it hears first.
     """
 
-    def __init__(
-        self, policy: str, wake: Callable[[], None], ask: Callable[[str], str] | None = None
-    ) -> None:
-        self._policy, self._wake, self._ask = policy, wake, ask
+    def __init__(self, policy: str, ask: Callable[[str], str] | None = None) -> None:
+        self._policy, self._ask = policy, ask
+        self.wake: Callable[[], None] = _nobody
         self._heard: list[int] = []
         self._answer: EndRequest | None = None
         self._asking: threading.Thread | None = None
@@ -65,7 +65,7 @@ class Ending:
 
         def hear(number: int, frame: FrameType | None) -> None:
             self._heard.append(number)
-            self._wake()
+            self.wake()
 
         before = [(number, signal.signal(number, hear)) for number in SIGNALS]
         try:
@@ -85,7 +85,11 @@ class Ending:
             say("the session goes on")
             return
         self._answer = EndRequest(policy, "terminal", why)
-        self._wake()
+        self.wake()
+
+
+def _nobody() -> None:
+    """No engine waits yet."""
 
 
 def asks_here() -> Callable[[str], str] | None:

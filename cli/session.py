@@ -12,10 +12,12 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -31,7 +33,7 @@ from cli.options import Common
 from cli.output import say
 from cli.run import close_day, figures, say_dropped, stop_children, told_as_engine_fault
 from engine.core import Derived
-from engine.live import LEAVE, Live, Timing
+from engine.live import LEAVE, Live, Stopped, Timing
 from engine.resume import EngineFault, ResumeError
 from engine.runner import Runner, RunReport, report_of
 from engine.sink import Outward
@@ -147,11 +149,13 @@ def run_session(common: Common, plan: Plan, world: World, wish: Wish) -> Ended:
     with ExitStack() as stack, told_as_user_error(*faults), told_as_engine_fault():
         stack.enter_context(_desk_lock(common))
         sealed = stack.enter_context(sealing(options))
+        ending = Ending(wish.end_policy, asks_here())
+        stack.enter_context(ending.hearing())
         begun = begin(stack, common, plan, world.clock, sealed)
         say(f"{begun.folder.name}: {'goes on' if begun.resumed else 'begins'} ({plan.mode})")
         readers = _readers(begun.folder) if wish.projector else []
         stack.callback(stop_children, readers)
-        ended = _driven(common, begun, plan, world, wish, meter)
+        ended = _driven(common, begun, plan, world, wish, meter, ending)
         _wait_for(readers)
     say_dropped(ended.report.checkpoints)
     close_day(common, ended.report.folder)
@@ -159,7 +163,13 @@ def run_session(common: Common, plan: Plan, world: World, wish: Wish) -> Ended:
 
 
 def _driven(
-    common: Common, begun: Begun, plan: Plan, world: World, wish: Wish, meter: LatencyMeter
+    common: Common,
+    begun: Begun,
+    plan: Plan,
+    world: World,
+    wish: Wish,
+    meter: LatencyMeter,
+    ending: Ending,
 ) -> Ended:
     """From the first frame to the final block."""
     clock, runner, writer = begun.clock, begun.runner, begun.writer
@@ -167,13 +177,14 @@ def _driven(
     watch = MachineWatch(begun.folder, clock, inbox, meter)
     board = Board(common, plan.mode, begun, inbox, meter)
     sink = MeasuredRunner(runner, writer, meter, lambda: clock.boot_at(inbox.taken_ns))
-    ending = Ending(wish.end_policy, inbox.wake, asks_here())
-    with ending.hearing(), board.open():
+    ending.wake = inbox.wake
+    with board.open():
         outward = world.start(inbox.post, clock, runner.core.state.instruments)
         board.around(outward, watch)
         try:
             timing = _timing(plan, wish, clock)
-            live = Live(clock, inbox, sink, board, board, timing, ending, world.stop)
+            stop_sources = partial(_stop_beside, world, inbox)
+            live = Live(clock, inbox, sink, board, board, timing, ending, stop_sources)
             began, cpu = time.monotonic(), _cpu_s()
             reason = live.run()
             took, cpu = time.monotonic() - began, _cpu_s() - cpu
@@ -183,6 +194,20 @@ def _driven(
     report = report_of(runner, begun.folder, head_seq, head_hash)
     share = round(100 * cpu / max(took, 0.001), 2)
     return Ended(report, reason, begun.resumed, meter.percentiles(), inbox.dropped, share)
+
+
+def _stop_beside(world: World, inbox: SessionInbox) -> Stopped:
+    """Stop the sources on a thread of its own: what they still say is taken meanwhile."""
+
+    def stop() -> None:
+        try:
+            world.stop()
+        finally:
+            inbox.wake()
+
+    stopper = threading.Thread(target=stop, name="stop-sources")
+    stopper.start()
+    return lambda: not stopper.is_alive()
 
 
 def _timing(plan: Plan, wish: Wish, clock: SessionClock) -> Timing:

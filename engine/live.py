@@ -32,6 +32,7 @@ OK: Final = "OK"
 BAD: Final = "BAD"
 ACCEPTED: Final = "ACCEPTED"
 RECEIVE_LAG_MS: Final = "RECEIVE_LAG_MS"
+STOP_LOOK_NS: Final = 50 * MS
 AGES: Final = 1 << 62
 """Later than any session."""
 
@@ -71,6 +72,10 @@ class EndRequest(msgspec.Struct, frozen=True):
 
 Ends = Callable[[int], EndRequest | None]
 """Asked between facts, with how much is open: is the session to end?"""
+
+
+Stopped = Callable[[], bool]
+"""Whether every source has posted its last fact."""
 
 
 class Cycles:
@@ -123,10 +128,10 @@ class Live:
         watch: Watch,
         timing: Timing,
         ends: Ends,
-        stop_sources: Callable[[], None],
+        stop_sources: Callable[[], Stopped],
     ) -> None:
-        """``stop_sources`` is called before the close: at its return the last fact of everything
-        that posts is in the inbox."""
+        """``stop_sources`` is called before the close, and gives what tells whether everything that
+        posts has posted its last; facts are taken meanwhile."""
         self._clock, self._inbox, self._sink, self._outward = clock, inbox, sink, outward
         self._watch, self._timing, self._ends = watch, timing, ends
         self._stop_sources = stop_sources
@@ -145,7 +150,11 @@ class Live:
         """Take facts until the session is to end, and close it; gives the reason of the close."""
         while self._closes is None:
             self.step()
-        self._stop_sources()
+        stopped = self._stop_sources()
+        while not stopped():
+            arrived = self._inbox.take(self._clock.now_ns() + STOP_LOOK_NS * self._timing.rate)
+            if arrived is not None:
+                self._arrived(*arrived)
         self._drain(AGES)
         self._take(self._clock.now_ns(), SessionClosed(self._closes))
         return self._closes

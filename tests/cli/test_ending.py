@@ -32,7 +32,8 @@ class Wakes:
 def test_without_a_person_the_setting_decides(number: int) -> None:
     """What is open is flattened or left as it says; with nothing open nothing is decided."""
     wakes = Wakes()
-    ending = Ending(FLATTEN, wakes)
+    ending = Ending(FLATTEN)
+    ending.wake = wakes
     before = signal.getsignal(number)
     with ending.hearing():
         assert ending(2) is None
@@ -64,7 +65,8 @@ def test_a_person_is_asked_while_the_engine_goes_on(said: str | None, policy: st
         return said
 
     wakes = Wakes()
-    ending = Ending(LEAVE, wakes, ask)
+    ending = Ending(LEAVE, ask)
+    ending.wake = wakes
     with ending.hearing():
         os.kill(os.getpid(), signal.SIGINT)
         wakes.wait()
@@ -84,8 +86,17 @@ def test_a_person_is_asked_while_the_engine_goes_on(said: str | None, policy: st
 def test_a_terminator_is_not_asked_back() -> None:
     """SIGTERM follows the setting at once, also where there is a terminal."""
     wakes = Wakes()
-    ending = Ending(LEAVE, wakes, lambda _: pytest.fail("asked"))
+    ending = Ending(LEAVE, lambda _: pytest.fail("asked"))
+    ending.wake = wakes
     with ending.hearing():
         os.kill(os.getpid(), signal.SIGTERM)
         wakes.wait()
         assert ending(1) == EndRequest(LEAVE, "signal", "SIGTERM")
+
+
+def test_what_is_heard_before_there_is_an_engine_is_heard_first() -> None:
+    """A signal while the session is still begun ends nothing in the middle, and is not lost."""
+    ending = Ending(LEAVE)
+    with ending.hearing():
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert ending(0) == EndRequest(LEAVE, "signal", "SIGTERM")

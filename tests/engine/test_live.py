@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.apply import Entry
 from engine.core import Derived
-from engine.live import BAD, FLATTEN, LEAVE, OK, Cycles, EndRequest, Timing
+from engine.live import BAD, FLATTEN, LEAVE, OK, Cycles, EndRequest, Stopped, Timing
 from engine.opening import fresh_account, opening_facts, session_opened
 from engine.ports import Measured
 from engine.schedule import Dated, facts_of
@@ -412,13 +412,22 @@ def test_an_operator_stops_the_session(value: str, outcome: str, exposed: int, e
     assert sum(isinstance(e, OperatorCommand) for _, e in sink.facts) == 1
 
 
-def test_what_the_sources_said_last_is_before_the_close() -> None:
-    """A result that comes while the sources are stopped is in the journal; nothing is after the
-    close."""
+def test_what_the_sources_say_while_they_stop_is_taken_at_once() -> None:
+    """A result that comes while the sources are stopped is in the journal when it comes, not when
+    all of them have ended; nothing is after the close."""
     clock = VirtualClock()
     sink = ListSink(clock)
-    inbox = VirtualInbox(clock, ())
-    late = FeedStatus(0, "LOST", False, 0)
-    stop = lambda: inbox.post(clock.ns, late)  # noqa: E731
+    late = [FeedStatus(0, "LOST", False, 0), AuthStatus("OK", "last", None, None)]
+    inbox = VirtualInbox(clock, [])
+
+    def stop() -> Stopped:
+        inbox.post(clock.ns + S, late[0])
+        inbox.post(clock.ns + 3 * S, late[1])
+        return lambda: clock.ns >= 63 * S
+
     live(clock, inbox, sink, timing(), stop_sources=stop).run()
-    assert [e for _, e in sink.facts[-2:]] == [late, SessionClosed("END_OF_DAY")]
+    assert sink.facts[-3:] == [
+        (61 * S, late[0]),
+        (63 * S, late[1]),
+        (63 * S, SessionClosed("END_OF_DAY")),
+    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from engine.core import Core, Derived
-from engine.live import EndRequest, Live, Timing
+from engine.live import EndRequest, Live, Stopped, Timing
 from engine.ports import Measured
 from engine.schedule import Dated
 from events.base import Event
@@ -113,8 +113,9 @@ def never(_: int) -> EndRequest | None:
     return None
 
 
-def nothing() -> None:
+def nothing() -> Stopped:
     """No sources to stop."""
+    return lambda: True
 
 
 def timing(close_s: int = 60, **others: object) -> Timing:
@@ -131,7 +132,7 @@ def live(
     times: Timing,
     ends: Callable[[int], EndRequest | None] = never,
     silent: Silent | None = None,
-    stop_sources: Callable[[], None] = nothing,
+    stop_sources: Callable[[], Stopped] = nothing,
 ) -> Live:
     """The driver on these."""
     one = silent or Silent()
