@@ -62,6 +62,10 @@ _NS_PER_S: Final = 1_000_000_000
 Got = TypeVar("Got")
 
 
+def _never() -> bool:
+    return False
+
+
 class KiteReads:
     """What may be asked of the broker. It has no way to send, and its client refuses to.
 
@@ -209,7 +213,8 @@ class KiteReads:
 
 class KiteOrders(KiteReads):
     """A broker that can be sent orders. ``budget`` and ``silence`` are the account's, shared by
-    every object that sends for it in this process. For one thread at a time."""
+    every object that sends for it in this process; ``halted`` is asked last of all before an entry
+    leaves, so that a halt also holds what was on its way. For one thread at a time."""
 
     _MAY_WRITE = True
 
@@ -218,11 +223,13 @@ class KiteOrders(KiteReads):
         login: Callable[[], Credentials],
         budget: OrderBudget,
         silence: Silence | None = None,
+        halted: Callable[[], bool] = _never,
         **options: Any,
     ) -> None:
         super().__init__(login, **options)
         self._budget = budget
         self._silence = silence or Silence()
+        self._halted = halted
 
     def send(self, message: OrderSendStarted, authority: Authority) -> OrderSendResult:
         """Send one message whose start is durable. Never again by itself, whatever comes of it.
@@ -232,8 +239,11 @@ class KiteOrders(KiteReads):
         check_fit(message, authority)
         form = form_of(message)
         started = self._clock()
-        if not self._turn(isinstance(authority, ExitAuthority)):
+        is_exit = isinstance(authority, ExitAuthority)
+        if not self._turn(is_exit):
             return not_sent(message, "BUDGET", self._since_us(started))
+        if not is_exit and message.action != CANCEL and self._halted():
+            return not_sent(message, "HALTED", self._since_us(started))
         reply = self._caller.call(message.action, lambda client: self._ask(client, message, form))
         if reply.verdict is not None and reply.verdict.fault == "RATE":
             self._silence.refused(self._clock())

@@ -54,6 +54,7 @@ FAULTS: Final = {
     "REDIRECT": "the answer points elsewhere",
     "GENERAL": "an error that the broker does not explain",
     "BUDGET": "this account's own budget of order messages is used up",
+    "HALTED": "entries were halted before it was sent",
     "CLOSING": "the connection to the broker was closed before it was sent",
     "TAG_TWICE": "two orders carry one tag: a person must look at the broker's book",
     "UNSENDABLE": "the program made a message that must not be sent",

@@ -238,6 +238,22 @@ def test_what_does_not_fit_never_leaves(server: RestServer, orders: KiteOrders) 
     assert server.asked == []
 
 
+def test_a_halt_holds_what_is_on_its_way(server: RestServer, clock: Clock, tmp_path: Path) -> None:
+    """A halt that is pressed while an entry waits for its place in the budget still holds it; a
+    cancel and every exit go."""
+    orders = orders_of(server, clock, tmp_path, halted=lambda: bool(clock.waited))
+    results = [orders.send(entry(number), ENTRY) for number in range(7)]
+    assert [r.outcome for r in results] == ["ACCEPTED"] * 6 + ["NOT_SENT"]
+    assert results[6].fault == "HALTED"
+    modify = entry(8, action="MODIFY", broker_order_id="1000000")
+    assert orders.send(modify, ENTRY).fault == "HALTED"
+    cancel = entry(9, action="CANCEL", broker_order_id="1000000")
+    assert orders.send(cancel, ENTRY).outcome == "ACCEPTED"
+    assert orders.send(exit_order(10), EXIT).outcome == "ACCEPTED"
+    assert (server.count("POST"), server.count("PUT"), server.count("DELETE")) == (7, 0, 1)
+    orders.close()
+
+
 def test_b06_the_ceiling(server: RestServer, orders: KiteOrders, clock: Clock) -> None:
     """B06: a burst waits at the ceiling: the ninth exit goes a second after the first."""
     started = clock.now
