@@ -67,6 +67,14 @@ def test_stt_of_a_sale(day: int, paise: int) -> None:
         assert lines["charge.stt.sell"] == paise
 
 
+def test_the_exchanges_fee_of_nse() -> None:
+    """3,503 rupees a crore until February 2026, 3,553 from March; BSE's does not move with it."""
+    for day, nse, unsure in ((20260227, 3503, True), (20260302, 3553, False)):
+        row = BOOK.require("charge.exchange_txn", "NSE", day)
+        assert (row.value, row.unsure) == (nse, unsure)
+        assert BOOK.require("charge.exchange_txn", "BSE", day).value == 3250
+
+
 @pytest.mark.parametrize(
     ("underlying", "before", "after"),
     [("NIFTY", 75, 65), ("BANKNIFTY", 35, 30), ("SENSEX", 20, 20)],
