@@ -16,21 +16,25 @@ from msgspec.structs import replace
 
 from engine import books
 from engine.bars import MINUTE_NS, new_accumulator
-from engine.carry import carried_account, cooldown_of, placed_positions
+from engine.carry import carried_account, cooldown_of, placed_orders, placed_positions
 from engine.chain import refresh
 from engine.config import from_settings
 from engine.feed import apply_feed_frame, apply_feed_status, mark_feed_gap, roll_bars
+from engine.gates import approval
 from engine.layout import BAR_KINDS, underlyings_of, vix_of
 from engine.lookup import Lookup, underlying_places
+from engine.orders import incidents, operator, reduce
+from engine.orders.route import in_real_time, to_broker
 from engine.rulebook import Rulebook, amended_rows, resolve_day
 from engine.state import (
     EMPTY_UNDERLYING,
     BarSlot,
+    Leg,
     RegimeState,
     State,
     UnderlyingState,
 )
-from events import decision, feed, market, session
+from events import decision, feed, governance, market, session
 from events.base import Event
 from events.envelope import payload_digest
 
@@ -86,8 +90,24 @@ def _carried_over(state: State, entry: Entry, look: Lookup) -> State:
 
 
 def _session_resumed(state: State, entry: Entry, look: Lookup) -> State:
-    """Whatever was connected is not: the next ``FeedStatus`` says otherwise."""
-    return replace(state, feed=replace(state.feed, connected=False, verified=False))
+    """Whatever was connected is not: the next ``FeedStatus`` says otherwise. Messages that were on
+    their way are in doubt, wishes are made anew, and the broker's books are to be asked for."""
+    orders = tuple(
+        replace(one, leg=_after_death(one.leg)) if one.leg is not None else one
+        for one in state.orders
+    )
+    desk = state.desk
+    if in_real_time(state):
+        desk = replace(
+            desk, auth="UNSEEN", resumed_ns=entry.ts, reconciled_ns=0, nets_ns=0, approving=()
+        )
+    feed_state = replace(state.feed, connected=False, verified=False)
+    return replace(state, feed=feed_state, orders=orders, desk=desk)
+
+
+def _after_death(leg: Leg) -> Leg:
+    in_doubt = leg.doubt or leg.flight is not None or leg.cancelling
+    return replace(leg, wish=None, flight=None, cancelling=False, doubt=in_doubt)
 
 
 def _artifact_loaded(state: State, entry: Entry, look: Lookup) -> State:
@@ -114,9 +134,12 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
         replace(EMPTY_UNDERLYING, cooldown_until_ns=cooldown_of(state.carried, one.name))
         for one in maps
     )
-    positions = placed_positions(state.carried, rows, underlying_places(maps))
+    places = underlying_places(maps)
+    positions = placed_positions(state.carried, rows, places)
+    orders = placed_orders(state.carried, rows, places) if to_broker(state) else ()
     return replace(
         state,
+        orders=orders,
         positions=positions,
         instruments=rows,
         underlyings=maps,
@@ -154,15 +177,24 @@ def _session_amended(state: State, entry: Entry, look: Lookup) -> State:
     )
 
 
-def _operator_command(state: State, entry: Entry, look: Lookup) -> State:
+def _frames_dropped(state: State, entry: Entry, look: Lookup) -> State:
+    return replace(state, desk=replace(state.desk, dropped_ns=entry.ts))
+
+
+def _clock_stepped(state: State, entry: Entry, look: Lookup) -> State:
     event = entry.event
-    assert isinstance(event, session.OperatorCommand)
-    halts = state.account.halts
-    if event.verb == "HALT":
-        halts = (*halts, books.HALTED) if books.HALTED not in halts else halts
-    elif event.verb == "RESUME":
-        halts = tuple(one for one in halts if one != books.HALTED)
-    return replace(state, account=replace(state.account, halts=halts))
+    assert isinstance(event, feed.ClockStepped)
+    bad = abs(event.offset_ns) > event.limit_ns
+    desk = replace(state.desk, clock_offset_ns=event.offset_ns, clock_bad=bad)
+    return replace(state, desk=desk)
+
+
+def _health_observed(state: State, entry: Entry, look: Lookup) -> State:
+    event = entry.event
+    assert isinstance(event, feed.HealthObserved)
+    others = tuple(one for one in state.desk.unhealthy if one != event.what)
+    unhealthy = others if event.status == "OK" else tuple(sorted((*others, event.what)))
+    return replace(state, desk=replace(state.desk, unhealthy=unhealthy))
 
 
 def _feed_frame(state: State, entry: Entry, look: Lookup) -> State:
@@ -282,6 +314,13 @@ def _decision_made(state: State, entry: Entry, look: Lookup) -> State:
     return replace(state, decisions=state.decisions + 1)
 
 
+def _readiness_changed(state: State, entry: Entry, look: Lookup) -> State:
+    event = entry.event
+    assert isinstance(event, governance.ReadinessChanged)
+    desk = replace(state.desk, readiness=event.status, blockers=event.reasons)
+    return replace(state, desk=desk)
+
+
 def _no_change(state: State, entry: Entry, look: Lookup) -> State:
     """The event reports; everything it says is derived from what the state already holds."""
     return state
@@ -303,7 +342,7 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "ArtifactLoaded": _artifact_loaded,
     "InstrumentsLoaded": _instruments_loaded,
     "ConfigChanged": _config_changed,
-    "OperatorCommand": _operator_command,
+    "OperatorCommand": _book(operator.apply_operator_command),
     "SessionAmended": _session_amended,
     "TailCut": _no_change,
     "SessionClosed": _session_closed,
@@ -311,17 +350,17 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "FeedStatus": _feed_status,
     "TimerTick": _timer_tick,
     "SubscriptionChanged": _no_change,
-    "FramesDropped": _no_change,
+    "FramesDropped": _frames_dropped,
     "HistoryLoaded": _no_change,
-    "ClockStepped": _no_change,
-    "HealthObserved": _no_change,
-    "AuthStatus": _no_change,
-    "OrderSendStarted": _no_change,
-    "OrderSendResult": _no_change,
-    "BrokerUpdate": _no_change,
-    "BrokerSnapshot": _no_change,
-    "OrderLookup": _no_change,
-    "QuotesObserved": _no_change,
+    "ClockStepped": _clock_stepped,
+    "HealthObserved": _health_observed,
+    "AuthStatus": _book(reduce.apply_auth_status),
+    "OrderSendStarted": _book(reduce.apply_send_started),
+    "OrderSendResult": _book(reduce.apply_send_result),
+    "BrokerUpdate": _book(reduce.apply_broker_update),
+    "BrokerSnapshot": _book(reduce.apply_broker_snapshot),
+    "OrderLookup": _book(reduce.apply_order_lookup),
+    "QuotesObserved": _book(reduce.apply_quotes_observed),
     "BarClosed": _bar_closed,
     "FrameRejected": _no_change,
     "FeedHealthChanged": _feed_health_changed,
@@ -340,14 +379,14 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "PositionChanged": _book(books.apply_position_changed),
     "RiskStateChanged": _no_change,
     "SessionSummarised": _no_change,
-    "OrderWanted": _no_change,
-    "ApprovalRequested": _no_change,
-    "ApprovalClosed": _no_change,
+    "OrderWanted": _book(reduce.apply_order_wanted),
+    "ApprovalRequested": _book(approval.apply_approval_requested),
+    "ApprovalClosed": _book(approval.apply_approval_closed),
     "CommandAnswered": _no_change,
-    "Reconciled": _no_change,
-    "DifferenceFound": _no_change,
-    "IncidentRaised": _no_change,
-    "IncidentResolved": _no_change,
-    "ReadinessChanged": _no_change,
+    "Reconciled": _book(reduce.apply_reconciled),
+    "DifferenceFound": _book(reduce.apply_difference_found),
+    "IncidentRaised": _book(incidents.apply_incident_raised),
+    "IncidentResolved": _book(incidents.apply_incident_resolved),
+    "ReadinessChanged": _readiness_changed,
     "SessionEndDue": _no_change,
 }

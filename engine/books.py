@@ -13,7 +13,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine.lookup import Lookup
-from engine.state import Order, Position, State
+from engine.orders.route import to_broker
+from engine.state import NEW_LEG, Holding, Order, Position, State
 from events.orders import (
     ExitSignalled,
     FillApplied,
@@ -24,7 +25,17 @@ from events.orders import (
 
 ENTRY: Final = "ENTRY"
 EXIT: Final = "EXIT"
+PROTECT: Final = "PROTECT"
+"""The stop that rests at the broker for a long."""
+
+EXTERNAL: Final = "EXTERNAL"
+"""An order of somebody else's that sold what we hold."""
+
+EXIT_PROTECT: Final = "EXIT_PROTECT"
 ENDED: Final = ("FILLED", "CANCELLED", "REJECTED")
+KEPT_ENDED: Final = 2_000
+"""Orders of the day that are kept for a late word; older ones go first."""
+
 HALTED: Final = "GOV_HALTED"
 """The halt of an operator; ``RESUME`` lifts this one and no other."""
 
@@ -56,6 +67,11 @@ def exit_working(state: State, position: Position) -> bool:
     )
 
 
+def exit_id(state: State, position: Position) -> str:
+    """The next exit's id: its position's and a number of the account's day (20 characters)."""
+    return f"{position.position_id}X{state.exits + 1}"
+
+
 def mark_positions(state: State) -> State:
     """Raise the best bid of each held contract after a frame."""
     raised = False
@@ -74,8 +90,10 @@ def apply_intent_approved(state: State, event: IntentApproved, ts: int, look: Lo
     An approval of version 1 kept no reference: it was decided at the mid that stands now.
     """
     reference = event.reference_paise
+    broker = to_broker(state)
+    valid_ms = state.config.orders.entry_valid_ms if broker else state.config.paper.entry_valid_ms
     order = Order(
-        order_id=f"P{event.intent_id}",
+        order_id=own_id(state, event.intent_id),
         authority=event.intent_id,
         role=ENTRY,
         underlying=look.underlying_of[event.contract],
@@ -89,24 +107,31 @@ def apply_intent_approved(state: State, event: IntentApproved, ts: int, look: Lo
         limit_paise=event.limit_paise,
         reference_paise=reference if reference is not None else mid_paise(state, event.contract),
         due_ns=event.due_ts,
-        expires_ns=event.due_ts + state.config.paper.entry_valid_ms * MS,
+        expires_ns=(ts if broker else event.due_ts) + valid_ms * MS,
         risk_paise=event.risk_paise,
         stop_paise=event.stop_paise,
         target_paise=event.target_paise,
         trail_paise=event.trail_paise,
         reason="",
+        leg=NEW_LEG if broker else None,
     )
     return replace(state, orders=(*state.orders, order))
+
+
+def own_id(state: State, authority: str) -> str:
+    """Our id of the order that an authority allows: P on paper, B at a broker."""
+    return f"{'B' if to_broker(state) else 'P'}{authority}"
 
 
 def apply_exit_signalled(state: State, event: ExitSignalled, ts: int, look: Lookup) -> State:
     """The exit order exists from its signal on; it never lapses."""
     position = position_of(state, event.position_id)
     assert position is not None, f"exit {event.exit_id} names no position"
+    broker = to_broker(state)
     order = Order(
-        order_id=f"P{event.exit_id}",
+        order_id=own_id(state, event.exit_id),
         authority=event.exit_id,
-        role=EXIT,
+        role=PROTECT if event.reason == EXIT_PROTECT else EXIT,
         underlying=position.underlying,
         strategy_id=position.strategy_id,
         contract=event.contract,
@@ -124,16 +149,101 @@ def apply_exit_signalled(state: State, event: ExitSignalled, ts: int, look: Look
         target_paise=0,
         trail_paise=0,
         reason=event.reason,
+        leg=replace(NEW_LEG, status="HELD") if broker else None,
     )
     return replace(state, orders=(*state.orders, order), exits=state.exits + 1)
 
 
 def apply_order_changed(state: State, event: OrderChanged, ts: int, look: Lookup) -> State:
     """An order that ended leaves the books; its fills have already moved the position."""
+    order = order_of(state, event.order_id)
+    if order is None:
+        return _begun_or_reopened(state, event, ts, look)
+    if order.leg is None:
+        return _without(state, order) if event.status in ENDED else state
+    excess = max(event.filled_units - order.filled_units, 0)
+    leg = replace(order.leg, status=event.status)
+    moved = replace(order, leg=leg, filled_units=order.filled_units + excess)
+    if excess:
+        # What was sold beyond what we held is nobody's plan: it is a short of the account.
+        state = add_holding(state, order.contract, leg.product, -excess)
     if event.status not in ENDED:
+        return replace(state, orders=tuple(moved if one is order else one for one in state.orders))
+    over = replace(moved, leg=replace(leg, wish=None, flight=None, cancelling=False))
+    desk = replace(state.desk, ended=(*state.desk.ended, over)[-KEPT_ENDED:])
+    return _without(replace(state, desk=desk), order)
+
+
+def _without(state: State, order: Order) -> State:
+    return replace(state, orders=tuple(one for one in state.orders if one is not order))
+
+
+def _begun_or_reopened(state: State, event: OrderChanged, ts: int, look: Lookup) -> State:
+    """An order that was over has a late word, or somebody else's order sold what we hold."""
+    if event.status in ENDED:
         return state
-    orders = tuple(one for one in state.orders if one.order_id != event.order_id)
-    return replace(state, orders=orders)
+    old = next((one for one in state.desk.ended if one.order_id == event.order_id), None)
+    if old is not None and old.leg is not None:
+        rest = tuple(one for one in state.desk.ended if one is not old)
+        again = replace(old, leg=replace(old.leg, status=event.status))
+        state = replace(state, desk=replace(state.desk, ended=rest))
+        return replace(state, orders=(*state.orders, again))
+    if event.role != EXTERNAL:
+        return state
+    held = position_of(state, event.authority)
+    assert held is not None, f"{event.order_id} sells no position of ours"
+    sold = Order(
+        order_id=event.order_id,
+        authority=event.authority,
+        role=EXTERNAL,
+        underlying=held.underlying,
+        strategy_id=held.strategy_id,
+        contract=event.contract,
+        side=event.side,
+        quantity_units=event.quantity_units,
+        filled_units=0,
+        fills=0,
+        last_seq=0,
+        limit_paise=0,
+        reference_paise=mid_paise(state, event.contract),
+        due_ns=ts,
+        expires_ns=0,
+        risk_paise=0,
+        stop_paise=0,
+        target_paise=0,
+        trail_paise=0,
+        reason="EXIT_BY_HAND",
+        leg=None,
+    )
+    return replace(state, orders=(*state.orders, sold))
+
+
+def add_holding(state: State, contract: int, product: str, units: int) -> State:
+    """Move the units at the broker of which nothing of ours accounts; a row of zero goes."""
+    row = state.instruments[contract]
+    key = (row.exchange, row.tradingsymbol, product)
+    return replace(
+        state,
+        desk=replace(
+            state.desk, holdings=moved_holdings(state.desk.holdings, contract, key, units)
+        ),
+    )
+
+
+def moved_holdings(
+    holdings: tuple[Holding, ...], contract: int, key: tuple[str, str, str], units: int
+) -> tuple[Holding, ...]:
+    """Holdings with ``units`` added to the row of a key (exchange, tradingsymbol, product)."""
+    before = sum(one.net_units for one in holdings if holding_key(one) == key)
+    rest = tuple(one for one in holdings if holding_key(one) != key)
+    if before + units == 0:
+        return rest
+    return (*rest, Holding(contract, *key, before + units))
+
+
+def holding_key(one: Holding) -> tuple[str, str, str]:
+    """Exchange, tradingsymbol, product."""
+    return one.exchange, one.tradingsymbol, one.product
 
 
 def apply_fill_applied(state: State, event: FillApplied, ts: int, look: Lookup) -> State:
@@ -142,7 +252,16 @@ def apply_fill_applied(state: State, event: FillApplied, ts: int, look: Lookup) 
     assert order is not None, f"fill of unknown order {event.order_id}"
     filled = order.filled_units + event.quantity_units
     assert filled <= order.quantity_units, f"order {order.order_id} filled beyond its quantity"
-    moved = replace(order, filled_units=filled, fills=order.fills + 1, last_seq=event.quote_seq)
+    leg = order.leg
+    if leg is not None:
+        leg = replace(leg, value_paise=leg.value_paise + event.price_paise * event.quantity_units)
+    moved = replace(
+        order,
+        filled_units=filled,
+        fills=order.fills + 1,
+        last_seq=event.quote_seq,
+        leg=leg,
+    )
     orders = tuple(moved if one is order else one for one in state.orders)
     account = replace(
         state.account, charges_paise=state.account.charges_paise + event.charges_paise
@@ -158,6 +277,12 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
     held = position_of(state, order.authority)
     if held is None:
         quote = state.quotes[order.contract]
+        stop, target = order.stop_paise, order.target_paise
+        if not stop:
+            # An order that was carried over as unknown kept no plan: the configured one holds.
+            plan = state.config.plan
+            stop = event.price_paise - event.price_paise * plan.stop_bps // 10_000
+            target = event.price_paise + event.price_paise * plan.target_bps // 10_000
         position = Position(
             position_id=order.authority,
             underlying=order.underlying,
@@ -166,8 +291,8 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
             quantity_units=event.quantity_units,
             value_paise=value,
             opened_ns=ts,
-            stop_paise=order.stop_paise,
-            target_paise=order.target_paise,
+            stop_paise=stop,
+            target_paise=target,
             trail_paise=order.trail_paise,
             best_bid_paise=quote.sell_paise if quote is not None else 0,
             realised_paise=0,

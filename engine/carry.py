@@ -13,8 +13,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.books import settle_closed
-from engine.state import AccountState, Order, Position, State
+from engine.books import PROTECT, settle_closed
+from engine.orders.legs import AT_BROKER, UNKNOWN
+from engine.orders.route import to_broker
+from engine.state import NEW_LEG, AccountState, Order, Position, State
 from events.session import (
     CarriedCooldown,
     CarriedOrder,
@@ -42,7 +44,12 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
     state = _settled(state)
     assert state.opened is not None, "a session that never opened has nothing to carry"
     account = state.account
-    orders = tuple(_order(state, one) for one in state.orders)
+    # What is at a broker lives on; paper orders end with their session, unless nobody knows.
+    orders = tuple(
+        _order(state, one)
+        for one in state.orders
+        if orders_unknown or (one.leg is not None and one.leg.status in AT_BROKER)
+    )
     same_day = day == state.opened.day
     result = account.realised_paise - account.charges_paise
     return CarriedOver(
@@ -58,7 +65,7 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
         capital_paise=account.capital_paise if same_day else account.capital_paise + result,
         cooldowns=_cooldowns(state) if same_day else (),
         positions=tuple(_position(state, one) for one in state.positions),
-        unknown_orders=(*_still_unknown(state), *(orders if orders_unknown else ())),
+        unknown_orders=(*_still_unknown(state), *orders),
     )
 
 
@@ -75,8 +82,10 @@ def halted_but_for_exits(carried: CarriedOver) -> CarriedOver:
 
 
 def _still_unknown(state: State) -> tuple[CarriedOrder, ...]:
-    """Nothing in a session says yet what became of an order that was carried as unknown."""
-    return state.carried.unknown_orders if state.carried is not None else ()
+    """Orders that were carried as unknown into a session that asks no broker about them."""
+    if state.carried is None or to_broker(state):
+        return ()
+    return state.carried.unknown_orders
 
 
 def _settled(state: State) -> State:
@@ -166,21 +175,72 @@ def placed_positions(
     return tuple(_placed(one, rows, underlying_of) for one in carried)
 
 
-def _placed(
-    one: CarriedPosition, rows: tuple[Instrument, ...], underlying_of: dict[int, int]
-) -> Position:
-    name = (one.exchange, one.tradingsymbol)
+def placed_orders(
+    event: CarriedOver | None, rows: tuple[Instrument, ...], underlying_of: dict[int, int]
+) -> tuple[Order, ...]:
+    """The carried orders as unknown ones, to be looked for at the broker.
+
+    Raises ``CarryError`` for a contract that the session does not have.
+    """
+    carried = event.unknown_orders if event is not None else ()
+    return tuple(_placed_order(one, rows, underlying_of) for one in carried)
+
+
+def _placed_order(
+    one: CarriedOrder, rows: tuple[Instrument, ...], underlying_of: dict[int, int]
+) -> Order:
+    place = _place(one.exchange, one.tradingsymbol, one.quantity_units, rows, underlying_of)
+    return Order(
+        order_id=one.order_id,
+        authority=one.authority,
+        role=one.role,
+        underlying=underlying_of[place],
+        strategy_id="",
+        contract=place,
+        side=one.side,
+        quantity_units=one.quantity_units,
+        filled_units=one.filled_units,
+        fills=1 if one.filled_units else 0,
+        last_seq=0,
+        limit_paise=one.limit_paise or 0,
+        reference_paise=one.limit_paise or 0,
+        due_ns=0,
+        expires_ns=0,
+        risk_paise=0,
+        stop_paise=0,
+        target_paise=0,
+        trail_paise=0,
+        reason="EXIT_PROTECT" if one.role == PROTECT else "",
+        leg=replace(NEW_LEG, status=UNKNOWN, doubt=True),
+    )
+
+
+def _place(
+    exchange: str,
+    tradingsymbol: str,
+    units: int,
+    rows: tuple[Instrument, ...],
+    underlying_of: dict[int, int],
+) -> int:
+    name = (exchange, tradingsymbol)
     places = [i for i, row in enumerate(rows) if (row.exchange, row.tradingsymbol) == name]
     if not places or places[0] not in underlying_of:
         raise CarryError(
-            f"{one.exchange}:{one.tradingsymbol} is held ({one.quantity_units} units) and is not "
+            f"{exchange}:{tradingsymbol} is held ({units} units) and is not "
             "among the session's instruments: add it to them"
         )
+    return places[0]
+
+
+def _placed(
+    one: CarriedPosition, rows: tuple[Instrument, ...], underlying_of: dict[int, int]
+) -> Position:
+    place = _place(one.exchange, one.tradingsymbol, one.quantity_units, rows, underlying_of)
     return Position(
         one.position_id,
-        underlying_of[places[0]],
+        underlying_of[place],
         one.strategy_id,
-        places[0],
+        place,
         one.quantity_units,
         one.value_paise,
         one.opened_ns,

@@ -202,6 +202,81 @@ class PaperConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     ] = 5_000
 
 
+class OrderConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    sim_route: Annotated[
+        str,
+        Meta(pattern="^(broker|paper)$", description="where SIM sends its orders: broker or paper"),
+    ] = "broker"
+    product: Annotated[
+        str, Meta(pattern="^(MIS|NRML)$", description="product of entries: MIS or NRML")
+    ] = "MIS"
+    algo_id: Annotated[
+        str, Meta(pattern="^[A-Za-z0-9]{0,32}$", description="registered algo id; empty for none")
+    ] = ""
+    entry_valid_ms: Annotated[
+        int, Meta(ge=1_000, le=DAY_MS, description="an unfilled entry is cancelled after this")
+    ] = 10_000
+    protective_stop: Annotated[
+        bool, Meta(description="a stop rests at the broker for every long; false is a waiver")
+    ] = True
+    stop_gap_bps: Annotated[
+        int, Meta(ge=0, le=9_000, description="limit of a resting stop below its trigger")
+    ] = 1_000
+    trail_step_bps: Annotated[
+        int, Meta(ge=1, le=9_000, description="least move of a resting stop, of its trigger")
+    ] = 100
+    trail_every_ms: Annotated[
+        int, Meta(ge=1_000, le=DAY_MS, description="least time between two moves of a stop")
+    ] = 5_000
+    exit_collar_bps: Annotated[
+        int, Meta(ge=0, le=9_000, description="first limit of an exit below the bid")
+    ] = 100
+    exit_step_bps: Annotated[
+        int, Meta(ge=0, le=9_000, description="each re-pricing of an exit goes so much lower")
+    ] = 200
+    exit_steps_max: Annotated[
+        int, Meta(ge=0, le=20, description="steps of re-pricing; the last one is repeated")
+    ] = 5
+    exit_reprice_ms: Annotated[
+        int, Meta(ge=500, le=DAY_MS, description="an unfilled exit is re-priced after this")
+    ] = 2_000
+    modifications_max: Annotated[
+        int, Meta(ge=1, le=24, description="modifications of one order; the broker allows 25")
+    ] = 20
+    silent_ms: Annotated[
+        int, Meta(ge=500, le=DAY_MS, description="a working order is asked for after this")
+    ] = 3_000
+    unknown_ms: Annotated[
+        int, Meta(ge=200, le=DAY_MS, description="an unknown order is searched this often")
+    ] = 1_000
+    unknown_cutoff_s: Annotated[
+        int, Meta(ge=1, le=DAY_S, description="an order still unknown then needs a person")
+    ] = 60
+    reconcile_s: Annotated[
+        int, Meta(ge=1, le=30, description="the broker's books are compared this often")
+    ] = 30
+    reconciled_age_s_max: Annotated[
+        int, Meta(ge=1, le=DAY_S, description="entries need a comparison this recent")
+    ] = 90
+    rejects_per_minute_max: Annotated[
+        int, Meta(ge=1, le=1_000, description="refused orders tolerated in a minute")
+    ] = 3
+    blind_flatten_s: Annotated[
+        int, Meta(ge=0, le=DAY_S, description="blind for so long, positions are sold; 0 holds them")
+    ] = 0
+
+
+class ApprovalConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    required: Annotated[bool, Meta(description="a person approves each entry; LIVE always")] = False
+    valid_s: Annotated[int, Meta(ge=5, le=DAY_S, description="a request lapses after this")] = 120
+    band_bps: Annotated[
+        int, Meta(ge=0, le=5_000, description="an approval holds while the price moved no further")
+    ] = 200
+    armed_s: Annotated[
+        int, Meta(ge=10, le=DAY_S, description="arming lasts so long; LIVE needs it")
+    ] = 28_800
+
+
 class InstrumentGateConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     enabled: Annotated[bool, Meta(description="journal a gate table of instruments a minute")] = (
         False
@@ -228,6 +303,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     contract: ContractConfig = ContractConfig()
     plan: PlanConfig = PlanConfig()
     paper: PaperConfig = PaperConfig()
+    orders: OrderConfig = OrderConfig()
+    approval: ApprovalConfig = ApprovalConfig()
     instrument_gates: InstrumentGateConfig = InstrumentGateConfig()
 
 

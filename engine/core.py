@@ -15,10 +15,11 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.apply import Entry, apply
-from engine.decide import NOTHING, Item, decide
+from engine.decide import decide
 from engine.lookup import EMPTY_LOOKUP, Lookup, lookup_for
 from engine.quiet import QuietFrame, fold_quiet, quiet_frame, quiet_until
 from engine.state import EMPTY, State
+from engine.work import NOTHING, Item
 from events.base import Event
 from events.envelope import EnvelopeBytes, encode_envelope, split_envelope
 from events.feed import FeedFrame

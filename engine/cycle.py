@@ -30,6 +30,7 @@ from engine.gates import (
     strategy,
     warmup,
 )
+from engine.gates.approval import request_events, with_approval
 from engine.gates.contract import Pick
 from engine.gates.rows import PASS, upstream
 from engine.gates.strategy import Chosen
@@ -117,6 +118,8 @@ def _official(view: View, before: tuple[StageVerdict, ...]) -> Judged:
     if ready.verdict != PASS or pick is None:
         return Judged((family, signal, ready, upstream(N11, N10)), chosen, screened, None, 0)
     final, lots = sizing.judge(view, pick)
+    entry = _intent(view, Judged((), chosen, screened, pick, lots), 0) if lots else None
+    final = with_approval(view, final, entry)
     return Judged((family, signal, ready, final), chosen, screened, pick, lots)
 
 
@@ -197,9 +200,12 @@ def _decision(
     gates_seq: int,
     snapshot_seq: int,
 ) -> list[Event]:
-    """The decision and, where all eleven passed, the intent."""
+    """The decision and, where all eleven passed, the intent; what becomes of approvals."""
     first = next((one for one in verdicts if one.verdict != PASS), None)
     intent = _intent(view, official, gates_seq) if first is None else None
+    asked = intent
+    if first is not None and first.reason == "APPROVAL_PENDING":
+        asked = _intent(view, official, gates_seq)
     chosen = official.chosen
     known = view.market.regime
     made = DecisionMade(
@@ -217,7 +223,8 @@ def _decision(
         official.pick.contract if intent is not None and official.pick is not None else None,
         intent.intent_id if intent is not None else None,
     )
-    return [made] if intent is None else [made, intent]
+    approvals = request_events(view, asked, intent is not None)
+    return [made, *approvals] if intent is None else [made, intent, *approvals]
 
 
 def _intent(view: View, official: Judged, gates_seq: int) -> IntentApproved:

@@ -11,20 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
-from engine.apply import Entry
 from engine.bars import MINUTE_NS, Bar
-from engine.books import open_risk_paise, order_of
+from engine.books import ENTRY, open_risk_paise, order_of, own_id
 from engine.cycle import decide_cycle
 from engine.exits import decide_exits
 from engine.feed import LIVE, checked_walk
 from engine.lookup import Lookup
+from engine.orders import facts as broker_facts
+from engine.orders.legs import UNSENT
+from engine.orders.route import in_real_time, to_broker
 from engine.paper import decide_fills, decide_lapses, order_event
 from engine.policy import limit_ms
 from engine.regime import assess, day_type
 from engine.state import BarSlot, Position, State
 from engine.view import age_ms, spread_bps
+from engine.work import NOTHING, Item, Outcome
 from events.base import Event
 from events.feed import FeedFrame
 from events.market import BarClosed, FeedHealthChanged, FrameRejected, InstrumentsGated
@@ -43,22 +44,6 @@ from events.wire.kite import FrameError
 MS: Final = 1_000_000
 
 
-class Item(msgspec.Struct, frozen=True, gc=False):
-    """A piece of work: an entry to react to, or a step of a fact (``step`` with ``arg``)."""
-
-    step: str
-    arg: int
-    entry: Entry
-
-
-class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """Events to journal now, in order, and steps to queue behind what they lead to."""
-
-    events: tuple[Event, ...]
-    steps: tuple[tuple[str, int], ...] = ()
-
-
-NOTHING: Final = Outcome(())
 CRASHED: Final = "CRASHED"
 
 
@@ -81,6 +66,8 @@ def _frame(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
         steps.extend((("fills", 0), ("lapses", 0)))
     if state.positions:
         steps.append(("exits", 0))
+    if steps and to_broker(state):
+        steps.append(("orders", 0))
     return Outcome(tuple(events), tuple(steps))
 
 
@@ -113,6 +100,10 @@ def _tick(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     events.extend(_feed_gap(state))
     events.extend(_instrument_gates(state, look))
     steps: list[tuple[str, int]] = [("exits", 0)] if state.positions else []
+    if to_broker(state):
+        steps.append(("orders", 0))
+    if in_real_time(state):
+        steps.append(("watch", 0))
     steps.extend(("cycle", u) for u in range(len(state.underlyings)))
     return Outcome(tuple(events), tuple(steps))
 
@@ -155,6 +146,30 @@ def _other_fact(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     return Outcome(tuple(_bars(state)))
 
 
+def _with_bars(
+    row: Callable[[State, Item], Outcome],
+) -> Callable[[State, Item, Lookup, int], Outcome]:
+    """A fact of the broker's or the operator's: bars that ended before it come first."""
+
+    def rule(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+        outcome = row(state, item)
+        bars = _bars(state)
+        return Outcome((*bars, *outcome.events), outcome.steps) if bars else outcome
+
+    return rule
+
+
+def _step(
+    row: Callable[[State, Item], Outcome],
+) -> Callable[[State, Item, Lookup, int], Outcome]:
+    """A step that needs neither look-ups nor its seq."""
+
+    def rule(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+        return row(state, item)
+
+    return rule
+
+
 def _carried(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     return Outcome((_risk(state, "RISK_DAY_OPENED"),))
 
@@ -174,8 +189,11 @@ def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     if event.reason == CRASHED:
         return NOTHING
     events: list[Event] = list(_bars(state))
+    # An order that is at a broker lives on without the session: the next one carries it.
     events.extend(
-        order_event(one, "CANCELLED", "ORDER_DAY_END", one.filled_units) for one in state.orders
+        order_event(one, "CANCELLED", "ORDER_DAY_END", one.filled_units)
+        for one in state.orders
+        if one.leg is None or one.leg.status in UNSENT
     )
     return Outcome(tuple(events), (("summary", 0),))
 
@@ -280,8 +298,11 @@ def _bar_closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 def _intent_approved(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     event = item.entry.event
     assert isinstance(event, IntentApproved)
-    order = order_of(state, f"P{event.intent_id}")
+    order = order_of(state, own_id(state, event.intent_id))
     assert order is not None
+    if order.leg is not None:
+        wanted = order_event(order, order.leg.status, "ORDER_WANTED", 0)
+        return Outcome((wanted,), (("orders", 0),))
     return Outcome((order_event(order, "WORKING", "ORDER_ACCEPTED", 0),))
 
 
@@ -289,8 +310,11 @@ def _exit_signalled(state: State, item: Item, look: Lookup, seq: int) -> Outcome
     """The exit order works; what is still working of the entry is cancelled."""
     event = item.entry.event
     assert isinstance(event, ExitSignalled)
-    order = order_of(state, f"P{event.exit_id}")
+    order = order_of(state, own_id(state, event.exit_id))
     assert order is not None
+    if order.leg is not None:
+        wanted = order_event(order, order.leg.status, "ORDER_WANTED", 0)
+        return Outcome((wanted,), (("orders", 0),))
     events: list[Event] = [order_event(order, "WORKING", "ORDER_ACCEPTED", 0)]
     entry = order_of(state, f"P{event.position_id}")
     if entry is not None:
@@ -348,7 +372,8 @@ def _order_changed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     """An order that ended without a fill frees its risk."""
     event = item.entry.event
     assert isinstance(event, OrderChanged)
-    if event.status != "CANCELLED":
+    rejected = event.status == "REJECTED" and event.role == ENTRY
+    if event.status != "CANCELLED" and not rejected:
         return NOTHING
     return Outcome((_risk(state, "RISK_ORDER_ENDED"),))
 
@@ -377,11 +402,9 @@ def _nothing(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "SessionOpened": _nothing,
     "CarriedOver": _carried,
-    "SessionResumed": _other_fact,
     "ArtifactLoaded": _nothing,
     "InstrumentsLoaded": _instruments,
     "ConfigChanged": _other_fact,
-    "OperatorCommand": _other_fact,
     "SessionAmended": _other_fact,
     "TailCut": _nothing,
     "SessionClosed": _closed,
@@ -389,17 +412,8 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "FeedStatus": _other_fact,
     "TimerTick": _tick,
     "SubscriptionChanged": _other_fact,
-    "FramesDropped": _other_fact,
     "HistoryLoaded": _other_fact,
-    "ClockStepped": _other_fact,
-    "HealthObserved": _other_fact,
-    "AuthStatus": _other_fact,
     "OrderSendStarted": _other_fact,
-    "OrderSendResult": _other_fact,
-    "BrokerUpdate": _other_fact,
-    "BrokerSnapshot": _other_fact,
-    "OrderLookup": _other_fact,
-    "QuotesObserved": _other_fact,
     "BarClosed": _bar_closed,
     "FrameRejected": _nothing,
     "FeedHealthChanged": _nothing,
@@ -428,6 +442,8 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "IncidentResolved": _nothing,
     "ReadinessChanged": _nothing,
     "SessionEndDue": _nothing,
+    **{kind: _with_bars(row) for kind, row in broker_facts.ROWS.items()},
+    **{step: _step(row) for step, row in broker_facts.STEPS.items()},
     "fills": _fills,
     "lapses": _lapses,
     "exits": _exits,

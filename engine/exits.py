@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from engine.books import MS, exit_working
+from engine.books import EXIT, MS, exit_id, exit_working
+from engine.orders.protocol import KILL_FLATTEN, may_try_again
+from engine.orders.route import to_broker
 from engine.rulebook import IST_OFFSET_NS, NS_PER_DAY, NS_PER_S
 from engine.state import Position, State
 from engine.strategies import family_of, regime_allows
@@ -29,7 +31,11 @@ def decide_exits(state: State) -> list[Event]:
     """Exit signals of this moment, in order of the positions."""
     outputs: list[Event] = []
     for position in state.positions:
-        if position.quantity_units > 0 and not exit_working(state, position):
+        if (
+            position.quantity_units > 0
+            and not exit_working(state, position)
+            and may_exit(state, position)
+        ):
             fired = _first(state, position)
             if fired is not None:
                 outputs.append(_signal(state, position, fired))
@@ -43,6 +49,26 @@ def _first(state: State, position: Position) -> Fired | None:
         fired = rule(state, position, bid)
         if fired is not None:
             return fired
+    return None
+
+
+def may_exit(state: State, position: Position) -> bool:
+    """Whether an exit may be signalled now: at a broker, one that failed is tried again only after
+    a while. The order protocol holds it back until nothing else of the position works."""
+    return not to_broker(state) or may_try_again(state, position, EXIT)
+
+
+def _operator(state: State, position: Position, bid: int) -> Fired | None:
+    if state.desk.kill >= KILL_FLATTEN:
+        return "EXIT_OPERATOR", None, bid or None
+    return None
+
+
+def _blind(state: State, position: Position, bid: int) -> Fired | None:
+    limit_s = state.config.orders.blind_flatten_s
+    silent_ns = state.now - state.feed.last_frame_ns
+    if to_broker(state) and limit_s > 0 and silent_ns >= limit_s * 1000 * MS:
+        return "EXIT_BLIND", None, bid or None
     return None
 
 
@@ -92,10 +118,12 @@ def _regime_flip(state: State, position: Position, bid: int) -> Fired | None:
 
 
 RULES: Final[tuple[Callable[[State, Position, int], Fired | None], ...]] = (
+    _operator,
     _stop,
     _target,
     _trail,
     _square_off,
+    _blind,
     _time,
     _regime_flip,
 )
@@ -106,7 +134,7 @@ def _signal(state: State, position: Position, fired: Fired) -> ExitSignalled:
     reason, trigger, seen = fired
     due = state.now + state.config.paper.latency_ms * MS
     return ExitSignalled(
-        f"{position.position_id}X{state.exits + 1}",
+        exit_id(state, position),
         position.position_id,
         position.contract,
         reason,

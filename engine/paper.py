@@ -65,7 +65,7 @@ def _due(state: State, event: FeedFrame) -> list[Order]:
     pages = opened is not None and opened.cycle_rule.kind == "AFTER_SNAPSHOT"
     if pages and not event.snapshot_end:
         return []
-    return [order for order in state.orders if order.due_ns <= state.now]
+    return [one for one in state.orders if one.leg is None and one.due_ns <= state.now]
 
 
 def levels(quote: Quote, side: str) -> tuple[tuple[int, int], ...]:

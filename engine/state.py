@@ -168,8 +168,63 @@ class FeedState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_f
     gap_ms: int
 
 
+class Wish(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A message that is wanted of an order and has not started. Prices 0: not part of it."""
+
+    action: str
+    order_type: str
+    quantity_units: int
+    limit_paise: int
+    trigger_paise: int
+
+
+class Leg(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """What an order is at the broker. A paper order has none.
+
+    ``status`` is HELD (waits for other orders to end), PENDING (its message has not left), SENT
+    (no answer yet), UNKNOWN, WORKING, or how it ended. ``flight`` is the message that has left and
+    is not answered, ``message_no`` its number, ``answered`` the action of the last one that is;
+    ``doubt`` says that an answer was no answer, so that only a report tells what holds.
+    ``value_paise`` is price times units of all fills. ``limit_paise`` and ``trigger_paise`` are
+    those at the broker as far as it told. ``seen_ns`` is when a report last told of it,
+    ``asked_ns`` when a lookup was last answered, ``priced_ns`` when its price was last set;
+    ``steps`` counts re-pricings.
+    """
+
+    status: str
+    broker_order_id: str
+    broker_status: str
+    product: str
+    order_type: str
+    wish: Wish | None
+    flight: Wish | None
+    answered: str
+    message_no: int
+    doubt: bool
+    cancelling: bool
+    value_paise: int
+    limit_paise: int
+    trigger_paise: int
+    modified: int
+    steps: int
+    sent_ns: int
+    seen_ns: int
+    asked_ns: int
+    priced_ns: int
+    update_ts: int
+
+
+NEW_LEG: Final = Leg(
+    status="PENDING", broker_order_id="", broker_status="", product="", order_type="", wish=None,
+    flight=None, answered="", message_no=0, doubt=False, cancelling=False, value_paise=0,
+    limit_paise=0, trigger_paise=0, modified=0, steps=0, sent_ns=0, seen_ns=0, asked_ns=0,
+    priced_ns=0, update_ts=0,
+)  # fmt: skip
+"""A leg of which nothing has left yet."""
+
+
 class Order(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """A working order of the paper broker.
+    """A working order, of the paper broker or (with a ``leg``) of a real one.
 
     ``authority`` is the intent's or the exit's id. ``limit_paise`` 0 is: any price. ``last_seq`` is
     the frame whose book it last took from, so that no shown quantity is taken twice.
@@ -196,6 +251,7 @@ class Order(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     target_paise: int
     trail_paise: int
     reason: str
+    leg: Leg | None
 
 
 class Position(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -232,6 +288,114 @@ class AccountState(Record, frozen=True, array_like=True, gc=False, forbid_unknow
     halts: tuple[str, ...]
 
 
+class Foreign(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """An order at the broker that is not ours. ``contract`` is -1 where the session does not have
+    it; ``applied_units`` is how much of its fills our books have taken in, ``ours_units`` how much
+    of its last report fell on positions of ours (somebody sold what we hold), at ``ours_paise``."""
+
+    broker_order_id: str
+    contract: int
+    exchange: str
+    tradingsymbol: str
+    product: str
+    side: str
+    status: str
+    quantity_units: int
+    applied_units: int
+    applied_value_paise: int
+    ours_units: int
+    ours_paise: int
+
+
+class Holding(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """Units at the broker by key, of which nothing of ours accounts: bought or sold by others, or
+    found there. Negative is short."""
+
+    contract: int
+    exchange: str
+    tradingsymbol: str
+    product: str
+    net_units: int
+
+
+class Difference(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A difference between our books and the broker's that was seen in the last comparison."""
+
+    subject: str
+    reason: str
+    ours: int
+    theirs: int
+    times: int
+    seen_ns: int
+
+
+class Incident(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """An incident that is open."""
+
+    incident_id: str
+    code: str
+    severity: int
+    subject: str
+    since_ns: int
+    acknowledged: bool
+
+
+class Request(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """An approval that is asked for."""
+
+    request_id: str
+    underlying: int
+    strategy_id: str
+    contract: int
+    side: str
+    quantity_units: int
+    low_paise: int
+    high_paise: int
+    expires_ns: int
+
+
+class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """What the session knows of its broker, its operator and its own health.
+
+    ``kill`` is 0, or the level of the kill switch (1 no entries, 2 cancel all, 3 flatten).
+    ``books_ns`` is when books last came, ``reconciled_ns`` when those that last agreed were asked
+    for, ``nets_ns`` when the broker's positions were. ``ended`` keeps the orders that are over, for
+    a late word on them. ``approving`` is (request id, who) while a cycle decides on an approval,
+    ``approved`` holds ``intent who`` of those that were used; ``repeated`` and ``refused`` tell of
+    the last command.
+    """
+
+    kill: int
+    armed_until_ns: int
+    auth: str
+    auth_ns: int
+    clock_offset_ns: int
+    clock_bad: bool
+    unhealthy: tuple[str, ...]
+    dropped_ns: int
+    resumed_ns: int
+    books_ns: int
+    reconciled_ns: int
+    nets_ns: int
+    nets: tuple[Holding, ...]
+    holdings: tuple[Holding, ...]
+    differences: tuple[Difference, ...]
+    foreign: tuple[Foreign, ...]
+    ended: tuple[Order, ...]
+    incidents: tuple[Incident, ...]
+    incidents_raised: int
+    requests: tuple[Request, ...]
+    approved: tuple[str, ...]
+    approving: tuple[str, ...]
+    commands: tuple[str, ...]
+    repeated: bool
+    refused: bool
+    messages: int
+    refused_ns: tuple[int, ...]
+    readiness: str
+    blockers: tuple[str, ...]
+
+
 class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """Everything the core knows. ``now`` is the last fact's ``ts``, ``seq`` the last applied.
 
@@ -260,6 +424,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     orders: tuple[Order, ...]
     positions: tuple[Position, ...]
     account: AccountState
+    desk: Desk
     cycle: int
     missed: int
     exits: int
@@ -270,6 +435,13 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
 
 EMPTY_FEED: Final = FeedState(False, False, "UNSEEN", 0, 0, 0, 0, (), 0, 0, 0, 0, 0)
 EMPTY_ACCOUNT: Final = AccountState(0, 0, 0, 0, 0, ())
+EMPTY_DESK: Final = Desk(
+    kill=0, armed_until_ns=0, auth="UNSEEN", auth_ns=0, clock_offset_ns=0, clock_bad=False,
+    unhealthy=(), dropped_ns=0, resumed_ns=0, books_ns=0, reconciled_ns=0, nets_ns=0, nets=(),
+    holdings=(), differences=(), foreign=(), ended=(), incidents=(), incidents_raised=0,
+    requests=(), approved=(), approving=(), commands=(), repeated=False, refused=False, messages=0,
+    refused_ns=(), readiness="", blockers=(),
+)  # fmt: skip
 EMPTY_UNDERLYING: Final = UnderlyingState(None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
 EMPTY: Final = State(
     now=0,
@@ -294,6 +466,7 @@ EMPTY: Final = State(
     orders=(),
     positions=(),
     account=EMPTY_ACCOUNT,
+    desk=EMPTY_DESK,
     cycle=0,
     missed=0,
     exits=0,

@@ -89,6 +89,19 @@ GATES: Final[tuple[GateSpec, ...]] = (
        "GOV_HALTED GOV_EXITS_ONLY"),
     _g("cycles_missed", N7, "count", "AT_MOST", "cycles missed before this one",
        "GOV_CYCLES_MISSED"),
+    _g("login", N7, "flag", "IS_TRUE", "the broker takes the login", "GOV_LOGIN"),
+    _g("clock", N7, "flag", "IS_TRUE", "the clock is within its limit", "GOV_CLOCK_OFFSET"),
+    _g("process", N7, "flag", "IS_TRUE", "process and machine are in order", "GOV_UNHEALTHY"),
+    _g("frames_lost", N7, "ms", "AT_LEAST", "time since frames were lost", "GOV_FRAMES_DROPPED"),
+    _g("reconciled_age", N7, "s", "AT_MOST", "age of the last books that agreed",
+       "GOV_UNRECONCILED"),
+    _g("orders_unknown", N7, "count", "AT_MOST", "orders whose fate is unknown",
+       "GOV_ORDER_UNKNOWN"),
+    _g("books_differ", N7, "count", "AT_MOST", "differences from the broker's books",
+       "GOV_BOOKS_DIFFER"),
+    _g("rejects", N7, "count", "AT_MOST", "refused messages in the last minute",
+       "GOV_REJECT_BURST"),
+    _g("armed", N7, "flag", "IS_TRUE", "the operator armed the session", "GOV_NOT_ARMED"),
     _g("family", N8, "count", "AT_LEAST", "families that may trade the regime", "FAMILY_NONE"),
     _g("family_trend", N8, "flag", "IS_TRUE", "trend family",
        "FAMILY_DISABLED FAMILY_NOT_FOR_REGIME"),
@@ -107,6 +120,7 @@ GATES: Final[tuple[GateSpec, ...]] = (
     _g("lots_by_funds", N11, "lots", "AT_LEAST", "lots within the free funds", "SIZE_FUNDS"),
     _g("freeze", N11, "flag", "IS_TRUE", "the freeze quantity is known",
        "SIZE_FREEZE_UNKNOWN SIZE_LOT_STALE"),
+    _g("approved", N11, "flag", "IS_TRUE", "a person approved this entry", "APPROVAL_PENDING"),
 )  # fmt: skip
 """Every gate, in the order of the stages and of precedence inside each."""
 

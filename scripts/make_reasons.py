@@ -28,6 +28,8 @@ OTHER_STAGES: Final = {
     "ENGINE": "why the engine stops",
     "COMMAND": "why an operator's command was taken or refused",
     "LIVE": "what stands against beginning a LIVE session",
+    "INCIDENT": "what a person should know of, now or soon",
+    "APPROVAL": "what became of an entry that a person was asked about",
 }
 """What is not a stage of a decision, in the order of the page."""
 

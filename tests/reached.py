@@ -82,11 +82,12 @@ def codes_of(event: Event) -> Iterator[str]:
     elif type(event).__name__ == "FrameRejected":
         yield "FRAME_REFUSED"
     else:
-        for name in ("reason", "exit_reason"):
+        for name in ("reason", "exit_reason", "code"):
             code = getattr(event, name, None)
             if code is not None:
                 yield code
         yield from getattr(event, "unstable", ())
+        yield from getattr(event, "reasons", ())
 
 
 def fault_of(row: GateRow) -> str | None:

@@ -11,8 +11,9 @@ import pytest
 
 from engine import runner
 from engine.core import Core, CoreFault, Derived
-from engine.decide import DECIDE, Outcome
+from engine.decide import DECIDE
 from engine.resume import EngineFault
+from engine.work import Outcome
 from events.base import Event
 from journal.checkpoints import CheckpointFile
 from journal.ledger import read_ledger

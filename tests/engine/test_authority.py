@@ -11,12 +11,20 @@ from tests.engine.fabricated import SmallMarket, relaxed, run_core, small_facts
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKERS = {
-    "Order": {"engine/books.py:apply_intent_approved", "engine/books.py:apply_exit_signalled"},
+    "Order": {
+        "engine/books.py:apply_intent_approved",
+        "engine/books.py:apply_exit_signalled",
+        "engine/books.py:_begun_or_reopened",
+        "engine/carry.py:_placed_order",
+    },
     "IntentApproved": {"engine/cycle.py:_intent"},
-    "ExitSignalled": {"engine/exits.py:_signal"},
+    "ExitSignalled": {"engine/exits.py:_signal", "engine/orders/protocol.py:protect_signal"},
+    "ApprovedIntent": {"engine/orders/outbox.py:authority_of"},
+    "ExitAuthority": {"engine/orders/outbox.py:authority_of"},
 }
-"""The only functions that may make one of these. Each is reached by one road alone: the cycle after
-eleven stages, the exit rules."""
+"""The only functions that may make one of these: the cycle after eleven stages, the exit rules and
+the protective stop. An order of others that sold what we hold, and one that an earlier session left
+unknown, are in the books and can never be sent: no wish is made for them."""
 
 
 def makers_of(source: str, name: str, where: str) -> set[str]:
@@ -62,8 +70,8 @@ def test_the_reducers_take_only_their_authority() -> None:
 
 
 def test_the_state_s_orders_grow_nowhere_else() -> None:
-    """No other function of the engine adds to ``orders``: it is replaced by the two reducers with
-    one more, and by two that change or drop what is there."""
+    """No other function of the engine adds to ``orders``: it is replaced by the reducers with
+    one more, and by those that change or drop what is there."""
     writers: set[str] = set()
     for path in sorted((ROOT / "engine").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -72,10 +80,18 @@ def test_the_state_s_orders_grow_nowhere_else() -> None:
                     if isinstance(call, ast.Call) and any(k.arg == "orders" for k in call.keywords):
                         writers.add(node.name)
     assert writers == {
-        "apply_intent_approved",
+        "_accepted",
+        "_begun_or_reopened",
+        "_instruments_loaded",
+        "_session_resumed",
+        "_without",
         "apply_exit_signalled",
-        "apply_order_changed",
         "apply_fill_applied",
+        "apply_intent_approved",
+        "apply_order_changed",
+        "apply_order_wanted",
+        "note_report",
+        "with_leg",
     }
 
 

@@ -7,6 +7,7 @@ import sys
 from tests.catalogue import named
 
 FAULTS = {
+    "E01": "a crash between intent, send and acknowledgement",
     "E02": "a restart while a position is open",
     "E03": "settings changed within a session",
     "E04": "another hash seed, zone, locale, folder or number of processes",
@@ -19,7 +20,6 @@ FAULTS = {
     "E13": "numbers at and over their bounds",
 }
 LATER = {
-    "E01": "a crash between intent, send and acknowledgement: no broker is connected yet",
     "E08": "runaway orders: no order leaves the process yet",
     "E11": "memory, descriptors and threads under a watchdog: there is no running desk yet",
 }

@@ -14,7 +14,6 @@ from engine import core as core_module
 from engine import decide as decide_module
 from engine.config import flatten
 from engine.core import Core, CoreFault, CoreLoopError, encode_fact, fact_bytes
-from engine.decide import Item, Outcome
 from engine.gates import (
     contract,
     feed,
@@ -29,6 +28,7 @@ from engine.gates import (
 )
 from engine.lookup import Lookup
 from engine.state import State
+from engine.work import Item, Outcome
 from events.envelope import SplitEnvelope, decode_envelope, encode_envelope
 from events.feed import FeedStatus, TimerTick
 from events.registry import BY_KIND, decode_event

@@ -191,7 +191,9 @@ def test_the_first_rule_in_declared_order_is_the_reason(names: set[str]) -> None
 def test_the_table_is_the_declared_order() -> None:
     """The rules stand in the table in the order that the page of reasons gives."""
     words = [rule.__name__ for rule in RULES]
-    assert words == ["_stop", "_target", "_trail", "_square_off", "_time", "_regime_flip"]
+    assert words == [
+        "_operator", "_stop", "_target", "_trail", "_square_off", "_blind", "_time", "_regime_flip",
+    ]  # fmt: skip
 
 
 def test_one_exit_at_a_time() -> None:

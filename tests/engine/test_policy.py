@@ -77,10 +77,14 @@ def test_rows_say_why_and_are_named_once() -> None:
         assert row.gate in BY_GATE or row.gate == "contract_age"
 
 
-MODE_READERS = ("engine/policy.py", "engine/runner.py")
-"""Who may read the mode: the policy table, and the runner, which names a session's folder by it and
-looks for the one before among those of its mode. The order route joins them when there is more than
-the paper broker."""
+MODE_READERS = (
+    "engine/orders/operator.py",
+    "engine/orders/route.py",
+    "engine/policy.py",
+    "engine/runner.py",
+)
+"""Who may read the mode: the policy table, the order route, the table of commands (which says what
+a mode takes), and the runner, which names a session's folder by it and looks for the one before."""
 
 
 def _reads_of_mode(path: Path) -> list[int]:

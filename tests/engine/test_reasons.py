@@ -45,6 +45,15 @@ ELSEWHERE = {
         for row in REASONS
         if row.stage == "LIVE"
     },
+    **{
+        row.code: "a session with a broker: tests/engine/orders"
+        for row in REASONS
+        if row.stage in ("INCIDENT", "APPROVAL")
+        or 705 <= row.number <= 799
+        or 1307 <= row.number <= 1399
+        or 1407 <= row.number <= 1499
+        or row.code == "APPROVAL_PENDING"
+    },
     "FRAME_REFUSED": "the sentence of FrameRejected, whose own word is the codec's fault",
     **{
         f"UPSTREAM_{stage}": "nothing takes its input from this stage"

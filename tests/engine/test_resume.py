@@ -368,20 +368,27 @@ def left_bytes(added: Sequence[object]) -> int:
     return sum(one.cut_bytes for one in added if isinstance(one, TailCut))
 
 
+def answers_to(index: int, ts: int, halt: OperatorCommand) -> list[bytes]:
+    """What a command leads to behind the groups before ``index``."""
+    core = Core()
+    for group in whole().groups[:index]:
+        core.step(group.fact.seq, group.fact.ts, group.fact.event)
+    return [one.data for one in core.step(core.state.seq + 1, ts, halt)]
+
+
 def test_a_halt_holds_over_a_death(tmp_path: Path) -> None:
     """What an operator halted before the engine died is halted in the session that goes on, and in
     a successor."""
     index = group_of(150)
     kept = datas_of(whole())[:index]
     seq, ts = whole().groups[index].fact.seq, whole().groups[index - 1].fact.ts
-    command = encode_fact(
-        seq, ts, OperatorCommand("HALT", "trader", "news", None, None, "", "NONE")
-    )
+    halt = OperatorCommand("HALT", "trader", "news", None, None, "", "NONE")
+    command = [encode_fact(seq, ts, halt), *answers_to(index, ts, halt)]
     for change in (None, other_code):
         folder = cut_session(tmp_path / f"{change}", 90, 0, change or (lambda opened: opened))
         first = read(folder)[0].data
         shutil.rmtree(folder)
-        groups = [(first,), *kept[1:], (command,)]
+        groups = [(first,), *kept[1:], tuple(command)]
         build(folder, [groups], options=ENTRY_BLOCKS, uid=folder.name[-12:])
         report = resume(folder)
         assert (report.folder == folder) == (change is None)

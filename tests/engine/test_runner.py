@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from engine import runner as runner_module
 from engine.checkpoint import StateError
 from engine.core import Core, CoreFault
-from engine.decide import DECIDE, Item, Outcome
+from engine.decide import DECIDE
 from engine.lookup import Lookup
 from engine.opening import session_opened
 from engine.resume import EngineFault
@@ -29,6 +29,7 @@ from engine.runner import (
     own_code_digest,
 )
 from engine.state import State
+from engine.work import Item, Outcome
 from events.envelope import chain_hash, decode_envelope, payload_digest
 from events.registry import BY_KIND
 from events.session import OperatorCommand

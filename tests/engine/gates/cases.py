@@ -31,6 +31,13 @@ class Miss(msgspec.Struct, frozen=True):
     by: int | None = 1
 
 
+WITH_A_BROKER = {
+    "login", "clock", "process", "frames_lost", "reconciled_age", "orders_unknown", "books_differ",
+    "rejects", "armed", "approved",
+}  # fmt: skip
+"""Gates of a session in real time, with a broker or with approvals: ``tests/engine/orders``."""
+
+
 def market(state: State, **changes: object) -> State:
     """The state with its one underlying changed."""
     return replace(state, markets=(replace(state.markets[0], **changes), *state.markets[1:]))
@@ -66,7 +73,7 @@ def order_of(state: State, **changes: object) -> Order:
         order_id="Px", authority="x", role="ENTRY", underlying=99, strategy_id="trend.v1",
         contract=2, side="BUY", quantity_units=65, filled_units=1, fills=1, last_seq=0,
         limit_paise=100, reference_paise=100, due_ns=state.now + 1, expires_ns=state.now + 9,
-        risk_paise=0, stop_paise=80, target_paise=150, trail_paise=0, reason="",
+        risk_paise=0, stop_paise=80, target_paise=150, trail_paise=0, reason="", leg=None,
     )  # fmt: skip
     return replace(plain, **changes)
 

@@ -1,0 +1,113 @@
+"""Orders at the broker, looked at: who they are, whether they live, what they may still do.
+
+Lives here: the words of an order's life, the broker's words for its end, finders. May import:
+events, engine. Always holds: pure; a status that is not in ``ENDS`` is a working one, whatever it
+says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec.structs import replace
+
+from engine.books import ENTRY, EXIT, PROTECT
+from engine.state import Leg, Order, Position, State
+from events.broker import BrokerReport
+
+HELD: Final = "HELD"
+PENDING: Final = "PENDING"
+SENT: Final = "SENT"
+UNKNOWN: Final = "UNKNOWN"
+WORKING: Final = "WORKING"
+PARTIAL: Final = "PARTIAL"
+
+PLACE: Final = "PLACE"
+MODIFY: Final = "MODIFY"
+CANCEL: Final = "CANCEL"
+
+LIMIT: Final = "LIMIT"
+STOP: Final = "SL"
+
+ENDS: Final[dict[str, str]] = {
+    "COMPLETE": "FILLED",
+    "CANCELLED": "CANCELLED",
+    "CANCELLED AMO": "CANCELLED",
+    "REJECTED": "REJECTED",
+}
+"""The broker's words for an order that is over, and ours (Kite Connect v3, order statuses)."""
+
+RESTING: Final = ("OPEN", "TRIGGER PENDING")
+"""The broker's words for an order that rests and that nothing is being done to."""
+
+UNSENT: Final = (HELD, PENDING)
+AT_BROKER: Final = (SENT, UNKNOWN, WORKING, PARTIAL)
+
+
+def legs(state: State) -> Iterator[tuple[Order, Leg]]:
+    """The working orders that are or will be at the broker."""
+    for order in state.orders:
+        if order.leg is not None:
+            yield order, order.leg
+
+
+def find(orders: tuple[Order, ...], report: BrokerReport) -> Order | None:
+    """The order that a report tells of: by the broker's id, else by our tag. A tag tells of an
+    order only while that has no other id: ids of the broker come again on another day."""
+    for order in orders:
+        if order.leg is not None and order.leg.broker_order_id == report.broker_order_id:
+            return order
+    for order in orders:
+        known = order.leg is not None and bool(order.leg.broker_order_id)
+        if order.leg is not None and not known and order.authority in report.tags:
+            return order
+    return None
+
+
+def working(state: State, report: BrokerReport) -> Order | None:
+    """Our working order that a report tells of."""
+    return find(state.orders, report)
+
+
+def ended(state: State, report: BrokerReport) -> Order | None:
+    """Our order of today that is over and that a report still tells of."""
+    return find(state.desk.ended, report)
+
+
+def is_stale(order: Order, report: BrokerReport) -> bool:
+    """Whether a report tells less than what is known: reports come twice and in any order."""
+    return report.filled_units < order.filled_units
+
+
+def idle(leg: Leg) -> bool:
+    """Whether nothing of the order has left unanswered, is wanted, or is being cancelled."""
+    return leg.wish is None and leg.flight is None and not leg.cancelling
+
+
+def remaining(order: Order) -> int:
+    """Units of an order that are not filled."""
+    return order.quantity_units - order.filled_units
+
+
+def of_position(state: State, position: Position, role: str) -> Order | None:
+    """The working order of a role that belongs to a position."""
+    for order in state.orders:
+        if order.role != role or order.leg is None:
+            continue
+        if role == ENTRY and order.authority == position.position_id:
+            return order
+        if role in (EXIT, PROTECT) and order.authority.startswith(position.position_id):
+            return order
+    return None
+
+
+def held_units(state: State, contract: int) -> int:
+    """Units of a contract in our positions."""
+    return sum(one.quantity_units for one in state.positions if one.contract == contract)
+
+
+def with_leg(state: State, order: Order, leg: Leg) -> State:
+    """The state with a working order's leg replaced."""
+    orders = tuple(replace(one, leg=leg) if one is order else one for one in state.orders)
+    return replace(state, orders=orders)

@@ -1,0 +1,182 @@
+"""What an operator's command does, and the engine's answer to it.
+
+Lives here: the reducer of a command and its answer. May import: events, engine. Always holds: pure;
+a command is carried out once, whatever often it is sent; a refused one changes nothing; a halt is
+never refused; reducer and answer judge by the same function.
+Start reading at ``verdict``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from engine import commands
+from engine.books import HALTED, MS
+from engine.lookup import Lookup
+from engine.orders.incidents import Incidents
+from engine.orders.legs import UNKNOWN, with_leg
+from engine.orders.protocol import KILL_CANCEL, KILL_FLATTEN
+from engine.paper import order_event
+from engine.state import Order, State
+from events.base import Event
+from events.governance import ApprovalClosed, CommandAnswered
+from events.session import OperatorCommand
+
+KEPT_COMMANDS: Final = 256
+LEVELS: Final = {None: 1, commands.CANCEL: KILL_CANCEL, commands.FLATTEN: KILL_FLATTEN}
+REPEATED: Final = "repeated"
+"""Marks a command whose id was used before."""
+
+
+def verdict(state: State, event: OperatorCommand) -> str | None:
+    """The code why a command is refused in this state; None where it is carried out."""
+    if state.opened is None:
+        return None
+    halted = bool(state.account.halts)
+    refused = commands.checked(event, state.opened.mode, halted=halted)
+    if refused is not None:
+        return refused if event.verb != "HALT" else None
+    known = _KNOWS.get(event.verb)
+    if known is not None and not known(state, event.subject or ""):
+        return commands.SUBJECT_UNKNOWN
+    return None
+
+
+def is_repeated(state: State, event: OperatorCommand) -> bool:
+    """Whether a command of this id was taken before. One without an id is always new."""
+    return bool(event.command_id) and event.command_id in state.desk.commands
+
+
+def _unknown_order(state: State, subject: str) -> Order | None:
+    for order in state.orders:
+        unknown = order.leg is not None and order.leg.status == UNKNOWN
+        if unknown and subject in (order.order_id, order.authority):
+            return order
+    return None
+
+
+_KNOWS: Final = {
+    "RESOLVE": lambda state, subject: _unknown_order(state, subject) is not None,
+    "ACK": lambda state, subject: any(o.incident_id == subject for o in state.desk.incidents),
+    "APPROVE": lambda state, subject: any(o.request_id == subject for o in state.desk.requests),
+    "REJECT": lambda state, subject: any(o.request_id == subject for o in state.desk.requests),
+    "ADOPT": lambda state, subject: any(o.broker_order_id == subject for o in state.desk.foreign),
+}
+"""Whether what a command is about is there."""
+
+
+# --- the reducer ---------------------------------------------------------------------------------
+
+
+def apply_operator_command(state: State, event: OperatorCommand, ts: int, look: Lookup) -> State:
+    """Carry a command out, once; its id is kept."""
+    desk = state.desk
+    if is_repeated(state, event):
+        return replace(state, desk=replace(desk, repeated=True))
+    kept = (*desk.commands, event.command_id)[-KEPT_COMMANDS:] if event.command_id else ()
+    if verdict(state, event) is not None:
+        return replace(state, desk=replace(desk, repeated=False, refused=True, commands=kept))
+    state = replace(state, desk=replace(desk, repeated=False, refused=False, commands=kept))
+    action = _ACTIONS.get(event.verb)
+    return action(state, event, ts) if action is not None else state
+
+
+def _halt(state: State, event: OperatorCommand, ts: int) -> State:
+    level = LEVELS.get(event.value, 1) if event.verb == "HALT" else KILL_FLATTEN
+    if event.verb == "STOP" and event.value != commands.FLATTEN:
+        level = 1
+    halts = state.account.halts
+    halts = halts if HALTED in halts else (*halts, HALTED)
+    return replace(
+        state,
+        account=replace(state.account, halts=halts),
+        desk=replace(state.desk, kill=max(state.desk.kill, level)),
+    )
+
+
+def _resume(state: State, event: OperatorCommand, ts: int) -> State:
+    halts = tuple(one for one in state.account.halts if one != HALTED)
+    return replace(
+        state,
+        account=replace(state.account, halts=halts),
+        desk=replace(state.desk, kill=0),
+    )
+
+
+def _arm(state: State, event: OperatorCommand, ts: int) -> State:
+    until = ts + state.config.approval.armed_s * 1_000 * MS
+    return replace(state, desk=replace(state.desk, armed_until_ns=until))
+
+
+def _disarm(state: State, event: OperatorCommand, ts: int) -> State:
+    return replace(state, desk=replace(state.desk, armed_until_ns=0))
+
+
+def _acknowledge(state: State, event: OperatorCommand, ts: int) -> State:
+    incidents = tuple(
+        replace(one, acknowledged=True) if one.incident_id == event.subject else one
+        for one in state.desk.incidents
+    )
+    return replace(state, desk=replace(state.desk, incidents=incidents))
+
+
+def _resolve(state: State, event: OperatorCommand, ts: int) -> State:
+    """A person names the broker's order: what it is, its report tells."""
+    order = _unknown_order(state, event.subject or "")
+    value = event.value or ""
+    if order is None or order.leg is None or not value.startswith(commands.ORDER_PREFIX):
+        return state
+    named = value.removeprefix(commands.ORDER_PREFIX)
+    foreign = tuple(o for o in state.desk.foreign if o.broker_order_id != named)
+    state = replace(state, desk=replace(state.desk, foreign=foreign))
+    return with_leg(state, order, replace(order.leg, broker_order_id=named, doubt=True))
+
+
+def _approve(state: State, event: OperatorCommand, ts: int) -> State:
+    return replace(state, desk=replace(state.desk, approving=(event.subject or "", event.who)))
+
+
+_ACTIONS: Final = {
+    "HALT": _halt,
+    "FLATTEN": _halt,
+    "STOP": _halt,
+    "RESUME": _resume,
+    "ARM": _arm,
+    "DISARM": _disarm,
+    "ACK": _acknowledge,
+    "RESOLVE": _resolve,
+    "APPROVE": _approve,
+}
+"""What the verbs do to the state; the rest is in the answer's events."""
+
+
+# --- the answer ----------------------------------------------------------------------------------
+
+
+def answers(state: State, event: OperatorCommand) -> list[Event]:
+    """The answer to a command that was applied, and what it says at once."""
+    if state.desk.repeated:
+        return [_answer(event, commands.ID_REUSED)]
+    if state.desk.refused:
+        before = replace(state, desk=replace(state.desk, refused=False))
+        return [_answer(event, verdict(before, event) or commands.SUBJECT_UNKNOWN)]
+    events: list[Event] = [_answer(event, None)]
+    order = _unknown_order(state, event.subject or "")
+    if event.verb == "RESOLVE" and event.value == commands.LAPSED and order is not None:
+        incidents = Incidents(state)
+        incidents.resolved("ORDER_UNKNOWN", order.order_id, event.who)
+        incidents.resolved("ORDER_UNKNOWN_LONG", order.order_id, event.who)
+        events.append(order_event(order, "CANCELLED", "ORDER_RESOLVED_LAPSED", order.filled_units))
+        events.extend(incidents.events)
+    if event.verb == "REJECT":
+        events.append(
+            ApprovalClosed(event.subject or "", "REJECTED", "APPROVAL_REJECTED", None, event.who)
+        )
+    return events
+
+
+def _answer(event: OperatorCommand, refused: str | None) -> CommandAnswered:
+    outcome = "ACCEPTED" if refused is None else "REFUSED"
+    return CommandAnswered(event.command_id, event.verb, outcome, refused or commands.ACCEPTED)

@@ -1,0 +1,173 @@
+"""What should leave now: the next message, its authority, and what should be asked of the broker.
+
+Lives here: pure looks at the state for the runner. May import: events, engine. Always holds: one
+message of an order is under way at a time; exits and cancels leave before entries; of the two types
+that open the way to a broker each is made here, in one place, from an order whose journaled
+authority fits, and nowhere else (``tests/engine/test_authority.py``).
+Start reading at ``next_message``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from engine.books import ENTRY, EXIT, MS, PROTECT, order_of
+from engine.orders.legs import CANCEL, PARTIAL, UNKNOWN, WORKING, legs
+from engine.orders.protocol import own_product
+from engine.orders.route import to_broker
+from engine.ports import ApprovedIntent, Authority, ExitAuthority
+from engine.state import Leg, Order, Position, State
+from events.broker import OrderSendStarted
+
+VARIETY: Final = "regular"
+DAY: Final = "DAY"
+
+BOOKS_AGAIN_NS: Final = 2_000 * MS
+"""Books that did not come are asked for again after this."""
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What the runner knows beside the journal, kept with each message for the audit."""
+
+    egress: str | None = None
+    clock_offset_us: int | None = None
+
+
+class Query(msgspec.Struct, frozen=True):
+    """An order to look for at the broker."""
+
+    order_id: str
+    tag: str
+    broker_order_id: str | None
+
+
+def next_message(state: State, context: Context) -> OrderSendStarted | None:
+    """The message that should leave next; None where there is none. The runner journals it as it
+    is, which takes it out of the outbox, and sends it once that is durable."""
+    if not to_broker(state):
+        return None
+    ready = [(order, leg) for order, leg in legs(state) if leg.wish and leg.flight is None]
+    if not ready:
+        return None
+    order, leg = min(ready, key=lambda pair: _rank(*pair))
+    return _message(state, order, leg, context)
+
+
+def _rank(order: Order, leg: Leg) -> tuple[int, int]:
+    """Exits first, then what makes room for them, then stops, then entries."""
+    assert leg.wish is not None
+    if leg.wish.action == CANCEL:
+        return 1, order.due_ns
+    return {EXIT: 0, PROTECT: 2}.get(order.role, 3), order.due_ns
+
+
+def _message(state: State, order: Order, leg: Leg, context: Context) -> OrderSendStarted:
+    wish = leg.wish
+    assert wish is not None and state.opened is not None
+    row = state.instruments[order.contract]
+    cancel = wish.action == CANCEL
+    return OrderSendStarted(
+        state.desk.messages + 1,
+        wish.action,
+        order.order_id,
+        order.authority,
+        order.authority,
+        leg.broker_order_id or None,
+        VARIETY,
+        row.exchange,
+        row.tradingsymbol,
+        order.side,
+        leg.product or _product(state, order),
+        wish.order_type,
+        DAY,
+        wish.quantity_units,
+        None if cancel else wish.limit_paise,
+        wish.trigger_paise or None,
+        None,
+        state.config.orders.algo_id or None,
+        order.strategy_id,
+        state.opened.code_digest,
+        state.opened.settings_digest,
+        context.egress,
+        context.clock_offset_us,
+        _approver(state, order),
+    )
+
+
+def _product(state: State, order: Order) -> str:
+    """An exit carries its position's own product."""
+    held = _held(state, order)
+    return own_product(state, held) if held is not None else state.config.orders.product
+
+
+def _held(state: State, order: Order) -> Position | None:
+    if order.role == ENTRY:
+        return None
+    return next((p for p in state.positions if order.authority.startswith(p.position_id)), None)
+
+
+def _approver(state: State, order: Order) -> str | None:
+    pairs = (one.partition(" ") for one in state.desk.approved)
+    return next((who for intent, _, who in pairs if intent == order.authority), None)
+
+
+def authority_of(state: State, message: OrderSendStarted) -> Authority:
+    """The authority of a message whose start is journaled: of an entry the approved intent, of
+    anything else the exit. An order that is not ours has none and is a programming error."""
+    order = order_of(state, message.order_id)
+    assert order is not None and order.leg is not None, f"{message.order_id} is none of ours"
+    if order.role == ENTRY:
+        return ApprovedIntent(order.authority)
+    assert order.role in (EXIT, PROTECT), f"{message.order_id} has the role {order.role}"
+    return ExitAuthority(order.authority)
+
+
+# --- questions -----------------------------------------------------------------------------------
+
+
+def lookups_due(state: State) -> Iterator[Query]:
+    """Orders to look for now: unknown ones each second, silent ones after three, and those whose
+    last message was not clearly answered."""
+    if not to_broker(state):
+        return
+    settings = state.config.orders
+    for order, leg in legs(state):
+        wait_ms = _patience_ms(leg, settings.unknown_ms, settings.silent_ms)
+        last = max(leg.seen_ns, leg.asked_ns, leg.sent_ns)
+        if wait_ms is not None and state.now - last >= wait_ms * MS:
+            yield Query(order.order_id, order.authority, leg.broker_order_id or None)
+
+
+def _patience_ms(leg: Leg, unknown_ms: int, silent_ms: int) -> int | None:
+    if leg.status == UNKNOWN or leg.doubt:
+        return unknown_ms
+    if leg.status in (WORKING, PARTIAL) and leg.flight is None:
+        return silent_ms
+    return None
+
+
+def snapshot_due(state: State) -> str | None:
+    """Why the broker's books should be asked for now; None where they need not be."""
+    if not to_broker(state) or state.desk.auth in ("EXPIRED", "REFUSED"):
+        return None
+    if state.now - state.desk.books_ns < BOOKS_AGAIN_NS:
+        return None
+    if state.desk.nets_ns == 0:
+        return "START"
+    every_ns = state.config.orders.reconcile_s * 1_000 * MS
+    return "PERIODIC" if state.now - state.desk.nets_ns >= every_ns else None
+
+
+def quotes_due(state: State) -> tuple[tuple[int, str], ...]:
+    """Held contracts whose quotes should be asked for, for the feed is silent."""
+    if not to_broker(state) or not state.positions:
+        return ()
+    silent_ns = state.now - state.feed.last_frame_ns
+    if silent_ns <= state.config.feed.link_age_ms_max * MS:
+        return ()
+    places = sorted({one.contract for one in state.positions})
+    rows = state.instruments
+    return tuple((i, f"{rows[i].exchange}:{rows[i].tradingsymbol}") for i in places)

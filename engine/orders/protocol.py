@@ -1,0 +1,347 @@
+"""The order protocol: what of entries, stops and exits is wanted, cancelled, re-priced or given up.
+
+Lives here: the rules that look at every order and position of a broker's session. May import:
+events, engine. Always holds: pure; an exit leaves only when every other order of its position is
+known to be over, for what is then held, and no larger than an order may be; a stop follows its
+position; a cancel is wanted once until something answers it; calling it again after its events
+were applied leads to nothing new (``tests/engine/orders`` shows the fixed point).
+Start reading at ``decide_orders``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.books import ENTRY, EXIT, EXIT_PROTECT, MS, PROTECT, exit_id
+from engine.orders.incidents import Incidents
+from engine.orders.legs import (
+    AT_BROKER,
+    CANCEL,
+    HELD,
+    LIMIT,
+    MODIFY,
+    PARTIAL,
+    PENDING,
+    PLACE,
+    STOP,
+    UNSENT,
+    WORKING,
+    idle,
+    legs,
+    of_position,
+    remaining,
+)
+from engine.orders.reports import sellable
+from engine.orders.route import to_broker
+from engine.paper import order_event
+from engine.state import Leg, Order, Position, State
+from events.base import Event
+from events.governance import OrderWanted
+from events.orders import ExitSignalled
+
+BPS: Final = 10_000
+KILL_CANCEL: Final = 2
+KILL_FLATTEN: Final = 3
+
+
+def decide_orders(state: State) -> list[Event]:
+    """The next wishes, ends and signals of all orders; nothing where they go to no broker."""
+    if not to_broker(state):
+        return []
+    events: list[Event] = []
+    for order, leg in legs(state):
+        rule = _BY_ROLE.get(order.role)
+        if rule is not None:
+            events.extend(rule(state, order, leg))
+    for position in state.positions:
+        if position.quantity_units > 0:
+            events.extend(_guard(state, position))
+    return events
+
+
+# --- entries -------------------------------------------------------------------------------------
+
+
+def _entry(state: State, order: Order, leg: Leg) -> list[Event]:
+    """An entry is sent once; when its time is over, or entries are, it is cancelled."""
+    over = state.now >= order.expires_ns
+    stopped = bool(state.account.halts) or state.desk.kill > 0
+    if leg.status in UNSENT and leg.flight is None:
+        if leg.wish is None and not over and not stopped:
+            wanted = _wanted(order, PLACE, LIMIT, order.quantity_units, order.limit_paise, 0)
+            return [wanted]
+        if over or stopped:
+            return [order_event(order, "CANCELLED", _ended(over), order.filled_units)]
+        return []
+    cancel = over or state.desk.kill >= KILL_CANCEL
+    if cancel and leg.status in (WORKING, PARTIAL) and idle(leg) and not leg.doubt:
+        return [_cancel(order, _ended(over))]
+    return []
+
+
+def _ended(over: bool) -> str:
+    return "ORDER_LAPSED" if over else "ORDER_KILLED"
+
+
+# --- stops ---------------------------------------------------------------------------------------
+
+
+def _stop(state: State, order: Order, leg: Leg) -> list[Event]:
+    """A resting stop: sent at once, moved with its position, withdrawn without one."""
+    position = _position(state, order)
+    if position is None or position.quantity_units == 0:
+        return _withdrawn(order, leg, "ORDER_NOT_NEEDED")
+    if leg.status == HELD:
+        trigger = stop_level(state, position)
+        units = _sized(state, position, order)
+        return [_wanted(order, PLACE, STOP, units, _stop_limit(state, order, trigger), trigger)]
+    if of_position(state, position, EXIT) is not None:
+        return _withdrawn(order, leg, "ORDER_EXITED")
+    if leg.status != WORKING or not idle(leg) or leg.doubt:
+        return []
+    return _moved_stop(state, position, order, leg)
+
+
+def _moved_stop(state: State, position: Position, order: Order, leg: Leg) -> list[Event]:
+    units, settings = _sized(state, position, order), state.config.orders
+    trigger = stop_level(state, position)
+    resized = order.quantity_units - order.filled_units != units and leg.broker_status != "OPEN"
+    step = leg.trigger_paise * settings.trail_step_bps // BPS
+    due = state.now - leg.priced_ns >= settings.trail_every_ms * MS
+    raised = due and trigger >= leg.trigger_paise + max(step, 1) and leg.broker_status != "OPEN"
+    if not (resized or raised):
+        return []
+    if leg.modified >= settings.modifications_max:
+        return [_cancel(order, "ORDER_REPLACED")]
+    level = max(trigger, leg.trigger_paise)
+    total = units + order.filled_units
+    return [_wanted(order, MODIFY, STOP, total, _stop_limit(state, order, level), level)]
+
+
+def stop_level(state: State, position: Position) -> int:
+    """Where a position's resting stop belongs, in paise: its stop, or its trail once that is on."""
+    average = position.value_paise // max(position.quantity_units, 1)
+    trail = position.best_bid_paise - position.trail_paise
+    on = position.trail_paise > 0 and trail >= average
+    return _on_tick(state, position.contract, max(position.stop_paise, trail if on else 0))
+
+
+def _stop_limit(state: State, order: Order, trigger_paise: int) -> int:
+    below = trigger_paise * state.config.orders.stop_gap_bps // BPS
+    return max(_on_tick(state, order.contract, trigger_paise - below), _tick(state, order.contract))
+
+
+# --- exits ---------------------------------------------------------------------------------------
+
+
+def _exit(state: State, order: Order, leg: Leg) -> list[Event]:
+    """An exit: held until the stop and the entry are over, then priced below the bid, lower each
+    time, and for no more than is held."""
+    position = _position(state, order)
+    if position is None or position.quantity_units == 0:
+        return _withdrawn(order, leg, "ORDER_NOT_NEEDED")
+    if leg.status == HELD:
+        return _release(state, position, order)
+    if leg.status not in (WORKING, PARTIAL) or not idle(leg) or leg.doubt:
+        return []
+    if remaining(order) > _sized(state, position, order):
+        return [_cancel(order, "EXIT_EXCEEDS_LONG")]
+    return _repriced(state, order, leg)
+
+
+def _release(state: State, position: Position, order: Order) -> list[Event]:
+    """Withdraw what stands in an exit's way; once nothing does, want it sent."""
+    in_the_way = [
+        one
+        for one in (of_position(state, position, PROTECT), of_position(state, position, ENTRY))
+        if one is not None
+    ]
+    events: list[Event] = []
+    for one in in_the_way:
+        assert one.leg is not None
+        events.extend(_withdrawn(one, one.leg, "ORDER_EXITED"))
+    if in_the_way:
+        return events
+    units = _sized(state, position, order)
+    incidents = Incidents(state)
+    if units <= 0:
+        incidents.raised("POSITION_DIFFERS", position.position_id, held=position.quantity_units)
+        return [order_event(order, "CANCELLED", "EXIT_EXCEEDS_LONG", 0), *incidents.events]
+    price = _exit_price(state, order, 0)
+    if price is None:
+        incidents.raised("EXIT_NO_BID", position.position_id, units=units)
+        return incidents.events
+    incidents.resolved("EXIT_NO_BID", position.position_id)
+    return [_wanted(order, PLACE, LIMIT, units, price, 0), *incidents.events]
+
+
+def _repriced(state: State, order: Order, leg: Leg) -> list[Event]:
+    settings = state.config.orders
+    if state.now - leg.priced_ns < settings.exit_reprice_ms * MS:
+        return []
+    price = _exit_price(state, order, leg.steps + 1)
+    if price is None or price == leg.limit_paise:
+        return []
+    if leg.modified >= settings.modifications_max:
+        return [_cancel(order, "ORDER_REPLACED")]
+    return [_wanted(order, MODIFY, LIMIT, order.quantity_units, price, 0)]
+
+
+def _exit_price(state: State, order: Order, step: int) -> int | None:
+    """The limit of an exit after so many re-pricings, in paise; None without a bid.
+
+    One that was refused before goes out at the bid itself: a price band ends below it.
+    """
+    quote = state.quotes[order.contract]
+    bid = quote.bid_paise if quote is not None else 0
+    if bid <= 0:
+        return None
+    settings = state.config.orders
+    collar = settings.exit_collar_bps + settings.exit_step_bps * min(step, settings.exit_steps_max)
+    if step == 0 and _refused_before(state, order):
+        collar = 0
+    price = bid - bid * min(collar, BPS) // BPS
+    return max(_on_tick(state, order.contract, price), _tick(state, order.contract))
+
+
+def _refused_before(state: State, order: Order) -> bool:
+    return any(
+        one.role == EXIT and one.contract == order.contract and _was(one, "REJECTED")
+        for one in state.desk.ended[-8:]
+    )
+
+
+def _was(order: Order, status: str) -> bool:
+    return order.leg is not None and order.leg.status == status
+
+
+def _sized(state: State, position: Position, order: Order) -> int:
+    """Units that an order of a position may sell: what is held and confirmed, less what other
+    orders of the contract sell already, and one slice at most."""
+    product = (
+        order.leg.product
+        if order.leg is not None and order.leg.product
+        else own_product(state, position)
+    )
+    free = sellable(state, position.contract, product)
+    for one, leg in legs(state):
+        sells = one.side == "SELL" and one.contract == position.contract and one is not order
+        if sells and leg.status in (*AT_BROKER, PENDING):
+            free -= remaining(one)
+    return max(min(position.quantity_units, free, slice_units(state, position)), 0)
+
+
+def own_product(state: State, position: Position) -> str:
+    """The product of a position: that of the entry which opened it, else the configured one."""
+    for one in (*state.orders, *state.desk.ended):
+        if one.authority == position.position_id and one.leg is not None and one.leg.product:
+            return one.leg.product
+    return state.config.orders.product
+
+
+def slice_units(state: State, position: Position) -> int:
+    """The largest order of a contract: the freeze quantity in whole lots."""
+    rules, name = state.rules, state.underlyings[position.underlying].name
+    lot = max(state.instruments[position.contract].lot_units, 1)
+    freeze = (
+        next((one.freeze_units for one in rules.underlyings if one.underlying == name), None)
+        if rules is not None
+        else None
+    )
+    return freeze // lot * lot if freeze is not None and freeze >= lot else position.quantity_units
+
+
+# --- positions -----------------------------------------------------------------------------------
+
+
+def _guard(state: State, position: Position) -> list[Event]:
+    """A long has a stop at the broker, unless it is on its way out or the waiver is set."""
+    settings, incidents = state.config.orders, Incidents(state)
+    stop = of_position(state, position, PROTECT)
+    leaving = of_position(state, position, EXIT) is not None
+    rests = stop is not None and stop.leg is not None and stop.leg.status in (WORKING, PARTIAL)
+    if rests or leaving:
+        incidents.resolved("POSITION_UNPROTECTED", position.position_id)
+    if leaving or stop is not None or not settings.protective_stop:
+        return incidents.events
+    if not may_try_again(state, position, PROTECT):
+        return incidents.events
+    tried = ended_of(state, position, PROTECT)
+    if len(tried) >= 3 and all(_was(one, "REJECTED") for one in tried[-3:]):
+        incidents.raised("POSITION_UNPROTECTED", position.position_id)
+        return incidents.events
+    return [*incidents.events, protect_signal(state, position)]
+
+
+def protect_signal(state: State, position: Position) -> ExitSignalled:
+    """The signal that puts a stop to a long: the authority of an order that only sells it."""
+    return ExitSignalled(
+        exit_id(state, position), position.position_id, position.contract, EXIT_PROTECT,
+        position.quantity_units, stop_level(state, position), None, state.now,
+    )  # fmt: skip
+
+
+def may_try_again(state: State, position: Position, role: str) -> bool:
+    """Whether enough time has passed since the last order of a role that did not come through."""
+    tried = ended_of(state, position, role)
+    if not tried:
+        return True
+    leg = tried[-1].leg
+    last = leg.sent_ns if leg is not None else 0
+    return state.now - last >= state.config.orders.exit_reprice_ms * MS
+
+
+def ended_of(state: State, position: Position, role: str) -> list[Order]:
+    """Orders of a position that are over, by role, the oldest first."""
+    return [
+        one
+        for one in state.desk.ended
+        if one.role == role and one.authority.startswith(position.position_id)
+    ]
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def _withdrawn(order: Order, leg: Leg, reason: str) -> list[Event]:
+    """End what has not left, cancel what rests; what is in doubt is searched first."""
+    if leg.status in UNSENT and leg.flight is None:
+        return [order_event(order, "CANCELLED", reason, order.filled_units)]
+    if leg.status in (WORKING, PARTIAL) and idle(leg) and leg.broker_order_id:
+        return [_cancel(order, reason)]
+    return []
+
+
+def _cancel(order: Order, reason: str) -> OrderWanted:
+    assert order.leg is not None
+    return OrderWanted(
+        order.order_id, order.authority, CANCEL, order.leg.order_type, order.quantity_units,
+        None, None, reason,
+    )  # fmt: skip
+
+
+def _wanted(
+    order: Order, action: str, order_type: str, units: int, limit_paise: int, trigger_paise: int
+) -> OrderWanted:
+    return OrderWanted(
+        order.order_id, order.authority, action, order_type, units, limit_paise,
+        trigger_paise or None, "ORDER_WANTED",
+    )  # fmt: skip
+
+
+def _position(state: State, order: Order) -> Position | None:
+    return next(
+        (one for one in state.positions if order.authority.startswith(one.position_id)), None
+    )
+
+
+def _tick(state: State, contract: int) -> int:
+    return max(state.instruments[contract].tick_paise, 1)
+
+
+def _on_tick(state: State, contract: int, paise: int) -> int:
+    return paise - paise % _tick(state, contract)
+
+
+_BY_ROLE: Final = {ENTRY: _entry, EXIT: _exit, PROTECT: _stop}
+"""The rule of each role. Orders of others have none."""

@@ -1,0 +1,362 @@
+"""What the broker's facts and the wishes of the core do to the state.
+
+Lives here: reducers of sends, results, reports, books, lookups, quotes asked for, logins, wishes.
+May import: events, engine. Always holds: pure; no reducer here moves a position or ends an order:
+those follow as derivations; what a stale report says of a price is not believed.
+Start reading at ``apply_broker_update``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from engine.books import MS, holding_key, moved_holdings, order_of
+from engine.lookup import Lookup
+from engine.orders.legs import (
+    CANCEL,
+    MODIFY,
+    PENDING,
+    PLACE,
+    RESTING,
+    SENT,
+    UNKNOWN,
+    WORKING,
+    ended,
+    held_units,
+    is_stale,
+    with_leg,
+    working,
+)
+from engine.state import Difference, Foreign, Holding, Leg, Order, Quote, State, Wish
+from events.broker import (
+    AuthStatus,
+    BrokerReport,
+    BrokerSnapshot,
+    BrokerTrade,
+    BrokerUpdate,
+    OrderLookup,
+    OrderSendResult,
+    OrderSendStarted,
+    QuotesObserved,
+)
+from events.governance import DifferenceFound, OrderWanted, Reconciled
+
+CANCEL_PATIENCE_NS: Final = 5_000 * MS
+"""So long an order may rest on as if no cancel had come, before another one is wanted."""
+
+POSITION_EXTERNAL: Final = "POSITION_EXTERNAL"
+
+REFUSED_WINDOW_NS: Final = 60_000 * MS
+
+
+# --- messages ------------------------------------------------------------------------------------
+
+
+def apply_order_wanted(state: State, event: OrderWanted, ts: int, look: Lookup) -> State:
+    """The order carries the message that it wants sent; a new order takes its size from it."""
+    order = order_of(state, event.order_id)
+    assert order is not None and order.leg is not None, f"{event.order_id} is at no broker"
+    wish = Wish(
+        event.action,
+        event.order_type,
+        event.quantity_units,
+        event.limit_paise or 0,
+        event.trigger_paise or 0,
+    )
+    leg = replace(order.leg, wish=wish)
+    if event.action != PLACE:
+        return with_leg(state, order, leg)
+    sized = replace(
+        order,
+        quantity_units=event.quantity_units,
+        limit_paise=wish.limit_paise,
+        leg=replace(leg, status=PENDING),
+    )
+    return replace(state, orders=tuple(sized if one is order else one for one in state.orders))
+
+
+def apply_send_started(state: State, event: OrderSendStarted, ts: int, look: Lookup) -> State:
+    """The wish has become a message that is on its way."""
+    state = replace(state, desk=replace(state.desk, messages=event.message_no))
+    order = order_of(state, event.order_id)
+    if order is None or order.leg is None:
+        return state
+    flight = Wish(
+        event.action,
+        event.order_type,
+        event.quantity_units,
+        event.limit_paise or 0,
+        event.trigger_paise or 0,
+    )
+    leg = replace(
+        order.leg,
+        wish=None,
+        flight=flight,
+        message_no=event.message_no,
+        sent_ns=ts,
+        priced_ns=order.leg.priced_ns if event.action == CANCEL else ts,
+    )
+    if event.action == PLACE:
+        leg = replace(
+            leg,
+            status=SENT,
+            product=event.product,
+            order_type=event.order_type,
+            limit_paise=flight.limit_paise,
+            trigger_paise=flight.trigger_paise,
+        )
+    elif event.action == MODIFY:
+        leg = replace(leg, modified=leg.modified + 1)
+    return with_leg(state, order, leg)
+
+
+def apply_send_result(state: State, event: OrderSendResult, ts: int, look: Lookup) -> State:
+    """The message is answered; what it was not told stays in doubt."""
+    if event.outcome == "REFUSED":
+        recent = tuple(at for at in state.desk.refused_ns if at > ts - REFUSED_WINDOW_NS)
+        state = replace(state, desk=replace(state.desk, refused_ns=(*recent, ts)))
+    order = order_of(state, event.order_id)
+    if order is None or order.leg is None or order.leg.message_no != event.message_no:
+        return state
+    leg, flight = order.leg, order.leg.flight
+    if flight is None:
+        return state
+    leg = replace(leg, flight=None, answered=flight.action)
+    if event.outcome == "ACCEPTED":
+        return _accepted(state, order, leg, flight, event, ts)
+    unknown = event.outcome == "UNKNOWN"
+    if flight.action == PLACE:
+        if unknown and leg.status == SENT:
+            leg = replace(leg, status=UNKNOWN, doubt=True)
+    elif flight.action == CANCEL:
+        leg = replace(leg, cancelling=unknown, doubt=event.outcome != "NOT_SENT")
+    else:
+        leg = replace(leg, doubt=event.outcome != "NOT_SENT")
+    return with_leg(state, order, leg)
+
+
+def _accepted(
+    state: State, order: Order, leg: Leg, flight: Wish, event: OrderSendResult, ts: int
+) -> State:
+    if flight.action == PLACE:
+        known = leg.broker_order_id or event.broker_order_id or ""
+        status = WORKING if leg.status in (SENT, UNKNOWN) else leg.status
+        leg = replace(leg, broker_order_id=known, status=status, seen_ns=max(leg.seen_ns, ts))
+        return with_leg(state, order, leg)
+    if flight.action == CANCEL:
+        return with_leg(state, order, replace(leg, cancelling=True))
+    moved = replace(
+        order,
+        quantity_units=max(flight.quantity_units, order.filled_units),
+        leg=replace(
+            leg,
+            limit_paise=flight.limit_paise,
+            trigger_paise=flight.trigger_paise,
+            steps=leg.steps + 1,
+        ),
+    )
+    return replace(state, orders=tuple(moved if one is order else one for one in state.orders))
+
+
+# --- reports -------------------------------------------------------------------------------------
+
+
+def apply_broker_update(state: State, event: BrokerUpdate, ts: int, look: Lookup) -> State:
+    """One report."""
+    return note_report(state, event.report, ts)
+
+
+def apply_order_lookup(state: State, event: OrderLookup, ts: int, look: Lookup) -> State:
+    """A report, and that the order was asked for."""
+    if event.report is not None:
+        state = note_report(state, event.report, ts)
+    order = order_of(state, event.order_id)
+    if order is None or order.leg is None:
+        return state
+    return with_leg(state, order, replace(order.leg, asked_ns=ts))
+
+
+def apply_broker_snapshot(state: State, event: BrokerSnapshot, ts: int, look: Lookup) -> State:
+    """All reports of the books, and the broker's net positions."""
+    for report in reports_of(event):
+        state = note_report(state, report, ts)
+    state = replace(state, desk=replace(state.desk, books_ns=ts))
+    if event.positions is None:
+        return state
+    places = contract_places(state)
+    nets = tuple(
+        Holding(
+            places.get((one.exchange, one.tradingsymbol), -1),
+            one.exchange,
+            one.tradingsymbol,
+            one.product,
+            one.net_units,
+        )
+        for one in event.positions
+    )
+    return replace(state, desk=replace(state.desk, nets=nets, nets_ns=event.asked_ts))
+
+
+def contract_places(state: State) -> dict[tuple[str, str], int]:
+    """Instrument indices by exchange and tradingsymbol."""
+    return {(row.exchange, row.tradingsymbol): i for i, row in enumerate(state.instruments)}
+
+
+def reports_of(event: BrokerSnapshot) -> tuple[BrokerReport, ...]:
+    """The order book's reports, each with what the trade book knows beyond it."""
+    if event.orders is None:
+        return ()
+    traded: dict[str, tuple[int, int]] = {}
+    for one in event.trades or ():
+        units, value = traded.get(one.broker_order_id, (0, 0))
+        traded[one.broker_order_id] = _with_trade(units, value, one)
+    return tuple(_beyond(report, traded) for report in event.orders)
+
+
+def _with_trade(units: int, value: int, one: BrokerTrade) -> tuple[int, int]:
+    return units + one.quantity_units, value + one.price_paise * one.quantity_units
+
+
+def _beyond(report: BrokerReport, traded: dict[str, tuple[int, int]]) -> BrokerReport:
+    units, value = traded.get(report.broker_order_id, (0, 0))
+    if units <= report.filled_units:
+        return report
+    return replace(report, filled_units=units, filled_value_paise=value)
+
+
+def note_report(state: State, report: BrokerReport, ts: int) -> State:
+    """Take in what a report says of an order, its fills apart."""
+    order = working(state, report)
+    if order is None:
+        known = ended(state, report)
+        return state if known is not None else _note_foreign(state, report)
+    assert order.leg is not None
+    if is_stale(order, report):
+        return with_leg(state, order, replace(order.leg, seen_ns=ts))
+    leg = replace(
+        order.leg,
+        broker_order_id=order.leg.broker_order_id or report.broker_order_id,
+        seen_ns=ts,
+        doubt=False,
+    )
+    newer = (report.exchange_update_ts or 0) >= leg.update_ts
+    quantity = order.quantity_units
+    if newer:
+        leg = replace(
+            leg,
+            broker_status=report.status,
+            update_ts=report.exchange_update_ts or leg.update_ts,
+            product=report.product or leg.product,
+            limit_paise=report.limit_paise,
+            trigger_paise=report.trigger_paise,
+            cancelling=leg.cancelling and not _rests_on(leg, report, ts),
+        )
+        quantity = max(report.quantity_units, report.filled_units)
+    moved = replace(order, leg=leg, quantity_units=quantity)
+    return replace(state, orders=tuple(moved if one is order else one for one in state.orders))
+
+
+def _rests_on(leg: Leg, report: BrokerReport, ts: int) -> bool:
+    """Whether an order that was to be cancelled rests as if nothing had come."""
+    return report.status in RESTING and ts - leg.sent_ns >= CANCEL_PATIENCE_NS
+
+
+def _note_foreign(state: State, report: BrokerReport) -> State:
+    """An order that is not ours: what it sold comes out of what others hold first, then out of our
+    positions, and the rest is a short."""
+    places = contract_places(state)
+    contract = places.get((report.exchange, report.tradingsymbol), -1)
+    before = next(
+        (o for o in state.desk.foreign if o.broker_order_id == report.broker_order_id), None
+    )
+    applied = before.applied_units if before is not None else 0
+    value = before.applied_value_paise if before is not None else 0
+    new = max(report.filled_units - applied, 0)
+    price = max(report.filled_value_paise - value, 0) // new if new else 0
+    key = (report.exchange, report.tradingsymbol, report.product)
+    ours = 0
+    if report.side == "SELL" and new:
+        theirs = sum(o.net_units for o in state.desk.holdings if holding_key(o) == key)
+        held = held_units(state, contract) if contract >= 0 else 0
+        ours = min(max(new - max(theirs, 0), 0), held)
+    moved = new if report.side == "BUY" else ours - new
+    foreign = Foreign(
+        report.broker_order_id,
+        contract,
+        *key,
+        report.side,
+        report.status,
+        report.quantity_units,
+        max(report.filled_units, applied),
+        max(report.filled_value_paise, value) if new else value,
+        ours,
+        price,
+    )
+    rest = tuple(o for o in state.desk.foreign if o.broker_order_id != report.broker_order_id)
+    holdings = moved_holdings(state.desk.holdings, contract, key, moved)
+    return replace(state, desk=replace(state.desk, foreign=(*rest, foreign), holdings=holdings))
+
+
+# --- the rest ------------------------------------------------------------------------------------
+
+
+def apply_quotes_observed(state: State, event: QuotesObserved, ts: int, look: Lookup) -> State:
+    """Quotes by request stand for the silent feed's: exits are judged by them. No bar sees them."""
+    quotes = list(state.quotes)
+    for row in event.rows:
+        before = quotes[row.instrument]
+        quotes[row.instrument] = Quote(
+            row.ltp_paise,
+            before.last_units if before is not None else 0,
+            before.volume_units if before is not None else 0,
+            before.oi_units if before is not None else 0,
+            (row.stamp_ts or 0) // (1_000 * MS),
+            row.bid_units,
+            row.bid_paise,
+            row.ask_units,
+            row.ask_paise,
+            ts,
+            state.seq,
+            b"",
+        )
+    return replace(state, quotes=tuple(quotes))
+
+
+def apply_auth_status(state: State, event: AuthStatus, ts: int, look: Lookup) -> State:
+    """The login as it was last seen."""
+    return replace(state, desk=replace(state.desk, auth=event.status, auth_ns=ts))
+
+
+def apply_difference_found(state: State, event: DifferenceFound, ts: int, look: Lookup) -> State:
+    """Remember a difference and how often in a row it was seen; units at the broker that nothing of
+    ours accounts for are taken in as others' holding."""
+    ours, theirs = event.ours or 0, event.theirs or 0
+    if event.reason == POSITION_EXTERNAL:
+        return _found_holding(state, event.subject, theirs - ours)
+    same = [o for o in state.desk.differences if (o.subject, o.reason) == _what(event)]
+    rest = tuple(o for o in state.desk.differences if o not in same)
+    times = same[0].times + 1 if same else 1
+    one = Difference(event.subject, event.reason, ours, theirs, times, ts)
+    return replace(state, desk=replace(state.desk, differences=(*rest, one)))
+
+
+def _what(event: DifferenceFound) -> tuple[str, str]:
+    return event.subject, event.reason
+
+
+def _found_holding(state: State, subject: str, units: int) -> State:
+    exchange, tradingsymbol, product = subject.split(":")
+    contract = contract_places(state).get((exchange, tradingsymbol), -1)
+    key = (exchange, tradingsymbol, product)
+    holdings = moved_holdings(state.desk.holdings, contract, key, units)
+    return replace(state, desk=replace(state.desk, holdings=holdings))
+
+
+def apply_reconciled(state: State, event: Reconciled, ts: int, look: Lookup) -> State:
+    """Differences that this comparison did not see again are over."""
+    desk = state.desk
+    left = tuple(one for one in desk.differences if one.seen_ns == ts)
+    agreed = desk.nets_ns if event.status != "DIFFERS" else desk.reconciled_ns
+    return replace(state, desk=replace(desk, differences=left, reconciled_ns=agreed))

@@ -1,0 +1,185 @@
+"""What a session in real time looks after at each tick: incidents, readiness.
+
+Lives here: conditions that raise and resolve incidents by themselves, and the readiness they add up
+to. May import: events, engine. Always holds: pure; a backtest (rate 0) has none of it; readiness is
+BLOCKED or DEGRADED only with a code that says why.
+Start reading at ``watched``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.books import EXIT, HALTED, MS, PROTECT
+from engine.orders.incidents import Incidents
+from engine.orders.legs import PARTIAL, UNKNOWN, WORKING, legs, of_position
+from engine.orders.protocol import KILL_FLATTEN, own_product
+from engine.orders.route import in_real_time, needs_arming, to_broker
+from engine.rulebook import SessionWindow
+from engine.state import State
+from events.base import Event
+from events.governance import ReadinessChanged
+
+UNPROTECTED_NS: Final = 5_000 * MS
+FLATTEN_NS: Final = 20_000 * MS
+DROPPED_NS: Final = 60_000 * MS
+"""So long after frames were lost no entry is made."""
+
+NO_LOGIN: Final = ("EXPIRED", "REFUSED")
+
+
+def watched(state: State) -> list[Event]:
+    """Incidents and readiness of this moment."""
+    if not in_real_time(state):
+        return []
+    incidents = Incidents(state)
+    _feed(state, incidents)
+    _login(state, incidents)
+    if to_broker(state):
+        _orders(state, incidents)
+        _positions(state, incidents)
+    else:
+        _closed_positions(state, incidents)
+    return [*incidents.events, *_readiness(state)]
+
+
+def _feed(state: State, incidents: Incidents) -> None:
+    silent = state.now - state.feed.last_frame_ns > state.config.feed.link_age_ms_max * MS
+    for position in state.positions:
+        if silent:
+            incidents.raised("POSITION_BLIND", position.position_id, units=position.quantity_units)
+        else:
+            incidents.resolved("POSITION_BLIND", position.position_id)
+    if 0 < state.now - state.desk.dropped_ns < DROPPED_NS and state.desk.dropped_ns:
+        incidents.raised("FRAMES_DROPPED", "feed")
+    else:
+        incidents.resolved("FRAMES_DROPPED", "feed")
+
+
+def _login(state: State, incidents: Incidents) -> None:
+    desk = state.desk
+    if desk.auth in NO_LOGIN:
+        incidents.raised("AUTH_LOST", "login", status=desk.auth)
+    else:
+        incidents.resolved("AUTH_LOST", "login")
+    if desk.clock_bad:
+        incidents.raised("CLOCK_OFFSET", "clock", offset_ms=desk.clock_offset_ns // MS)
+    else:
+        incidents.resolved("CLOCK_OFFSET", "clock")
+    if desk.unhealthy:
+        incidents.raised("PROCESS_UNHEALTHY", "process", what=", ".join(desk.unhealthy))
+    else:
+        incidents.resolved("PROCESS_UNHEALTHY", "process")
+
+
+def _orders(state: State, incidents: Incidents) -> None:
+    cutoff_ns = state.config.orders.unknown_cutoff_s * 1_000 * MS
+    for order, leg in legs(state):
+        if leg.status == UNKNOWN and state.now - leg.sent_ns >= cutoff_ns:
+            row = state.instruments[order.contract]
+            incidents.raised(
+                "ORDER_UNKNOWN_LONG", order.order_id, contract=row.tradingsymbol,
+                side=order.side, units=order.quantity_units, tag=order.authority,
+            )  # fmt: skip
+
+
+def _positions(state: State, incidents: Incidents) -> None:
+    for position in state.positions:
+        row = state.instruments[position.contract]
+        stop = of_position(state, position, PROTECT)
+        leaving = of_position(state, position, EXIT) is not None
+        rests = stop is not None and stop.leg is not None and stop.leg.status in (WORKING, PARTIAL)
+        late = state.now - position.opened_ns >= UNPROTECTED_NS
+        if late and not rests and not leaving and state.config.orders.protective_stop:
+            incidents.raised(
+                "POSITION_UNPROTECTED", position.position_id, units=position.quantity_units
+            )
+        if state.desk.kill >= KILL_FLATTEN and _long_leaving(state, position.position_id):
+            incidents.raised(
+                "FLATTEN_INCOMPLETE", position.position_id, exchange=row.exchange,
+                contract=row.tradingsymbol, units=position.quantity_units, side="SELL",
+                product=own_product(state, position),
+            )  # fmt: skip
+    _closed_positions(state, incidents)
+
+
+def _long_leaving(state: State, position_id: str) -> bool:
+    """Whether exits of a position have been tried for long."""
+    tried = [
+        one.due_ns
+        for one in (*state.orders, *state.desk.ended)
+        if one.authority.startswith(position_id) and one.role == EXIT
+    ]
+    return bool(tried) and state.now - min(tried) >= FLATTEN_NS
+
+
+_OF_POSITION: Final = (
+    "EXIT_NO_BID", "EXIT_REFUSED", "POSITION_UNPROTECTED", "POSITION_BLIND", "FLATTEN_INCOMPLETE",
+)  # fmt: skip
+
+
+def _closed_positions(state: State, incidents: Incidents) -> None:
+    """What was wrong with a position is over with it."""
+    held = {one.position_id for one in state.positions}
+    for one in state.desk.incidents:
+        if one.code in _OF_POSITION and one.subject not in held:
+            incidents.resolved(one.code, one.subject)
+
+
+# --- readiness -----------------------------------------------------------------------------------
+
+
+def _readiness(state: State) -> list[Event]:
+    status, codes = readiness(state)
+    if (status, codes) == (state.desk.readiness, state.desk.blockers):
+        return []
+    return [ReadinessChanged(status, codes)]
+
+
+def readiness(state: State) -> tuple[str, tuple[str, ...]]:
+    """Whether entries may be made at all, and every code in the way."""
+    codes = tuple(code for code, holds in _blockers(state) if holds)
+    if state.desk.readiness in ("", "BOOTING") and not state.feed.frames:
+        return "BOOTING", codes
+    if not _is_open(state):
+        return "MARKET_CLOSED", codes
+    if codes:
+        return "BLOCKED", codes
+    degraded = tuple(one.code for one in state.desk.incidents if one.severity <= 2)
+    return ("DEGRADED", tuple(sorted(set(degraded)))) if degraded else ("READY", ())
+
+
+def _is_open(state: State) -> bool:
+    rules = state.rules
+    windows: tuple[SessionWindow | None, ...] = (
+        (rules.fno_nse, rules.fno_bse) if rules is not None else ()
+    )
+    return any(one is not None and one.open_ns <= state.now < one.close_ns for one in windows)
+
+
+def _blockers(state: State) -> tuple[tuple[str, bool], ...]:
+    desk, broker = state.desk, to_broker(state)
+    return (
+        ("GOV_CARRY_MISSING", state.carried is None),
+        ("GOV_HALTED", HALTED in state.account.halts),
+        ("GOV_EXITS_ONLY", "GOV_EXITS_ONLY" in state.account.halts),
+        ("FEED_DOWN", not (state.feed.connected and state.feed.verified)),
+        ("GOV_LOGIN", desk.auth in NO_LOGIN),
+        ("GOV_CLOCK_OFFSET", desk.clock_bad),
+        ("GOV_UNHEALTHY", bool(desk.unhealthy)),
+        ("GOV_UNRECONCILED", broker and reconciled_age_s(state) is None),
+        ("GOV_ORDER_UNKNOWN", broker and unknown_orders(state) > 0),
+        ("GOV_NOT_ARMED", needs_arming(state) and state.now >= desk.armed_until_ns),
+    )
+
+
+def reconciled_age_s(state: State) -> int | None:
+    """Seconds since the books that last agreed were asked for; None where they never did."""
+    if not state.desk.reconciled_ns:
+        return None
+    return max(state.now - state.desk.reconciled_ns, 0) // (1_000 * MS)
+
+
+def unknown_orders(state: State) -> int:
+    """Orders whose fate is not known."""
+    return sum(leg.status == UNKNOWN for _, leg in legs(state))
