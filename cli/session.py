@@ -37,9 +37,9 @@ from engine.live import LEAVE, Live, Stopped, Timing
 from engine.resume import EngineFault, ResumeError
 from engine.runner import Runner, RunReport, report_of
 from engine.sink import Outward
+from engine.state import State
 from events.base import Event
 from events.feed import FeedFrame
-from events.session import Instrument
 from journal.errors import JournalError, JournalLocked
 from journal.lock import take_desk_lock
 from journal.log import WriterOptions
@@ -60,8 +60,8 @@ class World(Protocol):
         """The session's clock. ``from_ns`` is where a session stood that goes on."""
         ...
 
-    def start(self, post: Post, clock: SessionClock, instruments: Sequence[Instrument]) -> Outward:
-        """Let facts come; gives who acts on what they lead to."""
+    def start(self, post: Post, clock: SessionClock, state: Callable[[], State]) -> Outward:
+        """Let facts come; gives who acts on what they lead to. ``state`` is the core's."""
         ...
 
     def stop(self) -> None:
@@ -177,9 +177,15 @@ def _driven(
     watch = MachineWatch(begun.folder, clock, inbox, meter)
     board = Board(common, plan.mode, begun, inbox, meter)
     sink = MeasuredRunner(runner, writer, meter, lambda: clock.boot_at(inbox.taken_ns))
+<<<<<<< HEAD
     ending.wake = inbox.wake
     with board.open():
         outward = world.start(inbox.post, clock, runner.core.state.instruments)
+=======
+    ending = Ending(wish.end_policy, inbox.wake, asks_here())
+    with ending.hearing(), board.open():
+        outward = world.start(inbox.post, clock, lambda: runner.core.state)
+>>>>>>> 6e929fe (Trade at the simulated exchange in axiom run --mode sim)
         board.around(outward, watch)
         try:
             timing = _timing(plan, wish, clock)

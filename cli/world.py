@@ -9,7 +9,7 @@ Start reading at ``KiteWorld``.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from adapters.kite.broker import KiteReads
@@ -33,7 +33,7 @@ from cli.simulation import simulated_clock
 from cli.universe import Today
 from engine.rulebook import day_of
 from engine.sink import Outward
-from events.session import Instrument
+from engine.state import State
 
 
 class KiteWorld:
@@ -72,11 +72,11 @@ class KiteWorld:
         """The market's own time, wherever a session stood."""
         return self._clock
 
-    def start(self, post: Post, clock: SessionClock, instruments: Sequence[Instrument]) -> Outward:
+    def start(self, post: Post, clock: SessionClock, state: Callable[[], State]) -> Outward:
         """Subscribe to everything; nothing leaves."""
         seed = jitter_seed(f"{self.today().day} {self._rest}")
         self._feed = Feed(self._login, self._ws, post, clock, seed)
-        self._feed.start(instruments)
+        self._feed.start(state().instruments)
         return Silence()
 
     def stop(self) -> None:

@@ -7,9 +7,15 @@ Start reading at ``command``.
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+=======
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+>>>>>>> 6e929fe (Trade at the simulated exchange in axiom run --mode sim)
 
 import click
 from click.core import ParameterSource
@@ -17,21 +23,24 @@ from click.core import ParameterSource
 from cli.errors import EXIT_GOOD, UserError
 from cli.options import Common, common_options
 from cli.output import say
+from cli.paths import desk_folder
 from cli.run import SEED_MAX, rupees
 
 if TYPE_CHECKING:
     from adapters.session.clock import SessionClock
     from adapters.session.inbox import Post
+    from cli.broker import Desk
     from cli.feed import Feed
     from cli.session import Ended, Wish
     from cli.simulation import Simulation
     from engine.ports import Market
     from engine.sink import Outward
-    from events.session import Instrument
+    from engine.state import State
 
 SIM: Final = "SIM"
 DEFAULT_SEED: Final = 1
 SPEED_MAX: Final = 1_000
+LOOPBACK: Final = "127.0.0.1"
 OPTIONS_OF: Final = {
     "market": ("sim",),
     "seed": ("sim",),
@@ -159,8 +168,8 @@ def _simulated(common: Common, wish: Wish, chosen: Chosen, *, exits_only: bool) 
 
 
 class SimulatedWorld:
-    """An exchange in a child process, the ticker on it, and nothing that sends: the core's paper
-    broker fills. The ``World`` of ``cli.session``."""
+    """An exchange in a child process, the ticker on it, and its broker where orders go there; else
+    the core's paper broker fills. The ``World`` of ``cli.session``."""
 
     def __init__(self, common: Common, market: Market, chosen: Chosen, at_ns: int) -> None:
         self._common, self._name, self._market = common, chosen.market, market
@@ -168,6 +177,7 @@ class SimulatedWorld:
         self._faults = chosen.faults
         self._exchange: Simulation | None = None
         self._feed: Feed | None = None
+        self._desk: Desk | None = None
 
     def __enter__(self) -> SimulatedWorld:
         return self
@@ -190,20 +200,35 @@ class SimulatedWorld:
         assert said is not None, "a simulated exchange says its time"
         return SessionClock(int(said["now_ns"]), self._speed)
 
-    def start(self, post: Post, clock: SessionClock, instruments: Sequence[Instrument]) -> Outward:
-        """Subscribe to everything."""
+    def start(self, post: Post, clock: SessionClock, state: Callable[[], State]) -> Outward:
+        """Subscribe to everything, and speak to the broker where orders go to it."""
+        from cli.broker import Desk
         from cli.feed import Feed, demo_login
         from cli.session import Silence
+        from engine.orders.outbox import Context
+        from engine.orders.route import to_broker
 
         assert self._exchange is not None, "the clock comes first"
-        self._feed = Feed(demo_login, self._exchange.ws, post, clock, self._seed)
-        self._feed.start(instruments)
-        return Silence()
+        on_order, outward = None, cast("Outward", Silence())
+        if to_broker(state()):
+            rest, budget = self._exchange.rest, self._budget
+            self._desk = Desk(demo_login, rest, budget, post, clock, lambda: Context(LOOPBACK, 0))
+            on_order, outward = self._desk.on_update, self._desk.start(state)
+        self._feed = Feed(demo_login, self._exchange.ws, post, clock, self._seed, on_order)
+        self._feed.start(state().instruments)
+        return outward
 
     def stop(self) -> None:
-        """No more frames."""
+        """No more messages and no more frames."""
+        if self._desk is not None:
+            self._desk.stop()
         if self._feed is not None:
             self._feed.stop()
+
+    @property
+    def _budget(self) -> Path:
+        """Where this simulation's messages are counted: its broker is its own."""
+        return desk_folder(self._common.home, self._common.desk) / "simulated-broker"
 
 
 def seconds_of(text: str) -> float:

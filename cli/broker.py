@@ -1,0 +1,103 @@
+"""A broker behind a session: its threads, the way of messages to it, and of its words back.
+
+Lives here: ``Desk``, the outside of a session whose orders go to a broker. May import: everything
+it wires. Always holds: nothing here decides; a message leaves only through ``BrokerOutward``, once
+its start is durable; order updates are facts, whatever they hold; at ``stop`` the last answer has
+been posted. ``kiteconnect`` is imported by ``adapters.kite.broker`` alone, when a broker is made.
+Start reading at ``Desk``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cli.feed import Login
+from engine.orders.outbox import Context, Query
+from engine.orders.outward import BrokerOutward
+from engine.ports import Authority
+from engine.sink import Outward
+from engine.state import State
+from events.base import Event
+from events.broker import BrokerSnapshot, OrderSendStarted
+from events.feed import HealthObserved
+
+if TYPE_CHECKING:
+    from adapters.session.clock import SessionClock
+    from adapters.session.inbox import Post
+
+LANES: Final = 2
+"""Messages on their way at once: the first lane is for exits alone."""
+
+SOCKET: Final = "SOCKET"
+UNREADABLE: Final = "ORDER_UPDATES"
+
+
+class Desk:
+    """The broker's threads for one session. ``budget`` is the folder where the account's messages
+    are counted; ``context`` what is kept with each message for the audit."""
+
+    def __init__(
+        self,
+        login: Login,
+        rest: str,
+        budget: Path,
+        post: Post,
+        clock: SessionClock,
+        context: Callable[[], Context],
+    ) -> None:
+        from adapters.kite.broker import KiteOrders, KiteReads, Silence
+        from adapters.kite.rate_file import OrderBudget
+        from adapters.kite.worker import OrderWorker, ReadWorker
+
+        self._post, self._clock, self._context = post, clock, context
+        counted, silence = OrderBudget(budget), Silence()
+        lanes = [KiteOrders(login, counted, silence, root=rest) for _ in range(LANES)]
+        self._orders = OrderWorker(lanes, post)
+        self._reads = ReadWorker(KiteReads(login, root=rest), self._answered, clock.now_ns)
+        self._damaged = 0
+
+    def start(self, state: Callable[[], State]) -> Outward:
+        """Begin to speak: the login first, so that the session knows whether it is taken."""
+        self._orders.start()
+        self._reads.start()
+        self._reads.auth()
+        return BrokerOutward(state, self, self._context)
+
+    def on_update(self, order: dict[str, Any]) -> None:
+        """An order update as it came. One that cannot be read is a fact too: nothing is lost
+        unseen, and the next comparison of the books has it."""
+        from adapters.kite.reports import DamagedData, update_of
+
+        try:
+            self._post(update_of(SOCKET, order))
+        except DamagedData:
+            self._damaged += 1
+            self._post(HealthObserved(UNREADABLE, "BAD", self._damaged, 0))
+
+    def _answered(self, event: Event) -> None:
+        """What was asked for. Whole books make up for updates that could not be read."""
+        self._post(event)
+        if self._damaged and isinstance(event, BrokerSnapshot) and event.orders is not None:
+            self._damaged = 0
+            self._post(HealthObserved(UNREADABLE, "OK", 0, 0))
+
+    def stop(self) -> None:
+        """No more messages; what is on its way comes back first."""
+        self._orders.close()
+        self._reads.close()
+
+    # --- engine.orders.outward.Worker ------------------------------------------------------------
+
+    def send(self, message: OrderSendStarted, authority: Authority) -> None:
+        self._orders.send(message, authority)
+
+    def ask_snapshot(self, trigger: str) -> None:
+        self._reads.snapshot(trigger)
+
+    def ask_lookup(self, query: Query) -> None:
+        self._reads.lookup(query.order_id, query.tag, query.broker_order_id)
+
+    def ask_quotes(self, names: tuple[tuple[int, str], ...]) -> None:
+        self._reads.quotes(names)
