@@ -177,15 +177,9 @@ def _driven(
     watch = MachineWatch(begun.folder, clock, inbox, meter)
     board = Board(common, plan.mode, begun, inbox, meter)
     sink = MeasuredRunner(runner, writer, meter, lambda: clock.boot_at(inbox.taken_ns))
-<<<<<<< HEAD
     ending.wake = inbox.wake
     with board.open():
-        outward = world.start(inbox.post, clock, runner.core.state.instruments)
-=======
-    ending = Ending(wish.end_policy, inbox.wake, asks_here())
-    with ending.hearing(), board.open():
         outward = world.start(inbox.post, clock, lambda: runner.core.state)
->>>>>>> 6e929fe (Trade at the simulated exchange in axiom run --mode sim)
         board.around(outward, watch)
         try:
             timing = _timing(plan, wish, clock)

@@ -7,15 +7,10 @@ Start reading at ``command``.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-=======
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
->>>>>>> 6e929fe (Trade at the simulated exchange in axiom run --mode sim)
 
 import click
 from click.core import ParameterSource
