@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import logging
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from adapters.kite import calls
 from adapters.kite.calls import Caller, Timeouts, WriteFenced
@@ -215,6 +221,60 @@ def test_no_connection_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert without.message == "there is no access token: give 'axiom login'"
 
 
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A server's side for ``localhost``, with a certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(start)
+        .not_valid_after(start + datetime.timedelta(days=9))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    encoded = serialization.Encoding.PEM
+    pem = key.private_bytes(
+        encoded, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "pair.pem").write_bytes(pem + certificate.public_bytes(encoded))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "pair.pem")
+    return context
+
+
+def test_a_certificate_is_looked_at(tmp_path: Path) -> None:
+    """S01: a server that cannot prove who it is gets no byte of a request: NOT_SENT, and the token
+    stays here."""
+    heard: list[bytes] = []
+    context = self_signed(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(DEADLINE_S)
+                try:
+                    with context.wrap_socket(connection, server_side=True) as secure:
+                        heard.append(secure.recv(65536))
+                except OSError:
+                    heard.append(b"")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        one = caller(f"https://localhost:{listener.getsockname()[1]}")
+        reply = one.call(PLACE, place)
+        one.close()
+        thread.join(DEADLINE_S)
+    assert reply.verdict == Verdict("NOT_SENT", "CONNECT")
+    assert reply.error_class == "SSLCertVerificationError"
+    assert heard == [b""]
+
+
 def test_a_reading_client_cannot_write(server: RestServer) -> None:
     """PAPER: the fence of a client that may only read refuses every request but a GET, whatever
     reaches the client."""
@@ -283,7 +343,7 @@ def test_canary_the_client_s_debug_mode_leaks(
 
 
 def test_the_environment_changes_nothing(
-    server: RestServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    server: RestServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A proxy or a .netrc of the machine would send orders from another address, or as another
     person: neither is read."""
