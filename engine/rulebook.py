@@ -207,9 +207,10 @@ class Rulebook:
         """The rows a session of that day can need: in force then or later (expiries lie ahead), and
         of a rule that has ended its recent rows, so that the core sees that it is stale."""
         kept = [row for row in self.rows if row.valid_to >= day]
-        in_force = {row.name: None for row in kept if row.valid_from <= day}
         for name, scope in self._by_name:
-            if name in EXPIRING and not (scope == "*" and name in in_force):
+            # A row for all is history where each exchange has one of its own.
+            history = scope == "*" and all(self.lookup(name, one, day) for one in ("NSE", "BSE"))
+            if name in EXPIRING and not history:
                 kept.extend(row for row in self.recent(name, scope, day) if row.scope == scope)
         return tuple(sorted(kept, key=row_key))
 

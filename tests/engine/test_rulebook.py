@@ -351,6 +351,34 @@ def test_a_sessions_rows_show_the_core_what_is_stale(day: int) -> None:
 
 
 @given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(("session.fno.open", "session.fno.close", "lot", "freeze")),
+            st.sampled_from(("*", "NSE", "BSE", "NIFTY")),
+            st.integers(0, 300),
+            st.integers(0, 200),
+        ),
+        max_size=12,
+    ),
+    st.integers(0, 600),
+)
+def test_any_rows_of_a_session_resolve_as_the_whole_rulebook(
+    spans: list[tuple[str, str, int, int]], ahead: int
+) -> None:
+    """Whichever rows end, for whom and when: what is journaled says of a day what all rows say."""
+    rows = [_row("calendar.covered", "*", 20260101, 20261231, "2026")]
+    last: dict[tuple[str, str], int] = {}
+    for name, scope, gap, length in spans:
+        first = add_days(last.get((name, scope), 20260101), gap + 1)
+        last[name, scope] = add_days(first, length)
+        value = f"{9 + gap % 9:02d}:15" if name.startswith("session") else gap + 1
+        rows.append(_row(name, scope, first, last[name, scope], value))
+    book, day = Rulebook(tuple(rows)), add_days(20260101, ahead)
+    whole = resolve_day(book, day, ("NIFTY",))
+    assert resolve_day(Rulebook(book.rows_for(day)), day, ("NIFTY",)) == whole
+
+
+@given(
     st.lists(st.tuples(st.integers(1, 40), st.integers(1, 9)), min_size=1, max_size=12),
     st.integers(0, 500),
 )
