@@ -29,6 +29,7 @@ from cli.begin import Begun, Plan, begin
 from cli.board import Board
 from cli.ending import Ending, asks_here
 from cli.errors import UserError, told_as_user_error
+from cli.guard import watchdog_beside
 from cli.options import Common
 from cli.output import say
 from cli.run import close_day, figures, say_dropped, stop_children, told_as_engine_fault
@@ -155,6 +156,7 @@ def run_session(common: Common, plan: Plan, world: World, wish: Wish) -> Ended:
         say(f"{begun.folder.name}: {'goes on' if begun.resumed else 'begins'} ({plan.mode})")
         readers = _readers(begun.folder) if wish.projector else []
         stack.callback(stop_children, readers)
+        stack.enter_context(watchdog_beside(common))
         ended = _driven(common, begun, plan, world, wish, meter, ending)
         _wait_for(readers)
     say_dropped(ended.report.checkpoints)

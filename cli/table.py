@@ -71,6 +71,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     _verb("import", "Operate", "check and describe a recorded file"),
     _verb("backup", "Operate", "a second copy of a desk's sessions, elsewhere"),
     _verb("restore", "Operate", "sessions back from a backup"),
+    _verb("watchdog", "Operate", "tell a person what the engine cannot: alerts"),
     _verb("doctor", "Operate", "is this machine ready, and what stands against LIVE"),
     _verb("rulebook", "Operate", "the dated rules with their sources: show, check, add"),
     _verb("exchange-sim", "Run", "the local exchange that speaks Kite Connect"),

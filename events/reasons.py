@@ -436,11 +436,29 @@ _LIVE: Final = (
     _r("LIVE_CONTRACTS", 2119, "LIVE", "BLOCK", "A contract that was watched or held before has another lot, tick, expiry or token.",
        "Look at what you hold of it; a start of `axiom record` takes today's list as what is known.", ()),
 )  # fmt: skip
+_ALERT: Final = (
+    _r("ALERT_ENGINE_SILENT", 2201, "ALERT", "INFO", "The engine's process is there and writes nothing in market hours.",
+       "Look at `axiom status`; halt with `axiom halt --file`, and look at the positions at the broker.", ("silent_s",)),
+    _r("ALERT_ENGINE_GONE", 2202, "ALERT", "INFO", "The engine's process is gone, and its session was not closed.",
+       "Start it again: it goes on where it stood. Until then only stops at the broker protect.", ()),
+    _r("ALERT_SESSION_NOT_STARTED", 2203, "ALERT", "INFO", "No session has begun on a trading day by the time it should have.",
+       "Log in at the broker and start the engine; `axiom doctor` says what stands against it.", ()),
+    _r("ALERT_ORDER_UNKNOWN", 2204, "ALERT", "INFO", "The fate of an order is not known: it may be live at the broker.",
+       "It is searched for by itself. If it stays so, look in the broker's order book and give `axiom resolve`.",
+       ("side", "units")),
+    _r("ALERT_APPROVAL_WANTED", 2205, "ALERT", "INFO", "An entry passed every gate and waits for a person.",
+       "Look at it, then give `axiom approve` or `axiom reject` with its id.",
+       ("strategy", "underlying", "side", "units", "limit_paise_max")),
+    _r("ALERT_JOURNAL_UNREADABLE", 2206, "ALERT", "INFO", "The session's journal cannot be read, so nothing is watched.",
+       "Look at it with `axiom verify`.", ("why",)),
+    _r("ALERT_CHANNEL_FAILED", 2207, "ALERT", "INFO", "A way on which alerts are sent takes none.",
+       "Look at its address, its token and the network; the other ways still work.", ("error",)),
+)  # fmt: skip
 
 REASONS: Final[tuple[ReasonSpec, ...]] = (
     *_SESSION, *_FEED, *_WARMUP, *_QUOTE, *_REGIME, *_RISK, *_GOVERNANCE, *_SELECT, *_ELIGIBLE,
     *_CONTRACT, *_FINAL, *_UPSTREAM, *_EXIT, *_ORDER, *_ACCOUNT, *_LINK, *_JOURNAL, *_COMMAND, *_LIVE,
-    *_INCIDENT, *_APPROVAL,
+    *_INCIDENT, *_APPROVAL, *_ALERT,
 )  # fmt: skip
 
 BY_CODE: Final[dict[str, ReasonSpec]] = {spec.code: spec for spec in REASONS}

@@ -30,6 +30,7 @@ OTHER_STAGES: Final = {
     "LIVE": "what stands against beginning a LIVE session",
     "INCIDENT": "what a person should know of, now or soon",
     "APPROVAL": "what became of an entry that a person was asked about",
+    "ALERT": "what a person is told of by the watchdog",
 }
 """What is not a stage of a decision, in the order of the page."""
 

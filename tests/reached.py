@@ -24,6 +24,7 @@ import engine.cycle
 import engine.decide
 import engine.exits
 import engine.paper
+from adapters.alerts import words
 from adapters.control import server
 from cli.doctor.check import Row
 from events import canonical, registry
@@ -168,6 +169,7 @@ def watch(reached: Reached) -> None:
     for name in ("checked", "unconfirmed"):
         _look(engine.commands, name, lambda code, _: reached.note_words(code or ""))
     _look(cli.doctor.table, "run_checks", lambda rows, _: reached.note_checks(rows))
+    _look(words, "text_of", lambda _, given: reached.note_words(given[0].news.code))
     _look(server.ControlServer, "_refuse", lambda _, given: reached.note_words(given[-1]))
     for error in ERRORS:
         _look(error, "__init__", lambda _, given: reached.note_words(str(given[0])))

@@ -15,13 +15,13 @@ FAULTS = {
     "E06": "an exception in a rule of the core",
     "E07": "a fact on which the engine fails at every restart",
     "E09": "another build than the one that recorded",
-    "E10": "the kill switch",
+    "E10": "the kill switch with a full disk, a dead feed, a frozen screen",
+    "E11": "an engine that is stuck or whose process is gone, told from outside",
     "E12": "midnight, and the zone of the host",
     "E13": "numbers at and over their bounds",
 }
 LATER = {
     "E08": "runaway orders: no order leaves the process yet",
-    "E11": "memory, descriptors and threads under a watchdog: there is no running desk yet",
 }
 
 

@@ -54,6 +54,11 @@ ELSEWHERE = {
         or 1407 <= row.number <= 1499
         or row.code == "APPROVAL_PENDING"
     },
+    **{
+        row.code: "told by the watchdog: tests/adapters/alerts"
+        for row in REASONS
+        if row.stage == "ALERT"
+    },
     "FRAME_REFUSED": "the sentence of FrameRejected, whose own word is the codec's fault",
     **{
         f"UPSTREAM_{stage}": "nothing takes its input from this stage"

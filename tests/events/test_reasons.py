@@ -31,11 +31,14 @@ KINDS_OF_STAGE = {
     **dict.fromkeys(("JOURNAL", "ENGINE"), ("HALT",)),
     "COMMAND": ("INFO", "BLOCK"),
     "LIVE": ("BLOCK",),
+    "ALERT": ("INFO",),
 }
 FIRST_NUMBERS = {"EXIT": 1300, "ORDER": 1400, "RISK": 1500, "FEED": 1600, "JOURNAL": 1700,
-                 "COMMAND": 1800, "INCIDENT": 1900, "APPROVAL": 2000, "LIVE": 2100}  # fmt: skip
+                 "COMMAND": 1800, "INCIDENT": 1900, "APPROVAL": 2000, "LIVE": 2100,
+                 "ALERT": 2200}  # fmt: skip
 PLACES = {"JOURNAL": ("events/registry.py",), "FEED": ("engine", "projections/rows.py"),
-          "LIVE": ("cli/doctor/table.py",)}  # fmt: skip
+          "LIVE": ("cli/doctor/table.py",),
+          "ALERT": ("adapters/alerts/news.py", "adapters/alerts/channels.py")}  # fmt: skip
 """Where the codes of a stage are given; the engine for all others."""
 
 

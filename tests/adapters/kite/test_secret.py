@@ -129,6 +129,9 @@ def test_what_may_be_one_passes(text: str) -> None:
 
 
 CALLERS = {
+    ("adapters/alerts/channels.py", "Telegram.send"),  # into one address, for one message
+    ("adapters/alerts/channels.py", "Webhook.send"),  # the address itself, for one message
+    ("adapters/alerts/settings.py", "read_settings"),  # is it an address at all
     ("adapters/kite/callback.py", "login_address"),  # the key, for the person's browser
     ("adapters/kite/calls.py", "Caller.call"),  # into the client, for one call
     ("adapters/kite/credentials.py", "new_credentials"),  # is it one at all
