@@ -149,7 +149,7 @@ class Desk:
             meta=dict(meta or {}),
             algo_id=request.algo_id,
         )
-        late_funds = self._faults.margin_async and not origin.forced
+        late_funds = self._faults.margin_async
         if not late_funds and not origin.forced:
             self.check_funds(claim_of(order))
         self.orders[order.order_id] = order

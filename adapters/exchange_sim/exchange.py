@@ -329,7 +329,7 @@ class Exchange:
         self, now_ns: int, token: int, interval: str, from_: str, to: str, oi: bool
     ) -> Data:
         """Candles of the frames seen; ``from_`` and ``to`` as the route has them (IST)."""
-        return self._quotes.historical(now_ns, token, interval, {"from": from_, "to": to}, oi)
+        return self._quotes.historical(token, interval, {"from": from_, "to": to}, oi)
 
     # --- GTT -------------------------------------------------------------------------------------
 

@@ -63,9 +63,8 @@ class Market:
         return self.tickers[listed.row.token]
 
     def last(self, listed: Listed) -> int:
-        """The last price in paise; the previous close, then 0, where there is none."""
-        ticker = self.of(listed)
-        return ticker.last if ticker.last is not None else ticker.close or 0
+        """The last price in paise; 0 before there is one."""
+        return self.of(listed).last or 0
 
     def underlying(self, listed: Listed) -> int:
         """The value of an underlying in paise: its index, else the strike, else the own price."""

@@ -59,7 +59,7 @@ class Quotes:
             for key, one in self._known(keys, PRICES_MAX)
         }
 
-    def historical(self, now_ns: int, token: int, interval: str, span: Form, oi: bool) -> Data:
+    def historical(self, token: int, interval: str, span: Form, oi: bool) -> Data:
         """Candles that start between ``from`` and ``to`` (both included). Raises ``KiteError``."""
         ticker = self._market.tickers.get(token)
         if ticker is None:
@@ -74,7 +74,7 @@ class Quotes:
             raise input_error(TOO_MANY_DAYS.format(days=most))
         if interval == "day":
             from_ns = (from_ns + IST_OFFSET_NS) // NS_PER_DAY * NS_PER_DAY - IST_OFFSET_NS
-        return {"candles": ticker.candles.of(interval, from_ns, min(to_ns, now_ns), oi)}
+        return {"candles": ticker.candles.of(interval, from_ns, to_ns, oi)}
 
     def _known(self, keys: tuple[str, ...], most: int) -> list[tuple[str, Listed]]:
         if len(keys) > most:

@@ -88,6 +88,16 @@ def test_a_conversion_moves_units_at_their_average_price() -> None:
     assert bench.exchange.margins(bench.now, "equity") == before
 
 
+def test_a_short_is_converted_at_its_own_price() -> None:
+    """What was sold moves: both products are short at the price of the sale."""
+    bench = Bench()
+    bench.place(price=99, transaction_type="SELL", quantity=130)
+    assert bench.exchange.convert_position(bench.now, convert(transaction_type="SELL")) is True
+    for product in ("NRML", "MIS"):
+        row = position(bench, product)
+        assert (row["quantity"], row["average_price"], row["sell_value"]) == (-65, 99.9, 6_493.5)
+
+
 CONVERSIONS = [
     (convert(quantity=130), "Insufficient quantity in the position: 65."),
     (convert(transaction_type="SELL"), "Insufficient quantity in the position: 0."),
@@ -134,6 +144,7 @@ def test_money_follows_trades_charges_and_working_orders() -> None:
     waiting = bench.place(price=90, tradingsymbol=PUT.tradingsymbol)
     blocked = bench.exchange.margins(bench.now, "equity")
     assert blocked["net"] == pytest.approx(equity["net"] - 5_850)
+    assert blocked["utilised"]["option_premium"] == 6_506.5 + 5_850
     bench.exchange.cancel(bench.now, "regular", waiting)
     bench.wait(100)
     assert bench.exchange.margins(bench.now, "equity")["net"] == equity["net"]

@@ -62,6 +62,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"validity": "TTL", "validity_ttl": 0},
         "Invalid `validity_ttl`.",
     ),
+    (
+        "TTL beyond a day",
+        {"validity": "TTL", "validity_ttl": 1_441},
+        "Invalid `validity_ttl`.",
+    ),
     ("no quantity", {"quantity": None}, "Missing or empty field `quantity`"),
     ("quantity 0", {"quantity": 0}, "Invalid `quantity`."),
     ("negative quantity", {"quantity": -65}, "Invalid `quantity`."),
@@ -100,6 +105,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "protection above 100",
         {"order_type": "MARKET", "market_protection": 101},
+        "Invalid `market_protection`.",
+    ),
+    (
+        "protection finer than a hundredth",
+        {"order_type": "MARKET", "market_protection": 4.555},
         "Invalid `market_protection`.",
     ),
     (
@@ -193,6 +203,7 @@ ICEBERGS: list[dict[str, Any]] = [
     {"quantity": 65, "iceberg_legs": 1},
     {"quantity": 65 * 51, "iceberg_legs": 51},
     {"quantity": 65 * 3, "iceberg_legs": 2},
+    {"quantity": 65 * 2, "iceberg_legs": 26},
     {"quantity": 65 * 2, "iceberg_legs": 2, "iceberg_quantity": 130},
 ]
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from adapters.exchange_sim.errors import KiteError
-from adapters.exchange_sim.spec import Behaviour
+from adapters.exchange_sim.spec import AccountSpec, Behaviour
 from engine.rulebook import ist_ns
-from tests.adapters.exchange_sim.bench_market import CALL, DAY, PUT, SENSEX_CALL, Bench
+from tests.adapters.exchange_sim.bench_market import CALL, DAY, FUTURE, PUT, SENSEX_CALL, Bench
 
 PLACED = ["PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING"]
 CHANGED = ["MODIFY VALIDATION PENDING", "MODIFY PENDING", "MODIFIED", "OPEN"]
@@ -110,6 +110,15 @@ def test_a_protected_market_order_by_percent() -> None:
     assert (order["price"], order["tags"]) == (104.5, ["mktp", "mktp:4.50"])
 
 
+def test_a_future_is_protected_by_one_percent() -> None:
+    """Automatic protection of what is no option."""
+    bench = Bench()
+    bench.book(FUTURE, 2_265_000, [], [])
+    fields: dict[str, Any] = {"order_type": "MARKET", "market_protection": -1, "price": None}
+    order = bench.order(bench.place(tradingsymbol=FUTURE.tradingsymbol, **fields))
+    assert order["price"] == 22_876.5
+
+
 def test_a_stop_waits_for_the_last_price() -> None:
     """TRIGGER PENDING until the last price is at the trigger, then OPEN, then filled."""
     bench = Bench()
@@ -161,6 +170,29 @@ def test_a_stop_whose_price_is_out_of_range_at_its_trigger_is_cancelled() -> Non
     assert order["status_message_raw"] == "17070 : The Price is out of the current execution range"
     assert "limit price protection range" in order["status_message"]
     assert order["filled_quantity"] == 0
+
+
+def test_a_stop_is_held_against_the_price_range_only_when_it_wakes() -> None:
+    """Its limit may lie beyond today's range for now."""
+    bench = Bench()
+    order_id = bench.place(order_type="SL", price=150, trigger_price=110)
+    assert bench.order(order_id)["status"] == "TRIGGER PENDING"
+
+
+def test_a_stop_that_woke_does_not_sleep_again() -> None:
+    """The market went back, its price is changed: it stays in the book."""
+    bench = Bench()
+    order_id = bench.place(order_type="SL", price=112, trigger_price=110)
+    bench.book(CALL, 11_000, [], [])
+    bench.book(CALL, 10_000, [], [])
+    change(bench, order_id, price=111)
+    assert bench.order(order_id)["status"] == "OPEN"
+
+
+def test_the_price_range_may_be_switched_off() -> None:
+    """Behaviour without price protection takes any price of the day."""
+    bench = Bench(Behaviour(price_protection=False))
+    assert bench.order(bench.place(price=2_000))["status"] == "COMPLETE"
 
 
 def test_a_price_out_of_range_is_rejected_by_the_exchange() -> None:
@@ -242,6 +274,7 @@ def test_a_modification_that_comes_too_late_changes_nothing() -> None:
     order = bench.order(order_id)
     assert (order["status"], order["quantity"], order["filled_quantity"]) == ("OPEN", 130, 65)
     assert order["status_message"] == "The modification came after the quantity had been filled."
+    assert order["status_message_raw"] is None
 
 
 def test_a_modification_out_of_the_price_range_is_refused_by_the_exchange() -> None:
@@ -256,6 +289,18 @@ def test_a_modification_out_of_the_price_range_is_refused_by_the_exchange() -> N
         assert (order["status"], order["price"]) == ("OPEN", price)
         raw = "17070 : The Price is out of the current execution range"
         assert order["status_message_raw"] == raw
+
+
+def test_a_modification_needs_funds_for_what_is_not_filled() -> None:
+    """What is filled is paid; a dearer or larger rest must be payable."""
+    bench = Bench(account=AccountSpec(cash_paise=1_310_000))
+    bench.book(CALL, 10_000, [], [(65, 10_000)])
+    order_id = bench.place(price=100, quantity=130)
+    change(bench, order_id, price=100.1)
+    assert bench.order(order_id)["price"] == 100.1
+    for form in ({"price": "102"}, {"quantity": "195"}):
+        with pytest.raises(KiteError, match="Insufficient funds"):
+            bench.exchange.modify(bench.now, "regular", order_id, form)
 
 
 def test_the_twenty_sixth_modification_is_refused() -> None:
@@ -331,6 +376,16 @@ def test_autoslice_cuts_at_the_freeze_quantity() -> None:
     assert parent not in [order["order_id"] for order in bench.exchange.orders(bench.now)]
 
 
+@pytest.mark.parametrize("word", ["true", "True", "1", "yes"])
+def test_autoslice_is_asked_for_in_any_spelling(word: str) -> None:
+    """As clients send it; anything else is no."""
+    bench = Bench()
+    answer = bench.exchange.place(bench.now, "regular", bench.form(price=90, autoslice=word), "")
+    assert len(answer["children"]) == 1
+    plain = bench.exchange.place(bench.now, "regular", bench.form(price=90, autoslice="no"), "")
+    assert list(plain) == ["order_id"]
+
+
 def test_autoslice_may_succeed_in_part() -> None:
     """A child that the broker refuses is an error beside its siblings; each counts as an order."""
     bench = Bench(Behaviour(orders_a_second=2))
@@ -386,6 +441,17 @@ def test_an_iceberg_shows_one_leg_at_a_time() -> None:
     assert bench.net(CALL) == 65
 
 
+def test_an_iceberg_ends_with_its_last_leg() -> None:
+    """Three legs are three orders, and the last leaves nothing."""
+    bench = Bench()
+    bench.place("iceberg", quantity=195, iceberg_legs=3, price=101)
+    bench.wait(1_000)
+    legs = bench.exchange.orders(bench.now)
+    assert [order["meta"]["iceberg"]["remaining_quantity"] for order in legs] == [130, 65, 0]
+    assert {order["status"] for order in legs} == {"COMPLETE"}
+    assert bench.net(CALL) == 195
+
+
 def test_at_the_end_of_the_day_everything_that_works_is_cancelled() -> None:
     """15:40 on both exchanges: open, waiting and pending orders; and nothing trades after it."""
     bench = Bench(at="15:39:59")
@@ -409,12 +475,14 @@ def test_the_broker_squares_off_what_is_intraday() -> None:
     bench.place(price=101, product="MIS")
     bench.place(price=101, product="NRML", tradingsymbol=PUT.tradingsymbol)
     waiting = bench.place(price=90, product="MIS")
+    kept = bench.place(price=80, product="NRML")
     bench.book(CALL, 10_000, [(650, 9_990)], [(650, 10_010)])
     before = bench.exchange.margins(bench.now, "equity")["net"]
     bench.now = ist_ns(DAY, "10:30:00")
     bench.wait(100)
     assert (bench.net(CALL, "MIS"), bench.net(PUT)) == (0, 65)
     assert bench.order(waiting)["status"] == "CANCELLED"
+    assert bench.order(kept)["status"] == "OPEN"
     closing = bench.exchange.orders(bench.now)[-1]
     assert (closing["placed_by"], closing["status"], closing["tag"]) == ("RMS", "COMPLETE", None)
     after = bench.exchange.margins(bench.now, "equity")["net"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.exchange_sim.errors import KiteError
-from tests.adapters.exchange_sim.bench_market import CALL, PUT, Bench
+from tests.adapters.exchange_sim.bench_market import CALL, FUTURE, PUT, Bench
 
 CHARGES = {
     *("transaction_tax", "transaction_tax_type", "exchange_turnover_charge"),
@@ -48,6 +48,23 @@ def test_a_seller_needs_span_and_exposure_beyond_what_is_held() -> None:
     bench.place(price=101)
     (covered,) = bench.exchange.order_margins(bench.now, [sell])
     assert covered["total"] == 0
+
+
+def test_a_short_blocks_more_on_the_day_of_its_expiry() -> None:
+    """2 % more exposure; and by the strike where no index is seen."""
+    bench = Bench(day=20261123, opened=False)
+    (margin,) = bench.exchange.order_margins(bench.now, [item(transaction_type="SELL")])
+    assert (margin["span"], margin["exposure"]) == (65 * 2_260.0, 65 * 904.0)
+
+
+def test_a_short_future_blocks_as_a_long_one() -> None:
+    """By the greater of what it could become."""
+    bench = Bench()
+    fields = {"tradingsymbol": FUTURE.tradingsymbol, "price": 22_650}
+    buy, sell = bench.exchange.order_margins(
+        bench.now, [item(**fields), item(transaction_type="SELL", **fields)]
+    )
+    assert buy["total"] == sell["total"] == 147_030 + 29_406
 
 
 def test_a_basket_blocks_no_more_than_its_orders_one_by_one() -> None:

@@ -134,7 +134,10 @@ def test_only_trades_of_the_session_make_candles() -> None:
     bench.book(CALL, 6_065, [], [])
     bench.now = ist_ns(DAY, "09:15:05")
     bench.book(CALL, 6_065, [(65, 6_000)], [(65, 6_100)])
-    assert candles(bench, "minute") == []
+    early = ("2026-11-20 09:00:00", "2026-11-20 15:40:00")
+    assert bench.exchange.historical(bench.now, CALL.token, "minute", *early, False) == {
+        "candles": []
+    }
     bench.now = ist_ns(DAY, "09:16:05")
     bench.book(CALL, 6_100, [(65, 6_000)], [(65, 6_100)], traded=130)
     bench.now = ist_ns(DAY, "09:17:05")
@@ -148,6 +151,7 @@ SPANS = [
     (CALL.token, "minute", "20 Nov", "2026-11-20", "Invalid `from`."),
     (CALL.token, "minute", "2026-11-31", "2026-11-20", "Invalid `from`."),
     (CALL.token, "minute", "2026-11-21", "2026-11-20", "from date cannot be after to date"),
+    (CALL.token, "minute", "2026-09-20", "2026-11-20", "interval exceeds max limit: 60 days"),
     (CALL.token, "minute", "2026-01-01", "2026-11-20", "interval exceeds max limit: 60 days"),
 ]
 

@@ -164,6 +164,17 @@ def test_a_large_position_is_closed_in_slices() -> None:
     assert (sold, bench.net(CALL)) == ([1_755, 1_755], 0)
 
 
+def test_a_persons_hand_waits_for_no_switch() -> None:
+    """Pending, listing lag, the next rejection: all are for orders of the API."""
+    bench = Bench()
+    bench.place(price=101)
+    faults = bench.exchange.faults
+    faults.pending_forever, faults.listing_lag_ms, faults.reject_next = True, 5_000, "no"
+    answer = bench.exchange.close_by_hand(bench.now, "NFO", CALL.tradingsymbol, "NRML", 65)
+    assert bench.order(answer["order_id"])["status"] == "COMPLETE"
+    assert faults.reject_next == "no"
+
+
 BY_HAND = [
     (CALL.tradingsymbol, 130, "Insufficient quantity in the position: 65."),
     (CALL.tradingsymbol, 64, "Quantity should be in multiples of lot size. Lot size is 65."),
