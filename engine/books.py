@@ -39,6 +39,9 @@ KEPT_ENDED: Final = 2_000
 HALTED: Final = "GOV_HALTED"
 """The halt of an operator; ``RESUME`` lifts this one and no other."""
 
+STOPPING: Final = "GOV_STOPPING"
+"""The halt of a session that ends; it is not carried into the next."""
+
 MS: Final = 1_000_000
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.books import PROTECT, settle_closed
+from engine.books import PROTECT, STOPPING, settle_closed
 from engine.orders.legs import AT_BROKER, UNKNOWN
 from engine.orders.route import to_broker
 from engine.state import NEW_LEG, AccountState, Order, Position, State
@@ -61,7 +61,7 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
         trades_today=account.trades_today if same_day else 0,
         loss_streak=account.loss_streak if same_day else 0,
         exits=state.exits if same_day else 0,
-        halts=tuple(one for one in account.halts if one != EXITS_ONLY),
+        halts=tuple(one for one in account.halts if one not in (EXITS_ONLY, STOPPING)),
         capital_paise=account.capital_paise if same_day else account.capital_paise + result,
         cooldowns=_cooldowns(state) if same_day else (),
         positions=tuple(_position(state, one) for one in state.positions),

@@ -86,7 +86,7 @@ GATES: Final[tuple[GateSpec, ...]] = (
     _g("carried_over", N7, "flag", "IS_TRUE", "the account's history is known",
        "GOV_CARRY_MISSING"),
     _g("halted", N7, "flag", "IS_TRUE", "no halt is in force",
-       "GOV_HALTED GOV_EXITS_ONLY"),
+       "GOV_HALTED GOV_EXITS_ONLY GOV_STOPPING"),
     _g("cycles_missed", N7, "count", "AT_MOST", "cycles missed before this one",
        "GOV_CYCLES_MISSED"),
     _g("login", N7, "flag", "IS_TRUE", "the broker takes the login", "GOV_LOGIN"),

@@ -179,6 +179,8 @@ _GOVERNANCE: Final = (
        "Arm the session once you want it to trade.", ()),
     _r("GOV_FRAMES_DROPPED", 713, N7, "BLOCK", "Frames were lost because the engine could not take them.",
        "Check the machine's load; entries go on a minute after the last loss.", _OLM),
+    _r("GOV_STOPPING", 714, N7, "HALT", "The session is ending, so nothing is entered any more.",
+       "Start another session when you want to trade.", ()),
 )  # fmt: skip
 _SELECT: Final = (
     _r("FAMILY_NONE", 801, N8, "BLOCK", "No strategy family may trade this regime.", _WAIT, (), "NO_STRATEGY_QUALIFIED"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.books import HALTED
+from engine.books import HALTED, STOPPING
 from engine.carry import EXITS_ONLY
 from engine.gates.rows import UNKNOWN, at_least, at_most, is_true, stage_of
 from engine.orders.reduce import REFUSED_WINDOW_NS
@@ -26,7 +26,7 @@ def judge(view: View) -> StageVerdict:
     """Verdict of N7. What only a session in real time, or one with a broker, can be asked is asked
     of it alone."""
     state, halts = view.state, view.state.account.halts
-    halted = EXITS_ONLY if EXITS_ONLY in halts else HALTED
+    halted = next((code for code in (EXITS_ONLY, STOPPING) if code in halts), HALTED)
     rows = [
         is_true("carried_over", state.carried is not None, "GOV_CARRY_MISSING", UNKNOWN),
         is_true("halted", not halts, halted),

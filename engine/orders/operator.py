@@ -13,7 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine import commands
-from engine.books import HALTED, MS
+from engine.books import HALTED, MS, STOPPING
 from engine.lookup import Lookup
 from engine.orders.incidents import Incidents
 from engine.orders.legs import UNKNOWN, with_leg
@@ -85,10 +85,17 @@ def apply_operator_command(state: State, event: OperatorCommand, ts: int, look: 
 
 def _halt(state: State, event: OperatorCommand, ts: int) -> State:
     level = LEVELS.get(event.value, 1) if event.verb == "HALT" else KILL_FLATTEN
-    if event.verb == "STOP" and event.value != commands.FLATTEN:
-        level = 1
+    return _halted(state, HALTED, level)
+
+
+def _stop(state: State, event: OperatorCommand, ts: int) -> State:
+    """The session ends: the next one is not halted by it."""
+    return _halted(state, STOPPING, KILL_FLATTEN if event.value == commands.FLATTEN else 1)
+
+
+def _halted(state: State, code: str, level: int) -> State:
     halts = state.account.halts
-    halts = halts if HALTED in halts else (*halts, HALTED)
+    halts = halts if code in halts else (*halts, code)
     return replace(
         state,
         account=replace(state.account, halts=halts),
@@ -141,7 +148,7 @@ def _approve(state: State, event: OperatorCommand, ts: int) -> State:
 _ACTIONS: Final = {
     "HALT": _halt,
     "FLATTEN": _halt,
-    "STOP": _halt,
+    "STOP": _stop,
     "RESUME": _resume,
     "ARM": _arm,
     "DISARM": _disarm,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.books import EXIT, HALTED, MS, PROTECT
+from engine.books import EXIT, HALTED, MS, PROTECT, STOPPING
 from engine.orders.incidents import Incidents
 from engine.orders.legs import PARTIAL, UNKNOWN, WORKING, legs, of_position
 from engine.orders.protocol import KILL_FLATTEN, own_product
@@ -163,6 +163,7 @@ def _blockers(state: State) -> tuple[tuple[str, bool], ...]:
         ("GOV_CARRY_MISSING", state.carried is None),
         ("GOV_HALTED", HALTED in state.account.halts),
         ("GOV_EXITS_ONLY", "GOV_EXITS_ONLY" in state.account.halts),
+        ("GOV_STOPPING", STOPPING in state.account.halts),
         ("FEED_DOWN", not (state.feed.connected and state.feed.verified)),
         ("GOV_LOGIN", desk.auth in NO_LOGIN),
         ("GOV_CLOCK_OFFSET", desk.clock_bad),

@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from engine.carry import carry_over
 from engine.cycle import decide_cycle
 from engine.gates.governance import judge
 from engine.lookup import lookup_for
 from engine.orders.legs import UNKNOWN
+from engine.orders.operator import apply_operator_command
 from engine.orders.watch import readiness
 from engine.state import NEW_LEG, Difference, Order, State
 from events.decision import DecisionMade
 from events.governance import ApprovalClosed, ApprovalRequested
 from events.orders import IntentApproved
+from events.session import OperatorCommand
 from tests.engine.build import at_trade, view_of, with_config
 
 SECOND = 1_000_000_000
@@ -49,6 +52,17 @@ def _desk(**changes: Any) -> Callable[[State], State]:
 
 def _at(name: str, ago_s: int) -> Callable[[State], State]:
     return lambda state: _desk(**{name: state.now - ago_s * SECOND})(state)
+
+
+def test_the_end_of_a_session_halts_it_alone() -> None:
+    """STOP halts with its own code, which the next session does not begin with; HALT does."""
+    for verb, value, carried in (("STOP", "LEAVE_PROTECTED", ()), ("HALT", None, ("GOV_HALTED",))):
+        state = session()
+        command = OperatorCommand(verb, "t", "end", None, value, "c", "NONE")
+        after = apply_operator_command(state, command, state.now, lookup_for(state))
+        stage = judge(view_of(after))
+        assert stage.reason == ("GOV_HALTED" if carried else "GOV_STOPPING")
+        assert carry_over(after, "00", 20991231, orders_unknown=False).halts == carried
 
 
 CASES: list[tuple[str, str, str, Callable[[State], State]]] = [
