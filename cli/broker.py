@@ -36,8 +36,8 @@ UNREADABLE: Final = "ORDER_UPDATES"
 
 class Desk:
     """The broker's threads for one session. ``budget`` is the folder where the account's messages
-    are counted; ``context`` what is kept with each message for the audit; ``halted`` whether the kill
-    switch holds entries back, asked last of all before one leaves."""
+    are counted, ``context`` gives what is kept with each message for the audit, ``halted`` whether
+    the kill switch holds entries back, asked last of all before one leaves."""
 
     def __init__(
         self,

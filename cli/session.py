@@ -61,8 +61,15 @@ class World(Protocol):
         """The session's clock. ``from_ns`` is where a session stood that goes on."""
         ...
 
-    def start(self, post: Post, clock: SessionClock, state: Callable[[], State]) -> Outward:
-        """Let facts come; gives who acts on what they lead to. ``state`` is the core's."""
+    def start(
+        self,
+        post: Post,
+        clock: SessionClock,
+        state: Callable[[], State],
+        halted: Callable[[], bool],
+    ) -> Outward:
+        """Let facts come; gives who acts on what they lead to. ``state`` is the core's,
+        ``halted`` the kill switch's."""
         ...
 
     def stop(self) -> None:
@@ -181,7 +188,9 @@ def _driven(
     sink = MeasuredRunner(runner, writer, meter, lambda: clock.boot_at(inbox.taken_ns))
     ending.wake = inbox.wake
     with board.open():
-        outward = world.start(inbox.post, clock, lambda: runner.core.state)
+        outward = world.start(
+            inbox.post, clock, lambda: runner.core.state, lambda: board.kill.halted
+        )
         board.around(outward, watch)
         try:
             timing = _timing(plan, wish, clock)

@@ -72,7 +72,13 @@ class KiteWorld:
         """The market's own time, wherever a session stood."""
         return self._clock
 
-    def start(self, post: Post, clock: SessionClock, state: Callable[[], State]) -> Outward:
+    def start(
+        self,
+        post: Post,
+        clock: SessionClock,
+        state: Callable[[], State],
+        halted: Callable[[], bool],
+    ) -> Outward:
         """Subscribe to everything; nothing leaves."""
         seed = jitter_seed(f"{self.today().day} {self._rest}")
         self._feed = Feed(self._login, self._ws, post, clock, seed)

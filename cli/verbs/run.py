@@ -195,7 +195,13 @@ class SimulatedWorld:
         assert said is not None, "a simulated exchange says its time"
         return SessionClock(int(said["now_ns"]), self._speed)
 
-    def start(self, post: Post, clock: SessionClock, state: Callable[[], State]) -> Outward:
+    def start(
+        self,
+        post: Post,
+        clock: SessionClock,
+        state: Callable[[], State],
+        halted: Callable[[], bool],
+    ) -> Outward:
         """Subscribe to everything, and speak to the broker where orders go to it."""
         from cli.broker import Desk
         from cli.feed import Feed, demo_login
@@ -207,7 +213,9 @@ class SimulatedWorld:
         on_order, outward = None, cast("Outward", Silence())
         if to_broker(state()):
             rest, budget = self._exchange.rest, self._budget
-            self._desk = Desk(demo_login, rest, budget, post, clock, lambda: Context(LOOPBACK, 0))
+            self._desk = Desk(
+                demo_login, rest, budget, post, clock, lambda: Context(LOOPBACK, 0), halted
+            )
             on_order, outward = self._desk.on_update, self._desk.start(state)
         self._feed = Feed(demo_login, self._exchange.ws, post, clock, self._seed, on_order)
         self._feed.start(state().instruments)
