@@ -142,6 +142,10 @@ class MeasuredRunner:
     def exposed(self) -> int:
         return self._runner.exposed
 
+    @property
+    def takes_frames(self) -> bool:
+        return self._runner.takes_frames
+
     def append(self, ts: int, event: Event) -> list[Derived]:
         derived = self._runner.append(ts, event)
         if isinstance(event, FeedFrame):
@@ -183,7 +187,7 @@ def _driven(
     """From the first frame to the final block."""
     clock, runner, writer = begun.clock, begun.runner, begun.writer
     inbox = SessionInbox(clock)
-    watch = MachineWatch(begun.folder, clock, inbox, meter)
+    watch = MachineWatch(begun.folder, clock, inbox, meter, disk_full=lambda: writer.disk_full)
     board = Board(common, plan.mode, begun, inbox, meter)
     sink = MeasuredRunner(runner, writer, meter, lambda: clock.boot_at(inbox.taken_ns))
     ending.wake = inbox.wake
