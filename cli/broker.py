@@ -36,8 +36,8 @@ UNREADABLE: Final = "ORDER_UPDATES"
 
 class Desk:
     """The broker's threads for one session. ``budget`` is the folder where the account's messages
-    are counted, ``context`` gives what is kept with each message for the audit, ``halted`` whether
-    the kill switch holds entries back, asked last of all before one leaves."""
+    are counted; ``context`` what is kept with each message for the audit; ``halted`` the kill
+    switch."""
 
     def __init__(
         self,
@@ -55,7 +55,9 @@ class Desk:
 
         self._post, self._clock, self._context = post, clock, context
         counted, silence = OrderBudget(budget), Silence()
-        lanes = [KiteOrders(login, counted, silence, halted, root=rest) for _ in range(LANES)]
+        lanes = [
+            KiteOrders(login, counted, silence, halted=halted, root=rest) for _ in range(LANES)
+        ]
         self._orders = OrderWorker(lanes, post)
         self._reads = ReadWorker(KiteReads(login, root=rest), self._answered, clock.now_ns)
         self._damaged = 0
