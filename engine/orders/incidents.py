@@ -35,7 +35,7 @@ SEVERITY: Final[dict[str, int]] = {
     "FRAMES_DROPPED": 2,
     "PROCESS_UNHEALTHY": 2,
     "BROKER_UNREACHABLE": 2,
-    "APPROVAL_WANTED": 2,
+    "CLOSED_UNRECONCILED": 2,
 }
 """1 act now, 2 act soon, 3 look at it, 4 know of it."""
 

@@ -26,6 +26,7 @@ from engine.orders.legs import (
     ended,
     held_units,
     is_stale,
+    takes_over,
     with_leg,
     working,
 )
@@ -165,12 +166,14 @@ def _accepted(
 
 def apply_broker_update(state: State, event: BrokerUpdate, ts: int, look: Lookup) -> State:
     """One report."""
+    state = replace(state, desk=replace(state.desk, first_books=False))
     return note_report(state, event.report, ts)
 
 
 def apply_order_lookup(state: State, event: OrderLookup, ts: int, look: Lookup) -> State:
     """A report, and that the order was asked for."""
     if event.report is not None:
+        state = replace(state, desk=replace(state.desk, first_books=False))
         state = note_report(state, event.report, ts)
     order = order_of(state, event.order_id)
     if order is None or order.leg is None:
@@ -180,9 +183,13 @@ def apply_order_lookup(state: State, event: OrderLookup, ts: int, look: Lookup) 
 
 def apply_broker_snapshot(state: State, event: BrokerSnapshot, ts: int, look: Lookup) -> State:
     """All reports of the books, and the broker's net positions."""
+    first = state.desk.books_ns == 0
+    state = replace(state, desk=replace(state.desk, first_books=first))
     for report in reports_of(event):
         state = note_report(state, report, ts)
-    state = replace(state, desk=replace(state.desk, books_ns=ts))
+    whole = event.orders is not None and event.trades is not None and event.positions is not None
+    closing = whole and event.trigger == "AFTER_CLOSE"
+    state = replace(state, desk=replace(state.desk, books_ns=ts, closing_books=closing))
     if event.positions is None:
         return state
     places = contract_places(state)
@@ -230,8 +237,9 @@ def note_report(state: State, report: BrokerReport, ts: int) -> State:
     """Take in what a report says of an order, its fills apart."""
     order = working(state, report)
     if order is None:
-        known = ended(state, report)
-        return state if known is not None else _note_foreign(state, report)
+        if ended(state, report) is not None or takes_over(state, report):
+            return state
+        return _note_foreign(state, report)
     assert order.leg is not None
     if is_stale(order, report):
         return with_leg(state, order, replace(order.leg, seen_ns=ts))
@@ -273,7 +281,8 @@ def _note_foreign(state: State, report: BrokerReport) -> State:
     )
     applied = before.applied_units if before is not None else 0
     value = before.applied_value_paise if before is not None else 0
-    new = max(report.filled_units - applied, 0)
+    # What was filled before the first books is in the positions that the session began with.
+    new = 0 if state.desk.first_books else max(report.filled_units - applied, 0)
     price = max(report.filled_value_paise - value, 0) // new if new else 0
     key = (report.exchange, report.tradingsymbol, report.product)
     ours = 0
@@ -290,7 +299,7 @@ def _note_foreign(state: State, report: BrokerReport) -> State:
         report.status,
         report.quantity_units,
         max(report.filled_units, applied),
-        max(report.filled_value_paise, value) if new else value,
+        max(report.filled_value_paise, value),
         ours,
         price,
     )

@@ -11,20 +11,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.books import ENTRY, EXIT, EXTERNAL, PROTECT
+from engine.books import ADOPTED, ENTRY, EXIT, EXTERNAL, PROTECT
 from engine.orders.incidents import Incidents
 from engine.orders.legs import (
     ENDS,
     PARTIAL,
     PLACE,
     SENT,
+    STOP,
     UNKNOWN,
     WORKING,
     ended,
     held_units,
     is_stale,
+    own_tag,
+    takes_over,
     working,
 )
+from engine.orders.reduce import contract_places
 from engine.paper import order_event
 from engine.rulebook import charge_lines, charges_paise
 from engine.state import Foreign, Order, State
@@ -54,8 +58,16 @@ def changes(state: State, report: BrokerReport) -> bool:
     old = ended(state, report)
     if old is not None:
         return report.filled_units > old.filled_units
+    if takes_over(state, report):
+        return True
     one = foreign_of(state, report)
     return one is not None and one.ours_units > 0
+
+
+def is_new(state: State, report: BrokerReport) -> bool:
+    """Whether an order was taken over just now, and no word of the broker is noted for it yet."""
+    order = working(state, report)
+    return order is not None and order.leg is not None and order.leg.seen_ns == 0
 
 
 def foreign_of(state: State, report: BrokerReport) -> Foreign | None:
@@ -71,7 +83,9 @@ def report_events(state: State, report: BrokerReport) -> list[Event]:
     order = working(state, report)
     if order is None:
         old = ended(state, report)
-        return _late(state, old, report) if old is not None else _foreign(state, report)
+        if old is not None:
+            return _late(state, old, report)
+        return _taken_over(state, report) if takes_over(state, report) else _foreign(state, report)
     assert order.leg is not None
     events: list[Event] = []
     if order.leg.status in (SENT, UNKNOWN) and report.status not in ENDS:
@@ -168,6 +182,23 @@ def _late(state: State, old: Order, report: BrokerReport) -> list[Event]:
     return [again, *incidents.events, *_fills(state, old, report)]
 
 
+def _taken_over(state: State, report: BrokerReport) -> list[Event]:
+    """An order of ours that another machine sent: in the books from here on, its fills with it.
+
+    A contract that the session does not have is told as a difference of the positions.
+    """
+    contract = contract_places(state).get((report.exchange, report.tradingsymbol), -1)
+    tag = own_tag(report)
+    if contract < 0 or tag is None:
+        return []
+    role = ENTRY if report.side == "BUY" else PROTECT if report.order_type == STOP else EXIT
+    begun = OrderChanged(
+        f"B{tag}", tag, role, contract, report.side, WORKING, "ORDER_TAKEN_OVER",
+        report.quantity_units, 0, report.limit_paise or None,
+    )  # fmt: skip
+    return [begun]
+
+
 def _foreign(state: State, report: BrokerReport) -> list[Event]:
     """Somebody else sold what we hold: our positions shrink by it, the oldest first."""
     one = foreign_of(state, report)
@@ -188,6 +219,26 @@ def _foreign(state: State, report: BrokerReport) -> list[Event]:
         events.append(sold)
         events.append(_external_fill(state, sold, one.ours_paise))
     return events
+
+
+def adopted_events(state: State, one: Foreign, units: int) -> list[Event]:
+    """A long that others bought, taken over as if one of our entries had been filled."""
+    assert state.rules is not None, "a session that trades has rules"
+    authority = f"{one.broker_order_id[-13:]:0>13}ADO"
+    paise = one.applied_value_paise // max(one.applied_units, 1)
+    begun = OrderChanged(
+        f"B{authority}", authority, ADOPTED, one.contract, "BUY", WORKING, "ORDER_ADOPTED",
+        units, 0, None,
+    )  # fmt: skip
+    exchange = state.instruments[one.contract].exchange
+    lines = charge_lines(state.rules, exchange, "BUY", paise, units)
+    return [
+        begun,
+        FillApplied(
+            begun.order_id, 1, one.contract, "BUY", units, paise, 0, lines,
+            charges_paise(lines), state.seq,
+        ),
+    ]  # fmt: skip
 
 
 def _external_fill(state: State, sold: OrderChanged, paise: int) -> FillApplied:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.books import EXIT, HALTED, MS, PROTECT, STOPPING
+from engine.books import ENTRY, EXIT, HALTED, MS, PROTECT, STOPPING
 from engine.orders.incidents import Incidents
 from engine.orders.legs import PARTIAL, UNKNOWN, WORKING, legs, of_position
 from engine.orders.protocol import KILL_FLATTEN, own_product
@@ -179,6 +179,15 @@ def reconciled_age_s(state: State) -> int | None:
     if not state.desk.reconciled_ns:
         return None
     return max(state.now - state.desk.reconciled_ns, 0) // (1_000 * MS)
+
+
+def entries_recent(state: State) -> int:
+    """Entries that were approved in the last minute, whatever became of them."""
+    count = 0
+    for one in (*state.orders, *state.desk.ended):
+        approved_ns = one.expires_ns - state.config.orders.entry_valid_ms * MS
+        count += one.role == ENTRY and approved_ns > state.now - 60_000 * MS
+    return count
 
 
 def unknown_orders(state: State) -> int:
