@@ -180,12 +180,12 @@ class SimulatedWorld:
     def clock(self, from_ns: int | None) -> SessionClock:
         """Start the exchange where the session stands; its time is the session's."""
         from adapters.session.clock import SessionClock
-        from cli.simulation import Simulation, simulated_clock
+        from cli.simulation import Simulation, Wanted, simulated_clock
 
+        resumes = from_ns is not None
         at_ns = self._at_ns if from_ns is None else from_ns
-        self._exchange = Simulation(
-            self._common, self._name, self._seed, self._speed, at_ns, self._faults
-        )
+        wanted = Wanted(self._name, self._seed, self._speed, self._faults)
+        self._exchange = Simulation(self._common, wanted, at_ns, resumes=resumes)
         said = simulated_clock(self._exchange.rest)
         assert said is not None, "a simulated exchange says its time"
         return SessionClock(int(said["now_ns"]), self._speed)
