@@ -30,6 +30,10 @@ RESUME: Final = "RESUME"
 POLL_S: Final = 0.2
 """How often the places of the file are looked at; a press is known within this and a little."""
 
+CALM_LOOKS: Final = 5
+"""A file is left where it stands until it has not changed for so many looks: somebody may still be
+writing the level into it."""
+
 UNANSWERED_MAX: Final = 64
 FILE_BYTES_MAX: Final = 4_096
 TAKEN_SUFFIX: Final = ".taken"
@@ -67,6 +71,7 @@ class KillSwitch:
         self._queue: deque[OperatorCommand] = deque()
         self._unanswered: dict[str, OperatorCommand] = {}
         self._seen: dict[Path, _Identity] = {}
+        self._calm = 0
         self._signals = 0
         self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._stopping = False
@@ -110,9 +115,9 @@ class KillSwitch:
         if event.verb == HALT:
             self._unanswered.pop(event.command_id, None)
             self._wake()
-        elif event.verb == RESUME and event.outcome == "ACCEPTED" and not self._unanswered:
+        elif event.verb == RESUME and event.outcome == "ACCEPTED":
             self._pressed = fresh = [False] * len(LEVELS)
-            # A press in between has set the old latch; it stands in the list of the unanswered.
+            # What was pressed since, even while this line ran, stands among the unanswered.
             for command in list(self._unanswered.values()):
                 fresh[LEVELS.index(command.value)] = True
 
@@ -183,11 +188,12 @@ class KillSwitch:
         """Press what is new; take away what was answered."""
         found = [one for one in map(read_kill_file, self._files) if one is not None]
         new = [one for one in found if self._seen.get(one.path) != one.identity]
+        self._calm = 0 if new else self._calm + 1
         for one in new:
             self._seen[one.path] = one.identity
         if new:
             self.press(_command(max(new, key=lambda one: LEVELS.index(one.level))))
-        elif found and not self._unanswered:
+        elif self._calm >= CALM_LOOKS and not self._unanswered:
             for one in found:
                 self._take_away(one)
 

@@ -204,6 +204,7 @@ def test_only_an_accepted_resume_releases() -> None:
     kill.press(halt("c-2", CANCEL))
     kill.answered(accepted("RESUME", "r-2"))
     assert is_halted(kill), "c-2 stands behind r-2 in the journal, or is not there yet"
+    assert kill.level == CANCEL
     kill.answered(accepted("HALT", "c-2"))
     kill.answered(accepted("RESUME", "r-3"))
     assert not is_halted(kill)
@@ -294,11 +295,30 @@ def test_what_a_shell_writes_late_counts(root: Path) -> None:
         handle = os.open(desk.files[0], os.O_WRONLY | os.O_CREAT)
         first = desk.next()
         assert first.value is None
-        desk.answer(first)
         os.write(handle, b"FLATTEN and why")
         os.close(handle)
+        desk.answer(first)
         until(lambda: desk.kill.level == FLATTEN)
         assert desk.next().value == FLATTEN
+
+
+def test_what_is_written_while_the_file_is_taken_away_counts(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the very moment at which an empty file is renamed, a shell writes FLATTEN into it."""
+    rename = Path.rename
+
+    def late(self: Path, target: Path) -> Path:
+        if self.name == "KILL" and not self.read_text():
+            self.write_text("FLATTEN late")
+        return rename(self, target)
+
+    with running(root) as desk:
+        monkeypatch.setattr(Path, "rename", late)
+        desk.files[0].touch()
+        desk.answer(desk.next())
+        second = desk.next()
+        assert (second.value, second.why) == (FLATTEN, "late")
 
 
 @pytest.mark.parametrize("what", ["folder", "link", "dangling", "pipe", "closed", "huge", "binary"])

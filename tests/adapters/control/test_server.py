@@ -239,6 +239,21 @@ def test_a_connection_that_says_nothing_is_dropped(root: Path) -> None:
         assert desk.server._connections == set()
 
 
+def test_who_waits_for_an_answer_is_not_idle(root: Path) -> None:
+    """The engine takes longer than a silent connection may last: the asker is still there."""
+    with running(root, limits=Limits(idle_s=0.1, answer_s=DEADLINE_S)) as desk:
+        thread, got = in_background(desk, asking("DISARM"))
+        command = desk.next()
+        for _ in range(2):
+            with raw(desk) as silent:
+                assert everything(silent) == b"", "it was dropped, and the asker was not"
+        desk.answer(command)
+        thread.join(DEADLINE_S)
+        assert [answer.outcome for answer in got] == ["ACCEPTED"]  # type: ignore[attr-defined]
+        assert desk.server._commands["c-1"].command == command
+        assert desk.inbox.empty()
+
+
 def test_a_thousand_connections(root: Path) -> None:
     """S07: the engine keeps its few, the newest; a command among them is answered."""
     held: deque[socket.socket] = deque()
@@ -270,6 +285,8 @@ def test_who_asks_and_does_not_fetch_ends_alone(root: Path) -> None:
             slow.settimeout(0.5)
             with pytest.raises(OSError):  # reset, a broken pipe, or nothing more is taken
                 slow.sendall(frame(StatusRequest()) * 5_000_000)
+            held = [len(one.out) for one in list(desk.server._connections)]
+            assert max(held, default=0) <= desk.server._limits.out_bytes
             assert ask((desk.folder,), asking("DISARM", "c-1")).outcome == "ACCEPTED"
         assert desk.server.alive
 
