@@ -61,7 +61,8 @@ ClockFrom = Callable[[int | None], SessionClock]
 @dataclass(frozen=True)
 class Plan:
     """What a session in real time is. ``account`` is whose day it counts for; without ``carries``
-    that is a fresh virtual one, whatever came before. ``rate`` is market seconds a second."""
+    that is a fresh virtual one, whatever came before. ``rate`` is market seconds a second.
+    ``at_broker``: orders go to one; ``broker_account`` is whose, where it must be ours alone."""
 
     mode: str
     market: Market
@@ -71,6 +72,8 @@ class Plan:
     rate: int = 1
     carries: bool = True
     exits_only: bool = False
+    at_broker: bool = False
+    broker_account: str | None = None
 
 
 @dataclass(frozen=True)

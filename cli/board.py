@@ -29,7 +29,7 @@ from engine.ports import Measured, Watch
 from engine.sink import Outward
 from engine.state import State
 from events.base import Event
-from events.governance import CommandAnswered, ReadinessChanged
+from events.governance import CommandAnswered
 from events.session import OperatorCommand
 
 UNSAID: Final = "UNKNOWN"
@@ -41,7 +41,7 @@ _MS: Final = 1_000_000
 class Board:
     """Stands between the driver and the outside: an ``Outward`` and a ``Watch`` around others.
 
-    ``mode`` is the session's. ``kill`` may be asked by whoever sends orders.
+    ``mode`` is the session's.
     """
 
     def __init__(
@@ -51,8 +51,6 @@ class Board:
         self._mode, self._begun, self._inbox, self._meter = mode, begun, inbox, meter
         self.kill = KillSwitch(self._take, kill_files(common.home, common.desk, folders))
         self._server = ControlServer(folders, mode, self._take, self.kill)
-        self._readiness = UNSAID
-        self._reasons: tuple[str, ...] = ()
         self._began_ns = boot_ns()
         self._outward: Outward | None = None
         self._watch: Watch | None = None
@@ -89,6 +87,10 @@ class Board:
         """Whom to pass on to."""
         self._outward, self._watch = outward, watch
 
+    def halted(self) -> bool:
+        """Whether the kill switch is pressed: no entry may leave then."""
+        return self.kill.halted
+
     # -- the outward port ----------------------------------------------------------------------
 
     def starts(self, now_ns: int, event: Event, derived: Sequence[Derived]) -> Sequence[Event]:
@@ -104,8 +106,6 @@ class Board:
             if isinstance(said, CommandAnswered):
                 self.kill.answered(said)
                 self._server.answered(said, one.entry.seq)
-            elif isinstance(said, ReadinessChanged):
-                self._readiness, self._reasons = said.status, said.reasons
 
     # -- the watch port ------------------------------------------------------------------------
 
@@ -125,8 +125,8 @@ class Board:
         return Status(
             begun.folder.name,
             self._mode,
-            self._readiness,
-            self._reasons,
+            state.desk.readiness or UNSAID,
+            state.desk.blockers,
             begun.writer.durable_seq,
             begun.clock.now_ns(),
             (

@@ -9,12 +9,13 @@ Start reading at ``Desk``.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cli.feed import Login
-from engine.orders.outbox import Context, Query
+from engine.orders.outbox import AFTER_CLOSE, Context, Query
 from engine.orders.outward import BrokerOutward
 from engine.ports import Authority
 from engine.sink import Outward
@@ -30,14 +31,17 @@ if TYPE_CHECKING:
 LANES: Final = 2
 """Messages on their way at once: the first lane is for exits alone."""
 
+CLOSING_S: Final = 15.0
+"""So long a session waits for the broker's books at its end."""
+
 SOCKET: Final = "SOCKET"
 UNREADABLE: Final = "ORDER_UPDATES"
 
 
 class Desk:
     """The broker's threads for one session. ``budget`` is the folder where the account's messages
-    are counted, ``context`` gives what is kept with each message for the audit, ``halted`` whether
-    the kill switch holds entries back, asked last of all before one leaves."""
+    are counted; ``context`` what is kept with each message for the audit; ``halted`` the kill
+    switch."""
 
     def __init__(
         self,
@@ -55,10 +59,14 @@ class Desk:
 
         self._post, self._clock, self._context = post, clock, context
         counted, silence = OrderBudget(budget), Silence()
-        lanes = [KiteOrders(login, counted, silence, halted, root=rest) for _ in range(LANES)]
+        lanes = [
+            KiteOrders(login, counted, silence, halted=halted, root=rest) for _ in range(LANES)
+        ]
         self._orders = OrderWorker(lanes, post)
         self._reads = ReadWorker(KiteReads(login, root=rest), self._answered, clock.now_ns)
         self._damaged = 0
+        self._stopped = False
+        self._closing = threading.Event()
 
     def start(self, state: Callable[[], State]) -> Outward:
         """Begin to speak: the login first, so that the session knows whether it is taken."""
@@ -81,13 +89,21 @@ class Desk:
     def _answered(self, event: Event) -> None:
         """What was asked for. Whole books make up for updates that could not be read."""
         self._post(event)
+        if isinstance(event, BrokerSnapshot) and event.trigger == AFTER_CLOSE:
+            self._closing.set()
         if self._damaged and isinstance(event, BrokerSnapshot) and event.orders is not None:
             self._damaged = 0
             self._post(HealthObserved(UNREADABLE, "OK", 0, 0))
 
     def stop(self) -> None:
-        """No more messages; what is on its way comes back first."""
+        """No more messages; what is on its way comes back first, then the books as they are at the
+        end. Where they do not come, the session says that it closed without them."""
+        if self._stopped:
+            return
+        self._stopped = True
         self._orders.close()
+        self._reads.snapshot(AFTER_CLOSE)
+        self._closing.wait(CLOSING_S)
         self._reads.close()
 
     # --- engine.orders.outward.Worker ------------------------------------------------------------

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +42,7 @@ from engine.state import State
 from events.base import Event
 from events.feed import FeedFrame
 from journal.errors import JournalError, JournalLocked
-from journal.lock import take_desk_lock
+from journal.lock import take_account_lock, take_desk_lock
 from journal.log import WriterOptions
 from journal.seal import sealing
 from journal.writer import JournalWriter
@@ -50,8 +50,14 @@ from journal.writer import JournalWriter
 RESERVE_BYTES: Final = 32 * 1024 * 1024
 """Kept on the disk for exits, cancels and halts."""
 
+AFTER_CLOSE_NS: Final = 90 * NS_PER_S
+"""Of session time: the books are compared once more after the market's close."""
+
 READER_WAIT_S: Final = 120.0
 PROJECTOR: Final = "projections.duck.projector"
+
+
+Halted = Callable[[], bool]
 
 
 class World(Protocol):
@@ -62,14 +68,10 @@ class World(Protocol):
         ...
 
     def start(
-        self,
-        post: Post,
-        clock: SessionClock,
-        state: Callable[[], State],
-        halted: Callable[[], bool],
+        self, post: Post, clock: SessionClock, state: Callable[[], State], halted: Halted
     ) -> Outward:
-        """Let facts come; gives who acts on what they lead to. ``state`` is the core's,
-        ``halted`` the kill switch's."""
+        """Let facts come; gives who acts on what they lead to. ``state`` is the core's; ``halted``
+        is the kill switch, which is asked right before an entry leaves."""
         ...
 
     def stop(self) -> None:
@@ -142,6 +144,10 @@ class MeasuredRunner:
     def exposed(self) -> int:
         return self._runner.exposed
 
+    @property
+    def takes_frames(self) -> bool:
+        return self._runner.takes_frames
+
     def append(self, ts: int, event: Event) -> list[Derived]:
         derived = self._runner.append(ts, event)
         if isinstance(event, FeedFrame):
@@ -156,6 +162,8 @@ def run_session(common: Common, plan: Plan, world: World, wish: Wish) -> Ended:
     faults = (EngineFault, ResumeError, JournalError)
     with ExitStack() as stack, told_as_user_error(*faults), told_as_engine_fault():
         stack.enter_context(_desk_lock(common))
+        if plan.broker_account is not None:
+            stack.enter_context(_account_lock(common, plan.broker_account))
         sealed = stack.enter_context(sealing(options))
         ending = Ending(wish.end_policy, asks_here())
         stack.enter_context(ending.hearing())
@@ -183,14 +191,12 @@ def _driven(
     """From the first frame to the final block."""
     clock, runner, writer = begun.clock, begun.runner, begun.writer
     inbox = SessionInbox(clock)
-    watch = MachineWatch(begun.folder, clock, inbox, meter)
+    watch = MachineWatch(begun.folder, clock, inbox, meter, disk_full=lambda: writer.disk_full)
     board = Board(common, plan.mode, begun, inbox, meter)
     sink = MeasuredRunner(runner, writer, meter, lambda: clock.boot_at(inbox.taken_ns))
     ending.wake = inbox.wake
     with board.open():
-        outward = world.start(
-            inbox.post, clock, lambda: runner.core.state, lambda: board.kill.halted
-        )
+        outward = world.start(inbox.post, clock, lambda: runner.core.state, board.halted)
         board.around(outward, watch)
         try:
             timing = _timing(plan, wish, clock)
@@ -230,7 +236,7 @@ def _timing(plan: Plan, wish: Wish, clock: SessionClock) -> Timing:
         market.cycle_rule,
         market.open_ns,
         market.close_ns,
-        market.close_ns,
+        market.close_ns + (AFTER_CLOSE_NS if plan.at_broker else 0),
         stop_ns,
         wish.end_policy,
         wish.cycles,
@@ -257,6 +263,18 @@ def _desk_lock(common: Common) -> Any:
         ) from error
     with lock:
         yield lock
+
+
+@contextmanager
+def _account_lock(common: Common, account: str) -> Iterator[None]:
+    try:
+        lock = take_account_lock(common.home, account)
+    except JournalLocked as error:
+        raise UserError(
+            f"ACCOUNT_SHARED: another engine on this machine trades account {account} ({error})"
+        ) from error
+    with lock:
+        yield
 
 
 def _readers(folder: Path) -> list[subprocess.Popen[bytes]]:

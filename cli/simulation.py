@@ -1,8 +1,9 @@
-"""The simulated exchange beside an engine: its child process, and what it says of its time.
+"""The simulated exchange beside an engine: its process, and what it says of its time.
 
-Lives here: ``Simulation`` (the parent's side), ``main`` (the child's). May import: everything it
-wires. Always holds: the child ends when its parent does, however that ends; it speaks on loopback
-alone; its market is the one that was named, from the session time that was named.
+Lives here: ``Simulation`` (the engine's side), ``main`` (the exchange's). May import: everything it
+wires. Always holds: an engine that ends in order ends its exchange; one that is killed leaves it
+running for a while, as a broker would be, and the engine that takes its session up finds it again;
+left alone it ends by itself; it speaks on loopback alone.
 Start reading at ``Simulation``.
 """
 
@@ -10,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from dataclasses import asdict, dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Final
@@ -23,77 +26,125 @@ from urllib.parse import urlsplit
 
 from cli.errors import EXIT_COULD_NOT_RUN, EXIT_GOOD, UserError
 from cli.options import Common
+from cli.paths import desk_folder, make_private
 
 START_S: Final = 120.0
 """Going to a late hour of a large market takes its time."""
 
 STOP_S: Final = 10.0
 ANSWER_S: Final = 10.0
+ALONE_S: Final = 30.0
+"""So long an exchange whose engine is gone waits for another."""
+
+LOOK_S: Final = 0.5
+NOTE_NAME: Final = "simulated-exchange.json"
+LOG_NAME: Final = "simulated-exchange.log"
+PRIVATE_MODE: Final = 0o600
 CLOCK_PATH: Final = "/sim/clock"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which exchange: a market by its name, its seed, the speed, what goes wrong there."""
+
+    market: str
+    seed: int
+    speed: int
+    faults: str | None = None
 
 
 class Simulation:
     """An exchange in a process of its own; ``rest`` and ``ws`` are its addresses."""
 
-    def __init__(
-        self,
-        common: Common,
-        market: str,
-        seed: int,
-        speed: int,
-        at_ns: int,
-        faults: str | None = None,
-    ) -> None:
-        """Start it at the session time ``at_ns`` (ns UTC). Raises ``UserError``."""
-        words = [market, "--home", str(common.home), "--desk", common.desk]
-        words += ["--seed", str(seed), "--speed", str(speed), "--at-ns", str(at_ns)]
-        words += [] if faults is None else ["--faults", faults]
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "cli.simulation", *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # an interrupt at the terminal is the engine's to answer
-        )
-        addresses = self._first_line()
-        self.rest, self.ws = str(addresses["rest"]), str(addresses["ws"])
+    def __init__(self, common: Common, wanted: Wanted, at_ns: int, *, resumes: bool) -> None:
+        """Start it at the session time ``at_ns`` (ns UTC); an engine that ``resumes`` goes on with
+        the one that was left behind, where it still runs. Raises ``UserError``."""
+        folder = make_private(desk_folder(common.home, common.desk))
+        self._note = folder / NOTE_NAME
+        self._child: subprocess.Popen[bytes] | None = None
+        left = _left_behind(self._note)
+        if left is not None and resumes and left["wanted"] == asdict(wanted):
+            found = left
+        else:
+            if left is not None:
+                _end(left["pid"])
+            found = self._start(common, wanted, at_ns, folder / LOG_NAME)
+            self._keep({**found, "wanted": asdict(wanted)})
+        self.pid, self.rest, self.ws = int(found["pid"]), str(found["rest"]), str(found["ws"])
 
-    def _first_line(self) -> dict[str, Any]:
+    def _start(self, common: Common, wanted: Wanted, at_ns: int, log: Path) -> dict[str, Any]:
+        words = [wanted.market, "--home", str(common.home), "--desk", common.desk]
+        words += ["--seed", str(wanted.seed), "--speed", str(wanted.speed), "--at-ns", str(at_ns)]
+        words += [] if wanted.faults is None else ["--faults", wanted.faults]
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_MODE)
+        with os.fdopen(handle, "wb") as errors:
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "cli.simulation", *words],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,  # an interrupt at the terminal is the engine's to answer
+            )
+        line = self._first_line(self._child)
+        if line:
+            return {"pid": self._child.pid, **json.loads(line)}
+        self.close()
+        said = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        raise UserError(f"the simulated exchange did not start: {said[0]}")
+
+    def _first_line(self, child: subprocess.Popen[bytes]) -> bytes:
         """What the child says once it serves."""
-        assert self._child.stdout is not None
-        watchdog = threading.Timer(START_S, self._child.kill)
+        assert child.stdout is not None
+        watchdog = threading.Timer(START_S, child.kill)
         watchdog.start()
         try:
-            line = self._child.stdout.readline()
+            return child.stdout.readline()
         except BaseException:
             self.close()
             raise
         finally:
             watchdog.cancel()
-        if line:
-            found: dict[str, Any] = json.loads(line)
-            return found
-        assert self._child.stderr is not None
-        said = self._child.stderr.read().decode(errors="replace").strip().splitlines()[-1:]
-        self.close()
-        raise UserError(f"the simulated exchange did not start: {''.join(said) or 'no message'}")
 
-    @property
-    def ended(self) -> bool:
-        """Whether the child is gone."""
-        return self._child.poll() is not None
+    def _keep(self, found: dict[str, Any]) -> None:
+        """For the engine that comes after one that was killed."""
+        partial = self._note.with_name(f"{self._note.name}.new")
+        partial.unlink(missing_ok=True)
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
+        with os.fdopen(handle, "w") as file:
+            json.dump(found, file)
+        partial.rename(self._note)
 
     def close(self) -> None:
         """End it."""
-        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
+        self._note.unlink(missing_ok=True)
+        child = self._child
+        if child is None:
+            _end(self.pid)
+            return
+        for pipe in (child.stdin, child.stdout):
             if pipe is not None:
                 pipe.close()
-        self._child.terminate()
+        child.terminate()
         try:
-            self._child.wait(STOP_S)
+            child.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+            child.kill()
+            child.wait()
+
+
+def _left_behind(note: Path) -> dict[str, Any] | None:
+    """The exchange that a killed engine left; None where none answers any more."""
+    try:
+        found = json.loads(note.read_text())
+        answers = simulated_clock(found["rest"]) is not None
+    except (FileNotFoundError, ValueError, KeyError, TypeError, UserError):
+        return None
+    return found if answers else None
+
+
+def _end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
 
 
 def simulated_clock(rest: str) -> dict[str, Any] | None:
@@ -122,7 +173,7 @@ def simulated_clock(rest: str) -> dict[str, Any] | None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """``python -P -m cli.simulation MARKET --at-ns N ...``: serves until standard input ends."""
+    """``python -P -m cli.simulation MARKET --at-ns N ...``: serves until it is ended."""
     parser = argparse.ArgumentParser(prog="cli.simulation", description=__doc__)
     parser.add_argument("market")
     parser.add_argument("--home", type=Path, required=True)
@@ -152,20 +203,33 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _serve(server: Any) -> None:
-    """Until the parent lets go of standard input, which its death does too."""
+    """Until it is ended, or its engine is gone and nobody has followed the feed for a while."""
     stopped = asyncio.Event()
+    orphaned = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def heard() -> None:
         if not os.read(sys.stdin.fileno(), 4096):
             loop.remove_reader(sys.stdin.fileno())
-            stopped.set()
+            orphaned.set()
+
+    async def look() -> None:
+        await orphaned.wait()
+        alone_s = 0.0
+        while alone_s < ALONE_S:
+            await asyncio.sleep(LOOK_S)
+            alone_s = 0.0 if server.hub.subscriptions else alone_s + LOOK_S
+        stopped.set()
 
     await server.start()
     loop.add_reader(sys.stdin.fileno(), heard)
     sys.stdout.write(json.dumps({"rest": server.rest, "ws": server.ws}) + "\n")
     sys.stdout.flush()
-    await server.run_until(stopped)
+    looking = asyncio.create_task(look())
+    try:
+        await server.run_until(stopped)
+    finally:
+        looking.cancel()
 
 
 if __name__ == "__main__":

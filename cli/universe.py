@@ -21,11 +21,16 @@ from cli.errors import UserError, told_as_user_error
 from cli.machine import MachineSettings
 from cli.paths import make_private
 from engine.ports import MarketFrame
-from engine.rulebook import Rulebook, iso_day
+from engine.rulebook import Rulebook, SessionWindow, iso_day
 from events.session import CycleRule, Instrument, MarketIdentity
 
 BAR_MS: Final = 60_000
 KITE: Final = "kite"
+RATE: Final = "RATE"
+QUOTE_TRIES: Final = 3
+QUOTE_S: Final = 1.1
+"""Between questions for quotes, of which the broker takes one a second."""
+
 EACH_SECOND: Final = CycleRule("GRID", 1_000, 0)
 NO_ACCOUNT: Final = "'axiom run --mode sim' needs no market that is open"
 
@@ -65,13 +70,8 @@ def watch_market(
     reads: KiteReads, home: Path, rulebook: Rulebook, today: Today, settings: MachineSettings
 ) -> WatchedMarket:
     """The market of a day. Raises ``UserError``."""
-    window = rulebook.session_window(today.day, "fno")
-    if window is None or not rulebook.is_trading_day(today.day):
-        raise UserError(f"{iso_day(today.day)} is not a trading day; {NO_ACCOUNT}")
-    if today.now_ns >= window.close_ns:
-        raise UserError(f"the market of {iso_day(today.day)} is closed; {NO_ACCOUNT}")
+    window, dump = todays_list(reads, home, rulebook, today, settings)
     with told_as_user_error(DumpError):
-        dump = _dump(reads, home, today, settings.names)
         levels = _levels(reads, today.now_ns, settings.names)
         rows = choose(
             dump,
@@ -91,6 +91,20 @@ def watch_market(
     )
 
 
+def todays_list(
+    reads: KiteReads, home: Path, rulebook: Rulebook, today: Today, settings: MachineSettings
+) -> tuple[SessionWindow, Dump]:
+    """The day's hours and its list of instruments, fetched where it is not kept. Raises
+    ``UserError`` for a day without a market, or one that is over."""
+    window = rulebook.session_window(today.day, "fno")
+    if window is None or not rulebook.is_trading_day(today.day):
+        raise UserError(f"{iso_day(today.day)} is not a trading day; {NO_ACCOUNT}")
+    if today.now_ns >= window.close_ns:
+        raise UserError(f"the market of {iso_day(today.day)} is closed; {NO_ACCOUNT}")
+    with told_as_user_error(DumpError):
+        return window, _dump(reads, home, today, settings.names)
+
+
 def _dump(reads: KiteReads, home: Path, today: Today, names: Sequence[str]) -> Dump:
     def fetch() -> bytes:
         reply = reads.dump()
@@ -107,7 +121,13 @@ def _dump(reads: KiteReads, home: Path, today: Today, names: Sequence[str]) -> D
 def _levels(reads: KiteReads, now_ns: int, names: Sequence[str]) -> list[int]:
     """The last price of each index, paise."""
     known = {name: f"{exchange}:{symbol}" for name, exchange, symbol in INDEX_OF}
-    answer = reads.quotes([(place, known[name]) for place, name in enumerate(names)], now_ns)
+    asked = [(place, known[name]) for place, name in enumerate(names)]
+    answer = reads.quotes(asked, now_ns)
+    for _ in range(QUOTE_TRIES):
+        if answer.fault != RATE:
+            break
+        reads.rest(QUOTE_S)  # somebody with this login has just asked: one quote a second
+        answer = reads.quotes(asked, now_ns)
     found = {row.instrument: row.ltp_paise for row in answer.rows}
     for place, name in enumerate(names):
         if not found.get(place):

@@ -9,7 +9,7 @@ Start reading at ``KiteWorld``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from adapters.kite.broker import KiteReads
@@ -28,12 +28,13 @@ from cli.errors import UserError, told_as_user_error
 from cli.feed import Feed, Login, demo_login, jitter_seed
 from cli.options import Common
 from cli.paths import desk_folder
-from cli.session import Silence
+from cli.session import Halted, Silence
 from cli.simulation import simulated_clock
 from cli.universe import Today
 from engine.rulebook import day_of
 from engine.sink import Outward
 from engine.state import State
+from events.session import Instrument
 
 
 class KiteWorld:
@@ -44,16 +45,16 @@ class KiteWorld:
         if (rest is None) != (ws is None):
             raise UserError("give both --rest and --ws, as 'axiom exchange-sim' prints them")
         with told_as_user_error(BadRoot):
-            self._rest = checked_root(rest, "https") if rest is not None else REST_ROOT
+            self.rest = checked_root(rest, "https") if rest is not None else REST_ROOT
             self._ws = checked_root(ws, "wss") if ws is not None else FEED_ROOT
-        said = simulated_clock(self._rest) if is_loopback(self._rest) else None
+        said = simulated_clock(self.rest) if is_loopback(self.rest) else None
         self.rate = 1 if said is None else _whole_speed(said)
-        self._login = _login(common, simulated=said is not None)
+        self.login = _login(common, simulated=said is not None)
         with told_as_user_error(CredentialError):
-            self._login()
+            self.login()
         self._clock = SessionClock(wall_ns() if said is None else int(said["now_ns"]), self.rate)
         self._simulated = said is not None
-        self.reads = KiteReads(self._login, root=self._rest)
+        self.reads = KiteReads(self.login, root=self.rest)
         self._feed: Feed | None = None
 
     def __enter__(self) -> KiteWorld:
@@ -73,17 +74,23 @@ class KiteWorld:
         return self._clock
 
     def start(
+        self, post: Post, clock: SessionClock, state: Callable[[], State], halted: Halted
+    ) -> Outward:
+        """Subscribe to everything; nothing leaves."""
+        self.follow(post, clock, state().instruments)
+        return Silence()
+
+    def follow(
         self,
         post: Post,
         clock: SessionClock,
-        state: Callable[[], State],
-        halted: Callable[[], bool],
-    ) -> Outward:
-        """Subscribe to everything; nothing leaves."""
-        seed = jitter_seed(f"{self.today().day} {self._rest}")
-        self._feed = Feed(self._login, self._ws, post, clock, seed)
-        self._feed.start(state().instruments)
-        return Silence()
+        instruments: Sequence[Instrument],
+        on_order: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        """Subscribe to everything; ``on_order`` hears the account's order updates."""
+        seed = jitter_seed(f"{self.today().day} {self.rest}")
+        self._feed = Feed(self.login, self._ws, post, clock, seed, on_order)
+        self._feed.start(instruments)
 
     def stop(self) -> None:
         """No more frames."""

@@ -31,6 +31,9 @@ PROTECT: Final = "PROTECT"
 EXTERNAL: Final = "EXTERNAL"
 """An order of somebody else's that sold what we hold."""
 
+ADOPTED: Final = "ADOPTED"
+"""An order of somebody else's whose long a person made ours."""
+
 EXIT_PROTECT: Final = "EXIT_PROTECT"
 ENDED: Final = ("FILLED", "CANCELLED", "REJECTED")
 KEPT_ENDED: Final = 2_000
@@ -191,6 +194,10 @@ def _begun_or_reopened(state: State, event: OrderChanged, ts: int, look: Lookup)
         again = replace(old, leg=replace(old.leg, status=event.status))
         state = replace(state, desk=replace(state.desk, ended=rest))
         return replace(state, orders=(*state.orders, again))
+    if event.role == ADOPTED:
+        return _adopted(state, event, ts, look)
+    if event.role in (ENTRY, EXIT, PROTECT):
+        return _taken_over(state, event, ts, look)
     if event.role != EXTERNAL:
         return state
     held = position_of(state, event.authority)
@@ -219,6 +226,69 @@ def _begun_or_reopened(state: State, event: OrderChanged, ts: int, look: Lookup)
         leg=None,
     )
     return replace(state, orders=(*state.orders, sold))
+
+
+def _taken_over(state: State, event: OrderChanged, ts: int, look: Lookup) -> State:
+    """An order with our tag that another machine sent: what it was decided on is not known here."""
+    held = next((o for o in state.positions if event.authority.startswith(o.position_id)), None)
+    order = Order(
+        order_id=event.order_id,
+        authority=event.authority,
+        role=event.role,
+        underlying=look.underlying_of[event.contract],
+        strategy_id=held.strategy_id if held is not None else "taken-over",
+        contract=event.contract,
+        side=event.side,
+        quantity_units=event.quantity_units,
+        filled_units=0,
+        fills=0,
+        last_seq=0,
+        limit_paise=event.limit_paise or 0,
+        reference_paise=event.limit_paise or mid_paise(state, event.contract),
+        due_ns=ts,
+        expires_ns=ts,
+        risk_paise=0,
+        stop_paise=0,
+        target_paise=0,
+        trail_paise=0,
+        reason=EXIT_PROTECT if event.role == PROTECT else "EXIT_BY_HAND",
+        leg=replace(NEW_LEG, status="WORKING", doubt=True),
+    )
+    return replace(state, orders=(*state.orders, order))
+
+
+def _adopted(state: State, event: OrderChanged, ts: int, look: Lookup) -> State:
+    """The order that stands for an adopted long, filled in the same breath; what others held
+    shrinks by it. Its plan is the configured one, from its price on."""
+    product = next(
+        (one.product for one in state.desk.holdings if one.contract == event.contract),
+        state.config.orders.product,
+    )
+    order = Order(
+        order_id=event.order_id,
+        authority=event.authority,
+        role=ENTRY,
+        underlying=look.underlying_of[event.contract],
+        strategy_id="adopted",
+        contract=event.contract,
+        side=event.side,
+        quantity_units=event.quantity_units,
+        filled_units=0,
+        fills=0,
+        last_seq=0,
+        limit_paise=0,
+        reference_paise=mid_paise(state, event.contract),
+        due_ns=ts,
+        expires_ns=0,
+        risk_paise=0,
+        stop_paise=0,
+        target_paise=0,
+        trail_paise=0,
+        reason="",
+        leg=replace(NEW_LEG, status="WORKING", product=product, seen_ns=ts),
+    )
+    state = add_holding(state, event.contract, product, -event.quantity_units)
+    return replace(state, orders=(*state.orders, order))
 
 
 def add_holding(state: State, contract: int, product: str, units: int) -> State:
@@ -286,6 +356,7 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
             plan = state.config.plan
             stop = event.price_paise - event.price_paise * plan.stop_bps // 10_000
             target = event.price_paise + event.price_paise * plan.target_bps // 10_000
+            order = replace(order, risk_paise=(event.price_paise - stop) * order.quantity_units)
         position = Position(
             position_id=order.authority,
             underlying=order.underlying,

@@ -258,6 +258,9 @@ class OrderConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     reconciled_age_s_max: Annotated[
         int, Meta(ge=1, le=DAY_S, description="entries need a comparison this recent")
     ] = 90
+    entries_per_minute_max: Annotated[
+        int, Meta(ge=1, le=400, description="entries approved in a minute, of all underlyings")
+    ] = 5
     rejects_per_minute_max: Annotated[
         int, Meta(ge=1, le=1_000, description="refused orders tolerated in a minute")
     ] = 3

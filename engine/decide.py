@@ -18,6 +18,7 @@ from engine.exits import decide_exits
 from engine.feed import LIVE, checked_walk
 from engine.lookup import Lookup
 from engine.orders import facts as broker_facts
+from engine.orders.incidents import Incidents
 from engine.orders.legs import UNSENT
 from engine.orders.route import in_real_time, to_broker
 from engine.paper import decide_fills, decide_lapses, order_event
@@ -195,6 +196,10 @@ def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
         for one in state.orders
         if one.leg is None or one.leg.status in UNSENT
     )
+    if to_broker(state) and not state.desk.closing_books:
+        incidents = Incidents(state)
+        incidents.raised("CLOSED_UNRECONCILED", "books")
+        events.extend(incidents.events)
     return Outcome(tuple(events), (("summary", 0),))
 
 

@@ -19,7 +19,7 @@ from engine.ports import Clock, Inbox, Measured, Watch
 from engine.schedule import AFTER_SNAPSHOT, END_OF_DAY, GRID, MS
 from engine.sink import Outward, Sink
 from events.base import Event
-from events.feed import ClockStepped, FeedFrame, HealthObserved, TimerTick
+from events.feed import ClockStepped, FeedFrame, FramesDropped, HealthObserved, TimerTick
 from events.governance import CommandAnswered, SessionEndDue
 from events.session import CycleRule, OperatorCommand, SessionClosed
 
@@ -139,6 +139,7 @@ class Live:
         self._health_ns = sink.now
         self._said: tuple[tuple[str, str, int], ...] = ()
         self._lag_ns = 0
+        self._lost: FramesDropped | None = None
         self._offset_ns: int | None = None
         self._held: tuple[int, Event] | None = None
         self._exposed = sink.exposed
@@ -190,11 +191,37 @@ class Live:
 
     def _arrived(self, arrived_ns: int, event: Event) -> None:
         self._lag_ns = max(self._lag_ns, self._clock.now_ns() - arrived_ns)
+        if isinstance(event, FeedFrame) and not self._sink.takes_frames:
+            self._lose(arrived_ns, event)
+            return
         ts = self._take(arrived_ns, event)
         if isinstance(event, FeedFrame) and event.snapshot_end and self._timing.cycles:
             tick = self._cycles.page(ts)
             if tick is not None:
                 self._take(ts, tick)
+
+    def _lose(self, arrived_ns: int, frame: FeedFrame) -> None:
+        """A frame that the disk has no room for: the first is told at once, so that entries halt,
+        the others each time that health is looked at."""
+        first = self._lost is None
+        before = self._lost or FramesDropped(frame.connection, 0, 0, arrived_ns, arrived_ns)
+        self._lost = FramesDropped(
+            frame.connection,
+            before.frames + 1,
+            before.length_bytes + len(frame.data),
+            before.first_ts if before.frames else arrived_ns,
+            arrived_ns,
+        )
+        if first:
+            self._tell_lost(arrived_ns)
+
+    def _tell_lost(self, now_ns: int) -> None:
+        if self._lost is not None and self._lost.frames:
+            lost = self._lost
+            self._take(now_ns, lost)
+            self._lost = FramesDropped(lost.connection, 0, 0, now_ns, now_ns)
+        if self._sink.takes_frames:
+            self._lost = None
 
     # -- what is due ---------------------------------------------------------------------------
 
@@ -219,6 +246,7 @@ class Live:
             self._arrived(*held)
 
     def _look_after(self, now_ns: int) -> None:
+        self._tell_lost(now_ns)
         lag_ms, self._lag_ns = self._lag_ns // (MS * self._timing.rate), 0
         limit_ms = self._timing.lag_ms_max
         lag = Measured(RECEIVE_LAG_MS, lag_ms, limit_ms, lag_ms > limit_ms)

@@ -149,6 +149,11 @@ class Runner:
         state = self.core.state
         return len(state.positions) + len(state.orders)
 
+    @property
+    def takes_frames(self) -> bool:
+        """Whether the disk has room for them: of a full one the reserve is for all else."""
+        return not self._writer.disk_full
+
     def fact(self, ts: int, event: Event) -> None:
         """Apply one fact, journal its group, wait for durability where the group is urgent."""
         self.group(ts, event)
@@ -171,7 +176,7 @@ class Runner:
         try:
             derived = self.core.step(seq, ts, event)
         except CoreFault:
-            last = self._writer.append(OpenGroup(group))
+            last = self._writer.append(OpenGroup(group), essential=True)
             self._writer.wait_durable(last, DURABLE_DEADLINE_S)
             raise
         if derived:
@@ -179,7 +184,7 @@ class Runner:
             self._digest.update(b"".join(datas))
             group += datas
             urgent = urgent or any(one.entry.kind in self._urgent for one in derived)
-        last = self._writer.append(group, self._checkpoint())
+        last = self._writer.append(group, self._checkpoint(), essential=True)
         self.facts += 1
         self.derivations += len(group) - 1
         if urgent:

@@ -29,6 +29,11 @@ class Sink(Protocol):
         """Positions that are open and orders that work."""
         ...
 
+    @property
+    def takes_frames(self) -> bool:
+        """Whether there is room for them: on a full disk what is left is kept for the rest."""
+        ...
+
     def fact(self, ts: int, event: Event) -> None:
         """Take one fact; when its group is urgent it is durable at return."""
         ...

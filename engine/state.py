@@ -358,11 +358,12 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
     """What the session knows of its broker, its operator and its own health.
 
     ``kill`` is 0, or the level of the kill switch (1 no entries, 2 cancel all, 3 flatten).
-    ``books_ns`` is when books last came, ``reconciled_ns`` when those that last agreed were asked
-    for, ``nets_ns`` when the broker's positions were. ``ended`` keeps the orders that are over, for
-    a late word on them. ``approving`` is (request id, who) while a cycle decides on an approval,
-    ``approved`` holds ``intent who`` of those that were used; ``repeated`` and ``refused`` tell of
-    the last command.
+    ``books_ns`` is when books last came, ``first_books`` holds while the session takes in its
+    first, ``closing_books`` once those of the end came, ``reconciled_ns`` is when those that last
+    agreed were asked for, ``nets_ns`` when the broker's positions were. ``ended`` keeps the orders
+    that are over, for a late word on them. ``approving`` is (request id, who) while a cycle decides
+    on an approval, ``approved`` holds ``intent who`` of those that were used; ``repeated`` and
+    ``refused`` tell of the last command.
     """
 
     kill: int
@@ -375,6 +376,8 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
     dropped_ns: int
     resumed_ns: int
     books_ns: int
+    first_books: bool
+    closing_books: bool
     reconciled_ns: int
     nets_ns: int
     nets: tuple[Holding, ...]
@@ -437,10 +440,10 @@ EMPTY_FEED: Final = FeedState(False, False, "UNSEEN", 0, 0, 0, 0, (), 0, 0, 0, 0
 EMPTY_ACCOUNT: Final = AccountState(0, 0, 0, 0, 0, ())
 EMPTY_DESK: Final = Desk(
     kill=0, armed_until_ns=0, auth="UNSEEN", auth_ns=0, clock_offset_ns=0, clock_bad=False,
-    unhealthy=(), dropped_ns=0, resumed_ns=0, books_ns=0, reconciled_ns=0, nets_ns=0, nets=(),
-    holdings=(), differences=(), foreign=(), ended=(), incidents=(), incidents_raised=0,
-    requests=(), approved=(), approving=(), commands=(), repeated=False, refused=False, messages=0,
-    refused_ns=(), readiness="", blockers=(),
+    unhealthy=(), dropped_ns=0, resumed_ns=0, books_ns=0, first_books=False, closing_books=False,
+    reconciled_ns=0, nets_ns=0, nets=(), holdings=(), differences=(), foreign=(), ended=(),
+    incidents=(), incidents_raised=0, requests=(), approved=(), approving=(), commands=(),
+    repeated=False, refused=False, messages=0, refused_ns=(), readiness="", blockers=(),
 )  # fmt: skip
 EMPTY_UNDERLYING: Final = UnderlyingState(None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
 EMPTY: Final = State(

@@ -101,6 +101,8 @@ GATES: Final[tuple[GateSpec, ...]] = (
        "GOV_BOOKS_DIFFER"),
     _g("rejects", N7, "count", "AT_MOST", "refused messages in the last minute",
        "GOV_REJECT_BURST"),
+    _g("entries_minute", N7, "count", "AT_MOST", "entries of the last minute, with this one",
+       "GOV_ENTRY_BURST"),
     _g("armed", N7, "flag", "IS_TRUE", "the operator armed the session", "GOV_NOT_ARMED"),
     _g("family", N8, "count", "AT_LEAST", "families that may trade the regime", "FAMILY_NONE"),
     _g("family_trend", N8, "flag", "IS_TRUE", "trend family",

@@ -181,6 +181,8 @@ _GOVERNANCE: Final = (
        "Check the machine's load; entries go on a minute after the last loss.", _OLM),
     _r("GOV_STOPPING", 714, N7, "HALT", "The session is ending, so nothing is entered any more.",
        "Start another session when you want to trade.", ()),
+    _r("GOV_ENTRY_BURST", 715, N7, "BLOCK", "As many entries were approved within a minute as is allowed.",
+       "If that is not what you expect of the strategies, halt and look.", _OLM),
 )  # fmt: skip
 _SELECT: Final = (
     _r("FAMILY_NONE", 801, N8, "BLOCK", "No strategy family may trade this regime.", _WAIT, (), "NO_STRATEGY_QUALIFIED"),
@@ -300,6 +302,10 @@ _ORDER: Final = (
        "Nothing to do.", ()),
     _r("ORDER_NOT_LISTED", 1426, "ORDER", "UNKNOWN", "The broker's order book does not show an order that works.",
        "The next comparison looks again; an absent order is not over.", ()),
+    _r("ORDER_ADOPTED", 1427, "ORDER", "INFO", "A person made a long that others bought ours to manage.",
+       "Nothing to do; it has a stop and the configured plan.", ()),
+    _r("ORDER_TAKEN_OVER", 1428, "ORDER", "INFO", "An order with our tag was found that these books did not know: another machine sent it.",
+       "Make sure that the other engine is stopped.", ()),
 )  # fmt: skip
 _ACCOUNT: Final = (
     _r("RISK_DAY_OPENED", 1501, "RISK", "INFO", "The account's day began.", "Nothing to do.", ()),
@@ -384,8 +390,8 @@ _INCIDENT: Final = (
        "See what the incident names: disk, durability, inbox.", ()),
     _r("BROKER_UNREACHABLE", 1915, "INCIDENT", "HALT", "The broker's books could not be had.",
        "Check the network and the broker's status; entries wait.", ()),
-    _r("ORDER_PENDING_LONG", 1916, "INCIDENT", "HALT", "The broker has been busy with an order for long and neither lets it rest nor ends it.",
-       "See the order in the broker's app; a cancel is not sent twice, and what waits for it waits on.", ()),
+    _r("CLOSED_UNRECONCILED", 1930, "INCIDENT", "HALT", "The session ended without the broker's books of its end.",
+       "Compare with the broker's order book and positions by hand; the next session compares at its start.", ()),
 )  # fmt: skip
 _APPROVAL: Final = (
     _r("APPROVAL_USED", 2001, "APPROVAL", "INFO", "The approval was used for an entry.",
@@ -396,8 +402,6 @@ _APPROVAL: Final = (
        "Nothing to do; the next one asks anew.", ()),
     _r("APPROVAL_LAPSED", 2004, "APPROVAL", "INFO", "When the entry was approved, a stage did not pass any more or the price had left its band.",
        "Nothing to do; the next one asks anew.", ()),
-    _r("APPROVAL_WANTED", 2005, "APPROVAL", "INFO", "An entry waits for a person.",
-       "Approve or reject it.", ()),
 )  # fmt: skip
 
 _LIVE: Final = (

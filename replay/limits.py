@@ -102,6 +102,7 @@ NOT_OF_DEGREE: Final[tuple[tuple[str, str], ...]] = (
     ("orders_unknown", "the broker's books are facts of that day"),
     ("books_differ", "the broker's books are facts of that day"),
     ("rejects", "the broker's answers are facts of that day"),
+    ("entries_minute", "the pace of entries is a matter of that day"),
     ("armed", "a session is armed by a person, not by a limit"),
     ("approved", "an entry is approved by a person, not by a limit"),
     ("cooldown", "the pause was set when the trade before it ended"),

@@ -213,7 +213,8 @@ class Hub:
         connection = Connection(socket, request)
         self._connections.append(connection)
         sender = asyncio.create_task(connection.send_all())
-        connection.send(self._meta())
+        if not self._is_quiet():
+            connection.send(self._meta())
         storm = self._faults.on("socket_storm")
         if storm is not None:
             self._drop_later(connection, storm["live_ms"] / 1_000)

@@ -9,6 +9,7 @@ that nothing here needs a lock; the session's time is the market's. Start readin
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -38,6 +39,8 @@ STEP_NS: Final = 5_000_000
 WAIT_MIN_S: Final = 0.000_2
 BODY_BYTES_MAX: Final = 1024 * 1024
 STOP_S: Final = 2.0
+BACKLOG: Final = 128
+ACCEPT_STEPS: Final = 10
 POSTBACKS_MAX: Final = 1_000
 POSTBACK_S: Final = 5.0
 NO_TOKEN_CHECK: Final = ("sockets_dead", "both_dead")
@@ -88,6 +91,7 @@ class ExchangeServer:
         self._woken = asyncio.Event()
         self._postbacks: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(POSTBACKS_MAX)
         self._runner: web.AppRunner | None = None
+        self._listener: socket.socket | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.rest = self.ws = ""
 
@@ -103,8 +107,9 @@ class ExchangeServer:
         application.add_routes(self._routes())
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=STOP_S)
         await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, self.settings.port).start()
-        port = self._runner.addresses[0][1]
+        self._listener = socket.create_server((HOST, self.settings.port), backlog=BACKLOG)
+        await web.SockSite(self._runner, self._listener, backlog=BACKLOG).start()
+        port = self._listener.getsockname()[1]
         self.rest, self.ws = f"http://{HOST}:{port}", f"ws://{HOST}:{port}"
         self.clock.start()
         work = (self._move(), self.hub.beat(), self._post())
@@ -125,12 +130,22 @@ class ExchangeServer:
         for task in self._tasks:
             task.cancel()
         ends = await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.hub.drop_all()
         if self._runner is not None:
-            await self._runner.cleanup()
+            await self._close(self._runner)
         for end in ends:
             if isinstance(end, Exception):
                 raise end
+
+    async def _close(self, runner: web.AppRunner) -> None:
+        # asyncio makes a task of every connection that it accepts, and forgets its socket, open, if
+        # the listener was closed before that task has run. So: accept nothing more, let those come
+        # as far as the list of connections, and then close the listener and all of them.
+        if self._listener is not None and self._listener.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._listener)
+        for _ in range(ACCEPT_STEPS):
+            await asyncio.sleep(0)
+        self.hub.drop_all()
+        await runner.cleanup()
 
     # --- time
 

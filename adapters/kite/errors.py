@@ -233,8 +233,10 @@ TABLE: Final = (
     Row(UNKNOWN, "RATE", None, None, (429,)),
     Row(UNKNOWN, "REDIRECT", None, None, REDIRECTS),
     Row(UNKNOWN, "TIMEOUT", None, None, (408, 504, 522, 524)),
+    # The client calls any body that is no JSON a DataException; at a server's status it is a page
+    # of the edge, which says that the broker behind it did not answer.
+    Row(UNKNOWN, "NETWORK", None, ("NetworkException", "DataException"), SERVER),
     Row(UNKNOWN, "DATA", None, ("DataException", *NO_ANSWER, *NOTHING_SENT), HTTP_STATUSES[1:]),
-    Row(UNKNOWN, "NETWORK", None, ("NetworkException",), SERVER),
     Row(UNKNOWN, "GENERAL", None, (*BROKER_REFUSALS, *BROKER_OTHERS), SERVER),
     # Then the words, then the class.
     *TEXTS,

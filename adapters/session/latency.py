@@ -21,12 +21,14 @@ WAITING_MAX: Final = 65_536
 """Entries whose durability is awaited; beyond it the oldest is no longer measured."""
 
 _US_PER_MS: Final = 1_000
+_STEPS: Final = (
+    100, 110, 120, 130, 140, 150, 160, 170, 180, 190, 200, 220, 240, 260, 280, 300, 330, 360, 400,
+    440, 480, 530, 580, 640, 700, 770, 850, 930,
+)  # fmt: skip
 BOUNDS_US: Final[tuple[int, ...]] = tuple(
-    step * scale
-    for scale in (10, 100, 1_000, 10_000, 100_000, 1_000_000)
-    for step in (10, 12, 15, 20, 25, 30, 40, 50, 60, 80)
+    step * scale for scale in (1, 10, 100, 1_000, 10_000, 100_000) for step in _STEPS
 )
-"""Upper bounds of the buckets, 100 us to 80 s."""
+"""Upper bounds of the buckets, 100 us to 93 s, a tenth apart at most."""
 
 
 class Percentiles(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from engine.ports import Measured
 DURABILITY_MS: Final = "DURABILITY_MS"
 INBOX_FRAMES: Final = "INBOX_FRAMES"
 DISK_FREE_MB: Final = "DISK_FREE_MB"
+DISK_FULL: Final = "DISK_FULL"
 _MB: Final = 1_000_000
 
 
@@ -43,7 +45,10 @@ class MachineWatch:
         inbox: SessionInbox,
         meter: LatencyMeter,
         limits: Limits | None = None,
+        disk_full: Callable[[], bool] = bool,
     ) -> None:
+        """``disk_full`` tells whether the journal lives on its reserve."""
+        self._disk_full = disk_full
         self._folder, self._clock, self._inbox, self._meter = folder, clock, inbox, meter
         self._limits = limits or Limits()
 
@@ -54,6 +59,7 @@ class MachineWatch:
         looks = [
             Measured(DURABILITY_MS, slow_ms, limits.durability_ms_max,
                  slow_ms > limits.durability_ms_max),
+            Measured(DISK_FULL, int(self._disk_full()), 0, self._disk_full()),
             Measured(INBOX_FRAMES, most, limits.inbox_frames_max, most > limits.inbox_frames_max),
         ]  # fmt: skip
         with contextlib.suppress(OSError):  # a folder that is gone shows at the next write

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from adapters.session.inbox import Post
     from cli.broker import Desk
     from cli.feed import Feed
-    from cli.session import Ended, Wish
+    from cli.session import Ended, Halted, Wish
     from cli.simulation import Simulation
     from engine.ports import Market
     from engine.sink import Outward
@@ -107,7 +107,13 @@ def command(
 
         ended = run_paper(common, wish, rest, ws, exits_only=exits_only)
     else:
-        return _live(common, confirm)
+        from cli.on_live import confirmed, refusals, run_live, tell_refusals
+
+        rows = refusals(common)
+        if rows:
+            return tell_refusals(rows, common)
+        confirmed(confirm)
+        ended = run_live(common, wish, exits_only=exits_only)
     tell(ended, mode.upper(), common)
     return EXIT_GOOD
 
@@ -117,17 +123,6 @@ def _refuse_others(context: click.Context, mode: str) -> None:
     for name, modes in OPTIONS_OF.items():
         if mode not in modes and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             raise UserError(f"--{name} is of --mode {' and '.join(modes)}: leave it out")
-
-
-def _live(common: Common, confirm: str | None) -> int:
-    """Look at everything that LIVE needs."""
-    from cli.on_kite import confirmed, refusals, tell_refusals
-
-    rows = refusals(common)
-    if rows:
-        return tell_refusals(rows, common)
-    confirmed(confirm)
-    raise UserError("--mode live is not wired yet: --mode paper follows the same market")
 
 
 @dataclass(frozen=True)
@@ -156,7 +151,7 @@ def _simulated(common: Common, wish: Wish, chosen: Chosen, *, exits_only: bool) 
     fault_plan(chosen.faults, source, at_ns)  # what is wrong with it is said here, not by the child
     plan = Plan(
         SIM, source, config, rulebook.rows_for(source.day), "sim", chosen.speed,
-        carries=False, exits_only=exits_only,
+        carries=False, exits_only=exits_only, at_broker=config.orders.sim_route == "broker",
     )  # fmt: skip
     with SimulatedWorld(common, source, chosen, at_ns) as world:
         return run_session(common, plan, world, wish)
@@ -185,22 +180,18 @@ class SimulatedWorld:
     def clock(self, from_ns: int | None) -> SessionClock:
         """Start the exchange where the session stands; its time is the session's."""
         from adapters.session.clock import SessionClock
-        from cli.simulation import Simulation, simulated_clock
+        from cli.simulation import Simulation, Wanted, simulated_clock
 
+        resumes = from_ns is not None
         at_ns = self._at_ns if from_ns is None else from_ns
-        self._exchange = Simulation(
-            self._common, self._name, self._seed, self._speed, at_ns, self._faults
-        )
+        wanted = Wanted(self._name, self._seed, self._speed, self._faults)
+        self._exchange = Simulation(self._common, wanted, at_ns, resumes=resumes)
         said = simulated_clock(self._exchange.rest)
         assert said is not None, "a simulated exchange says its time"
         return SessionClock(int(said["now_ns"]), self._speed)
 
     def start(
-        self,
-        post: Post,
-        clock: SessionClock,
-        state: Callable[[], State],
-        halted: Callable[[], bool],
+        self, post: Post, clock: SessionClock, state: Callable[[], State], halted: Halted
     ) -> Outward:
         """Subscribe to everything, and speak to the broker where orders go to it."""
         from cli.broker import Desk
@@ -213,9 +204,8 @@ class SimulatedWorld:
         on_order, outward = None, cast("Outward", Silence())
         if to_broker(state()):
             rest, budget = self._exchange.rest, self._budget
-            self._desk = Desk(
-                demo_login, rest, budget, post, clock, lambda: Context(LOOPBACK, 0), halted
-            )
+            audit = Context(LOOPBACK, 0)
+            self._desk = Desk(demo_login, rest, budget, post, clock, lambda: audit, halted)
             on_order, outward = self._desk.on_update, self._desk.start(state)
         self._feed = Feed(demo_login, self._exchange.ws, post, clock, self._seed, on_order)
         self._feed.start(state().instruments)

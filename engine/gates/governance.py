@@ -12,7 +12,13 @@ from engine.carry import EXITS_ONLY
 from engine.gates.rows import UNKNOWN, at_least, at_most, is_true, stage_of
 from engine.orders.reduce import REFUSED_WINDOW_NS
 from engine.orders.route import in_real_time, needs_arming, to_broker
-from engine.orders.watch import DROPPED_NS, NO_LOGIN, reconciled_age_s, unknown_orders
+from engine.orders.watch import (
+    DROPPED_NS,
+    NO_LOGIN,
+    entries_recent,
+    reconciled_age_s,
+    unknown_orders,
+)
 from engine.state import State
 from engine.view import View
 from events.decision import GateRow, StageVerdict
@@ -60,5 +66,7 @@ def _broker(state: State) -> tuple[GateRow, ...]:
         at_most("orders_unknown", unknown_orders(state), 0, "GOV_ORDER_UNKNOWN"),
         at_most("books_differ", len(desk.differences), 0, "GOV_BOOKS_DIFFER"),
         at_most("rejects", recent, limits.rejects_per_minute_max, "GOV_REJECT_BURST"),
+        at_most("entries_minute", entries_recent(state) + 1, limits.entries_per_minute_max,
+                "GOV_ENTRY_BURST"),
         is_true("armed", armed, "GOV_NOT_ARMED"),
     )  # fmt: skip

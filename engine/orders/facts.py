@@ -17,7 +17,7 @@ from engine.orders.operator import answers
 from engine.orders.protocol import KILL_CANCEL, KILL_FLATTEN, decide_orders
 from engine.orders.reconcile import compared
 from engine.orders.reduce import reports_of
-from engine.orders.reports import changes, end_events, report_events, result_events
+from engine.orders.reports import changes, end_events, is_new, report_events, result_events
 from engine.orders.watch import watched
 from engine.paper import order_event
 from engine.state import State
@@ -45,7 +45,7 @@ def _report_at(event: Event, place: int) -> BrokerReport | None:
 
 
 def _report_steps(place: int) -> tuple[tuple[str, int], ...]:
-    return ("report", place), ("report_end", place)
+    return ("report", place), ("report_more", place), ("report_end", place)
 
 
 def one_report(state: State, item: Item) -> Outcome:
@@ -112,6 +112,14 @@ def step_report(state: State, item: Item) -> Outcome:
     return Outcome(tuple(report_events(state, report))) if report is not None else NOTHING
 
 
+def step_report_more(state: State, item: Item) -> Outcome:
+    """The fills of an order that was only just taken over."""
+    report = _report_at(item.entry.event, item.arg)
+    if report is None or not is_new(state, report):
+        return NOTHING
+    return Outcome(tuple(report_events(state, report)))
+
+
 def step_report_end(state: State, item: Item) -> Outcome:
     """That an order is over."""
     report = _report_at(item.entry.event, item.arg)
@@ -166,6 +174,7 @@ ROWS: Final[dict[str, Callable[[State, Item], Outcome]]] = {
 
 STEPS: Final[dict[str, Callable[[State, Item], Outcome]]] = {
     "report": step_report,
+    "report_more": step_report_more,
     "report_end": step_report_end,
     "compare": step_compare,
     "orders": step_orders,

@@ -20,7 +20,6 @@ from events.session import Setting
 SEVERITY: Final[dict[str, int]] = {
     "ORDER_UNKNOWN": 2,
     "ORDER_UNKNOWN_LONG": 1,
-    "ORDER_PENDING_LONG": 2,
     "ORDER_LATE_FILL": 1,
     "ORDER_REJECT_BURST": 2,
     "POSITION_DIFFERS": 1,
@@ -36,7 +35,7 @@ SEVERITY: Final[dict[str, int]] = {
     "FRAMES_DROPPED": 2,
     "PROCESS_UNHEALTHY": 2,
     "BROKER_UNREACHABLE": 2,
-    "APPROVAL_WANTED": 2,
+    "CLOSED_UNRECONCILED": 2,
 }
 """1 act now, 2 act soon, 3 look at it, 4 know of it."""
 

@@ -7,6 +7,7 @@ says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -41,15 +42,7 @@ ENDS: Final[dict[str, str]] = {
 RESTING: Final = ("OPEN", "TRIGGER PENDING")
 """The broker's words for an order that rests and that nothing is being done to."""
 
-PASSING: Final = (
-    "PUT ORDER REQ RECEIVED",
-    "VALIDATION PENDING",
-    "OPEN PENDING",
-    "MODIFY VALIDATION PENDING",
-    "MODIFY PENDING",
-    "CANCEL PENDING",
-)
-"""The broker's words for an order that is on its way to something: it takes no change meanwhile."""
+_OWN_TAG: Final = re.compile("[0-9a-f]{16}(X[0-9]+)?")
 
 UNSENT: Final = (HELD, PENDING)
 AT_BROKER: Final = (SENT, UNKNOWN, WORKING, PARTIAL)
@@ -88,6 +81,20 @@ def ended(state: State, report: BrokerReport) -> Order | None:
 def is_stale(order: Order, report: BrokerReport) -> bool:
     """Whether a report tells less than what is known: reports come twice and in any order."""
     return report.filled_units < order.filled_units
+
+
+def own_tag(report: BrokerReport) -> str | None:
+    """The tag of a report that is of our making: an intent's id, or an exit's behind it."""
+    return next((tag for tag in report.tags if _OWN_TAG.fullmatch(tag)), None)
+
+
+def takes_over(state: State, report: BrokerReport) -> bool:
+    """Whether an order carries our tag and these books do not know it: another machine sent it
+    under this account's journal, which went on here from a copy. What had ended before the
+    session's first books is already in what the session carried."""
+    if own_tag(report) is None:
+        return False
+    return report.status not in ENDS or not state.desk.first_books
 
 
 def idle(leg: Leg) -> bool:

@@ -13,13 +13,14 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine import commands
-from engine.books import HALTED, MS, STOPPING
+from engine.books import HALTED, MS, STOPPING, holding_key
 from engine.lookup import Lookup
 from engine.orders.incidents import Incidents
 from engine.orders.legs import UNKNOWN, with_leg
 from engine.orders.protocol import KILL_CANCEL, KILL_FLATTEN
+from engine.orders.reports import adopted_events
 from engine.paper import order_event
-from engine.state import Order, State
+from engine.state import Foreign, Order, State
 from events.base import Event
 from events.governance import ApprovalClosed, CommandAnswered
 from events.session import OperatorCommand
@@ -62,7 +63,9 @@ _KNOWS: Final = {
     "ACK": lambda state, subject: any(o.incident_id == subject for o in state.desk.incidents),
     "APPROVE": lambda state, subject: any(o.request_id == subject for o in state.desk.requests),
     "REJECT": lambda state, subject: any(o.request_id == subject for o in state.desk.requests),
-    "ADOPT": lambda state, subject: any(o.broker_order_id == subject for o in state.desk.foreign),
+    "ADOPT": lambda state, subject: any(
+        o.broker_order_id == subject and _adoptable(state, o) > 0 for o in state.desk.foreign
+    ),
 }
 """Whether what a command is about is there."""
 
@@ -177,11 +180,27 @@ def answers(state: State, event: OperatorCommand) -> list[Event]:
         incidents.resolved("ORDER_UNKNOWN_LONG", order.order_id, event.who)
         events.append(order_event(order, "CANCELLED", "ORDER_RESOLVED_LAPSED", order.filled_units))
         events.extend(incidents.events)
+    if event.verb == "ADOPT":
+        events.extend(_adopted(state, event.subject or ""))
     if event.verb == "REJECT":
         events.append(
             ApprovalClosed(event.subject or "", "REJECTED", "APPROVAL_REJECTED", None, event.who)
         )
     return events
+
+
+def _adopted(state: State, broker_order_id: str) -> list[Event]:
+    """A long that somebody else bought is ours from here on: protected, and closed by our rules."""
+    one = next(o for o in state.desk.foreign if o.broker_order_id == broker_order_id)
+    units = _adoptable(state, one)
+    return adopted_events(state, one, units) if units > 0 else []
+
+
+def _adoptable(state: State, one: Foreign) -> int:
+    """Units of a foreign buy that are still held and nobody's of ours."""
+    key = (one.exchange, one.tradingsymbol, one.product)
+    held = sum(h.net_units for h in state.desk.holdings if holding_key(h) == key)
+    return min(one.applied_units, held) if one.side == "BUY" and one.contract >= 0 else 0
 
 
 def _answer(event: OperatorCommand, refused: str | None) -> CommandAnswered:

@@ -25,8 +25,12 @@ from events.broker import OrderSendStarted
 VARIETY: Final = "regular"
 DAY: Final = "DAY"
 
+AFTER_CLOSE: Final = "AFTER_CLOSE"
+BEFORE_CLOSE_NS: Final = 60_000 * MS
+"""The books are asked for once more in the last minute."""
+
 BOOKS_AGAIN_NS: Final = 2_000 * MS
-"""Books that did not come, or that differ for the first time, are asked for again after this."""
+"""Books that did not come are asked for again after this."""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -157,10 +161,18 @@ def snapshot_due(state: State) -> str | None:
         return None
     if state.desk.nets_ns == 0:
         return "START"
-    if any(one.times == 1 for one in state.desk.differences):
-        return "PERIODIC"
+    close_ns = _close_ns(state)
+    if close_ns is not None and state.desk.nets_ns < close_ns - BEFORE_CLOSE_NS <= state.now:
+        return "BEFORE_CLOSE"
     every_ns = state.config.orders.reconcile_s * 1_000 * MS
     return "PERIODIC" if state.now - state.desk.nets_ns >= every_ns else None
+
+
+def _close_ns(state: State) -> int | None:
+    """When the derivatives session ends, on whichever exchange ends last."""
+    rules = state.rules
+    windows = (rules.fno_nse, rules.fno_bse) if rules is not None else ()
+    return max((one.close_ns for one in windows if one is not None), default=None)
 
 
 def quotes_due(state: State) -> tuple[tuple[int, str], ...]:

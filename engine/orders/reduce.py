@@ -16,7 +16,6 @@ from engine.books import MS, holding_key, moved_holdings, order_of
 from engine.lookup import Lookup
 from engine.orders.legs import (
     CANCEL,
-    ENDS,
     MODIFY,
     PENDING,
     PLACE,
@@ -27,6 +26,7 @@ from engine.orders.legs import (
     ended,
     held_units,
     is_stale,
+    takes_over,
     with_leg,
     working,
 )
@@ -46,9 +46,6 @@ from events.governance import DifferenceFound, OrderWanted, Reconciled
 
 CANCEL_PATIENCE_NS: Final = 5_000 * MS
 """So long an order may rest on as if no cancel had come, before another one is wanted."""
-
-SETTLED_NS: Final = 2_000 * MS
-"""So long after its last word an order's row in the book is taken to have caught up with it."""
 
 POSITION_EXTERNAL: Final = "POSITION_EXTERNAL"
 
@@ -119,7 +116,8 @@ def apply_send_started(state: State, event: OrderSendStarted, ts: int, look: Loo
 def apply_send_result(state: State, event: OrderSendResult, ts: int, look: Lookup) -> State:
     """The message is answered; what it was not told stays in doubt."""
     if event.outcome == "REFUSED":
-        state = _refused(state, ts)
+        recent = tuple(at for at in state.desk.refused_ns if at > ts - REFUSED_WINDOW_NS)
+        state = replace(state, desk=replace(state.desk, refused_ns=(*recent, ts)))
     order = order_of(state, event.order_id)
     if order is None or order.leg is None or order.leg.message_no != event.message_no:
         return state
@@ -138,12 +136,6 @@ def apply_send_result(state: State, event: OrderSendResult, ts: int, look: Looku
     else:
         leg = replace(leg, doubt=event.outcome != "NOT_SENT")
     return with_leg(state, order, leg)
-
-
-def _refused(state: State, ts: int) -> State:
-    """One more refusal, whether at once or by a report later."""
-    recent = tuple(at for at in state.desk.refused_ns if at > ts - REFUSED_WINDOW_NS)
-    return replace(state, desk=replace(state.desk, refused_ns=(*recent, ts)))
 
 
 def _accepted(
@@ -174,13 +166,15 @@ def _accepted(
 
 def apply_broker_update(state: State, event: BrokerUpdate, ts: int, look: Lookup) -> State:
     """One report."""
+    state = replace(state, desk=replace(state.desk, first_books=False))
     return note_report(state, event.report, ts)
 
 
 def apply_order_lookup(state: State, event: OrderLookup, ts: int, look: Lookup) -> State:
     """A report, and that the order was asked for."""
     if event.report is not None:
-        state = note_report(state, event.report, min(event.asked_ts, ts), asked=True)
+        state = replace(state, desk=replace(state.desk, first_books=False))
+        state = note_report(state, event.report, ts)
     order = order_of(state, event.order_id)
     if order is None or order.leg is None:
         return state
@@ -188,11 +182,14 @@ def apply_order_lookup(state: State, event: OrderLookup, ts: int, look: Lookup) 
 
 
 def apply_broker_snapshot(state: State, event: BrokerSnapshot, ts: int, look: Lookup) -> State:
-    """All reports of the books, and the broker's net positions. The books tell of the moment that
-    they were asked for, at the earliest: what was heard since is the newer word."""
+    """All reports of the books, and the broker's net positions."""
+    first = state.desk.books_ns == 0
+    state = replace(state, desk=replace(state.desk, first_books=first))
     for report in reports_of(event):
-        state = note_report(state, report, min(event.asked_ts, ts), asked=True)
-    state = replace(state, desk=replace(state.desk, books_ns=ts))
+        state = note_report(state, report, ts)
+    whole = event.orders is not None and event.trades is not None and event.positions is not None
+    closing = whole and event.trigger == "AFTER_CLOSE"
+    state = replace(state, desk=replace(state.desk, books_ns=ts, closing_books=closing))
     if event.positions is None:
         return state
     places = contract_places(state)
@@ -236,27 +233,23 @@ def _beyond(report: BrokerReport, traded: dict[str, tuple[int, int]]) -> BrokerR
     return replace(report, filled_units=units, filled_value_paise=value)
 
 
-def note_report(state: State, report: BrokerReport, ts: int, *, asked: bool = False) -> State:
-    """Take in what a report that was true at ``ts`` says of an order, its fills apart.
-
-    The newer of two is told by the broker's clock, which may be off or be set back: what was asked
-    for a while after the last word tells what holds, whatever it is stamped with.
-    """
+def note_report(state: State, report: BrokerReport, ts: int) -> State:
+    """Take in what a report says of an order, its fills apart."""
     order = working(state, report)
     if order is None:
-        known = ended(state, report)
-        return state if known is not None else _note_foreign(state, report)
+        if ended(state, report) is not None or takes_over(state, report):
+            return state
+        return _note_foreign(state, report)
     assert order.leg is not None
     if is_stale(order, report):
-        return with_leg(state, order, replace(order.leg, seen_ns=max(order.leg.seen_ns, ts)))
+        return with_leg(state, order, replace(order.leg, seen_ns=ts))
     leg = replace(
         order.leg,
         broker_order_id=order.leg.broker_order_id or report.broker_order_id,
-        seen_ns=max(order.leg.seen_ns, ts),
+        seen_ns=ts,
         doubt=False,
     )
-    settled = asked and ts - order.leg.seen_ns >= SETTLED_NS
-    newer = settled or (report.exchange_update_ts or 0) >= leg.update_ts
+    newer = (report.exchange_update_ts or 0) >= leg.update_ts
     quantity = order.quantity_units
     if newer:
         leg = replace(
@@ -270,8 +263,6 @@ def note_report(state: State, report: BrokerReport, ts: int, *, asked: bool = Fa
         )
         quantity = max(report.quantity_units, report.filled_units)
     moved = replace(order, leg=leg, quantity_units=quantity)
-    if ENDS.get(report.status) == "REJECTED":
-        state = _refused(state, ts)
     return replace(state, orders=tuple(moved if one is order else one for one in state.orders))
 
 
@@ -290,7 +281,8 @@ def _note_foreign(state: State, report: BrokerReport) -> State:
     )
     applied = before.applied_units if before is not None else 0
     value = before.applied_value_paise if before is not None else 0
-    new = max(report.filled_units - applied, 0)
+    # What was filled before the first books is in the positions that the session began with.
+    new = 0 if state.desk.first_books else max(report.filled_units - applied, 0)
     price = max(report.filled_value_paise - value, 0) // new if new else 0
     key = (report.exchange, report.tradingsymbol, report.product)
     ours = 0
@@ -307,7 +299,7 @@ def _note_foreign(state: State, report: BrokerReport) -> State:
         report.status,
         report.quantity_units,
         max(report.filled_units, applied),
-        max(report.filled_value_paise, value) if new else value,
+        max(report.filled_value_paise, value),
         ours,
         price,
     )
@@ -372,9 +364,8 @@ def _found_holding(state: State, subject: str, units: int) -> State:
 
 
 def apply_reconciled(state: State, event: Reconciled, ts: int, look: Lookup) -> State:
-    """Differences that this comparison did not see again are over, unless it skipped something: a
-    key on which something is under way is as it was."""
+    """Differences that this comparison did not see again are over."""
     desk = state.desk
-    left = tuple(one for one in desk.differences if one.seen_ns == ts or event.mended)
+    left = tuple(one for one in desk.differences if one.seen_ns == ts)
     agreed = desk.nets_ns if event.status != "DIFFERS" else desk.reconciled_ns
     return replace(state, desk=replace(desk, differences=left, reconciled_ns=agreed))

@@ -11,23 +11,27 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.books import ENTRY, EXIT, EXTERNAL, PROTECT
+from engine.books import ADOPTED, ENTRY, EXIT, EXTERNAL, PROTECT
 from engine.orders.incidents import Incidents
 from engine.orders.legs import (
     ENDS,
     PARTIAL,
     PLACE,
     SENT,
+    STOP,
     UNKNOWN,
     WORKING,
     ended,
     held_units,
     is_stale,
+    own_tag,
+    takes_over,
     working,
 )
+from engine.orders.reduce import contract_places
 from engine.paper import order_event
 from engine.rulebook import charge_lines, charges_paise
-from engine.state import Difference, Foreign, Order, State
+from engine.state import Foreign, Order, State
 from events.base import Event
 from events.broker import BrokerReport, OrderSendResult
 from events.orders import FillApplied, OrderChanged
@@ -54,8 +58,16 @@ def changes(state: State, report: BrokerReport) -> bool:
     old = ended(state, report)
     if old is not None:
         return report.filled_units > old.filled_units
+    if takes_over(state, report):
+        return True
     one = foreign_of(state, report)
     return one is not None and one.ours_units > 0
+
+
+def is_new(state: State, report: BrokerReport) -> bool:
+    """Whether an order was taken over just now, and no word of the broker is noted for it yet."""
+    order = working(state, report)
+    return order is not None and order.leg is not None and order.leg.seen_ns == 0
 
 
 def foreign_of(state: State, report: BrokerReport) -> Foreign | None:
@@ -71,7 +83,9 @@ def report_events(state: State, report: BrokerReport) -> list[Event]:
     order = working(state, report)
     if order is None:
         old = ended(state, report)
-        return _late(state, old, report) if old is not None else _foreign(state, report)
+        if old is not None:
+            return _late(state, old, report)
+        return _taken_over(state, report) if takes_over(state, report) else _foreign(state, report)
     assert order.leg is not None
     events: list[Event] = []
     if order.leg.status in (SENT, UNKNOWN) and report.status not in ENDS:
@@ -102,19 +116,8 @@ def end_events(state: State, report: BrokerReport) -> list[Event]:
     if end == "FILLED" and report.filled_units < order.quantity_units:
         # Complete, and yet less than ordered: the rest is not coming.
         end = "CANCELLED"
-    if end == "REJECTED":
-        _refused(state, order, incidents, report.status_message or "")
     reason = END_REASONS[end]
     return [order_event(order, end, reason, report.filled_units), *incidents.events]
-
-
-def _refused(state: State, order: Order, incidents: Incidents, fault: str) -> None:
-    """What a person should know of an order that the broker refused, at once or later."""
-    if order.role in (EXIT, PROTECT):
-        incidents.raised("EXIT_REFUSED", _position_id(state, order), fault=fault)
-    refused = len(state.desk.refused_ns)
-    if refused > state.config.orders.rejects_per_minute_max:
-        incidents.raised("ORDER_REJECT_BURST", "orders", refused=refused)
 
 
 def _fills(state: State, order: Order, report: BrokerReport) -> list[Event]:
@@ -179,6 +182,23 @@ def _late(state: State, old: Order, report: BrokerReport) -> list[Event]:
     return [again, *incidents.events, *_fills(state, old, report)]
 
 
+def _taken_over(state: State, report: BrokerReport) -> list[Event]:
+    """An order of ours that another machine sent: in the books from here on, its fills with it.
+
+    A contract that the session does not have is told as a difference of the positions.
+    """
+    contract = contract_places(state).get((report.exchange, report.tradingsymbol), -1)
+    tag = own_tag(report)
+    if contract < 0 or tag is None:
+        return []
+    role = ENTRY if report.side == "BUY" else PROTECT if report.order_type == STOP else EXIT
+    begun = OrderChanged(
+        f"B{tag}", tag, role, contract, report.side, WORKING, "ORDER_TAKEN_OVER",
+        report.quantity_units, 0, report.limit_paise or None,
+    )  # fmt: skip
+    return [begun]
+
+
 def _foreign(state: State, report: BrokerReport) -> list[Event]:
     """Somebody else sold what we hold: our positions shrink by it, the oldest first."""
     one = foreign_of(state, report)
@@ -201,6 +221,26 @@ def _foreign(state: State, report: BrokerReport) -> list[Event]:
     return events
 
 
+def adopted_events(state: State, one: Foreign, units: int) -> list[Event]:
+    """A long that others bought, taken over as if one of our entries had been filled."""
+    assert state.rules is not None, "a session that trades has rules"
+    authority = f"{one.broker_order_id[-13:]:0>13}ADO"
+    paise = one.applied_value_paise // max(one.applied_units, 1)
+    begun = OrderChanged(
+        f"B{authority}", authority, ADOPTED, one.contract, "BUY", WORKING, "ORDER_ADOPTED",
+        units, 0, None,
+    )  # fmt: skip
+    exchange = state.instruments[one.contract].exchange
+    lines = charge_lines(state.rules, exchange, "BUY", paise, units)
+    return [
+        begun,
+        FillApplied(
+            begun.order_id, 1, one.contract, "BUY", units, paise, 0, lines,
+            charges_paise(lines), state.seq,
+        ),
+    ]  # fmt: skip
+
+
 def _external_fill(state: State, sold: OrderChanged, paise: int) -> FillApplied:
     assert state.rules is not None, "a position can only exist under a rulebook"
     exchange = state.instruments[sold.contract].exchange
@@ -213,23 +253,14 @@ def _external_fill(state: State, sold: OrderChanged, paise: int) -> FillApplied:
 
 def sellable(state: State, contract: int, product: str) -> int:
     """Confirmed net long of a contract: what our books hold, and no more than the broker's showed
-    where two comparisons in a row found less."""
-    held = held_units(state, contract)
-    one = _difference(state, contract, product)
-    return min(held, max(one.theirs, 0)) if one is not None and one.times > 1 else held
-
-
-def in_doubt(state: State, contract: int, product: str) -> bool:
-    """Whether the last comparison, and none before it, found less of a contract than our books
-    hold: until the next one nothing new is sold, and nothing that protects is taken away."""
-    one = _difference(state, contract, product)
-    return one is not None and one.times == 1 and one.theirs < one.ours
-
-
-def _difference(state: State, contract: int, product: str) -> Difference | None:
+    where the last comparison found less."""
     row = state.instruments[contract]
     subject = f"{row.exchange}:{row.tradingsymbol}:{product}"
-    return next((one for one in state.desk.differences if one.subject == subject), None)
+    held = held_units(state, contract)
+    for one in state.desk.differences:
+        if one.subject == subject:
+            held = min(held, max(one.theirs, 0))
+    return held
 
 
 # --- answers -------------------------------------------------------------------------------------
@@ -266,7 +297,10 @@ def result_events(state: State, order: Order, action: str, event: OrderSendResul
     if event.outcome == "NOT_SENT":
         return [order_event(order, "CANCELLED", "ORDER_NOT_SENT", order.filled_units)]
     reason = REFUSED.get(event.fault or "", "ORDER_REFUSED")
-    _refused(state, order, incidents, event.fault or "")
+    if order.role in (EXIT, PROTECT):
+        incidents.raised("EXIT_REFUSED", _position_id(state, order), fault=event.fault or "")
+    if len(state.desk.refused_ns) > state.config.orders.rejects_per_minute_max:
+        incidents.raised("ORDER_REJECT_BURST", "orders", refused=len(state.desk.refused_ns))
     return [order_event(order, "REJECTED", reason, order.filled_units), *incidents.events]
 
 

@@ -1,6 +1,6 @@
 """An engine in real time as a process of its own, for tests of the verbs that start and ask one.
 
-Lives here: ``started``. Always holds: every wait has a deadline, and no process
+Lives here: ``started``, ``until``. Always holds: every wait has a deadline, and no process
 outlives its test.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from journal.reader import JournalReader
+from tests.cli.conftest import Call
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
@@ -79,3 +80,13 @@ def started(home: Path, *words: str) -> Iterator[Engine]:
         yield engine
     finally:
         engine.kill()
+
+
+def until(axiom: Call, wanted: Any) -> Any:
+    """The first status that is as wanted."""
+    end = time.monotonic() + DEADLINE_S
+    while time.monotonic() < end:
+        answer = axiom("status", "--json")
+        if answer.code == 0 and wanted(answer.document):
+            return answer.document
+    raise AssertionError("the status never came to that")

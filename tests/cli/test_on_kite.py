@@ -12,8 +12,9 @@ from adapters.exchange_sim.running import RunningExchange, running_exchange
 from adapters.exchange_sim.server import Settings
 from adapters.markets.synthetic import SyntheticMarket
 from cli.errors import UserError
-from cli.on_kite import confirmed
+from cli.on_live import confirmed
 from engine.rulebook import ist_ns
+from journal.lock import take_account_lock
 from tests.cli.conftest import Call
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +92,32 @@ def test_live_is_refused_with_every_reason(
     assert (plain.code, plain.out) == (1, "")
     assert "LIVE does not begin" in plain.err
     assert all(code in plain.err for code in codes)
+
+
+def test_live_runs_where_nothing_stands_against_it(
+    axiom: Call, home: Path, exchange: RunningExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the exchange in the broker's place and the doctor content: the session asks for the
+    broker's books, enters nothing that nobody approved, holds the account's lock while it runs, and
+    replays identical."""
+    monkeypatch.setattr("cli.world.REST_ROOT", exchange.rest)
+    monkeypatch.setattr("cli.world.FEED_ROOT", exchange.ws)
+    monkeypatch.setattr("cli.on_live.preconditions", lambda _: ())
+    config = home.parent / "live.toml"
+    config.write_text('[live]\nunderlyings = "NIFTY"\naccount = "AB1234"\n')
+    run = ("run", "--mode", "live", "--for", "3s", "--headless", "--json", "--config", config)
+    assert "'YES' is not LIVE" in axiom(*run, "--confirm", "YES").refusal
+    answer = axiom(*run, "--confirm", "LIVE")
+    assert answer.code == 0, answer
+    document = answer.document
+    assert (document["mode"], document["trades"]) == ("LIVE", 0)
+    assert axiom("replay", document["session"], "--json").document["identical"]
+    entries = axiom("journal", "cat", document["session"], "--json").document
+    kinds = {entry["kind"] for entry in entries}
+    assert {"AuthStatus", "BrokerSnapshot", "Reconciled", "ReadinessChanged"} <= kinds
+    assert not kinds & {"OrderSendStarted", "IntentApproved"}
+    with take_account_lock(home, "ab1234"):
+        assert "ACCOUNT_SHARED" in axiom(*run, "--confirm", "LIVE").refusal
 
 
 def test_live_wants_its_word() -> None:

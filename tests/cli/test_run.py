@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from cli.errors import UserError
 from cli.verbs.run import seconds_of
 from journal.lock import take_desk_lock
 from tests.cli.conftest import Call
-from tests.cli.live_runs import SMALL, started
+from tests.cli.live_runs import SMALL, started, until
 
 RUN = ("run", "--mode", "sim", "--headless", *SMALL)
 
@@ -105,6 +106,34 @@ def test_a_killed_engine_goes_on_where_it_stood(axiom: Call, home: Path, entries
     assert again.folder == engine.folder
     assert replayed(axiom, document["session"])["identical"]
     assert len(axiom("sessions", "--json").document) == 1
+
+
+@pytest.mark.slow
+def test_an_engine_that_is_killed_with_a_position_finds_it_at_its_exchange(
+    axiom: Call, home: Path
+) -> None:
+    """E02: the exchange outlives the engine, as a broker does. The next start takes the session up,
+    asks for the books before anything else, finds no difference, and replays identical; when it
+    ends in order, so does the exchange."""
+    run = ("run", "--mode", "sim", "--headless", "--market", "synthetic:small", "--speed", "90")
+    with started(home, *run) as engine:
+        holding = until(axiom, lambda said: said["positions"])
+        engine.kill()
+    note = home / "desks/main/simulated-exchange.json"
+    left = json.loads(note.read_text())
+    with started(home, *run, "--for", "3s") as again:
+        assert json.loads(note.read_text()) == left
+        code, document = again.answer()
+    assert (code, document["resumed"], again.folder) == (0, True, engine.folder)
+    entries = axiom("journal", "cat", document["session"], "--json").document
+    kinds = [entry["kind"] for entry in entries]
+    after = kinds[kinds.index("SessionResumed") :]
+    assert holding["seq"] <= kinds.index("SessionResumed")
+    assert "DifferenceFound" not in after
+    assert "Reconciled" in after
+    assert replayed(axiom, document["session"])["identical"]
+    assert not note.exists()
+    assert axiom("status").code == 2
 
 
 @pytest.mark.slow

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from adapters.control.protocol import Status, StatusAnswer
 from tests.cli.conftest import Call
-from tests.cli.live_runs import DEADLINE_S, SMALL, started
+from tests.cli.live_runs import SMALL, started, until
 
 KEYS = ("readiness", "mode", "session", "latency_ms")
 
@@ -21,16 +19,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home."""
     monkeypatch.setenv("AXIOM_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
-
-
-def until(axiom: Call, wanted: Any) -> Any:
-    """The first status that is as wanted."""
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        answer = axiom("status", "--json")
-        if answer.code == 0 and wanted(answer.document):
-            return answer.document
-    raise AssertionError("the status never came to that")
 
 
 def test_no_engine_is_said_plainly(axiom: Call, home: Path) -> None:

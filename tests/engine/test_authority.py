@@ -14,7 +14,9 @@ MAKERS = {
     "Order": {
         "engine/books.py:apply_intent_approved",
         "engine/books.py:apply_exit_signalled",
+        "engine/books.py:_adopted",
         "engine/books.py:_begun_or_reopened",
+        "engine/books.py:_taken_over",
         "engine/carry.py:_placed_order",
     },
     "IntentApproved": {"engine/cycle.py:_intent"},
@@ -81,9 +83,11 @@ def test_the_state_s_orders_grow_nowhere_else() -> None:
                         writers.add(node.name)
     assert writers == {
         "_accepted",
+        "_adopted",
         "_begun_or_reopened",
         "_instruments_loaded",
         "_session_resumed",
+        "_taken_over",
         "_without",
         "apply_exit_signalled",
         "apply_fill_applied",

@@ -16,7 +16,14 @@ from engine.ports import Measured
 from engine.schedule import Dated, facts_of
 from events.base import Event
 from events.broker import AuthStatus
-from events.feed import ClockStepped, FeedFrame, FeedStatus, HealthObserved, TimerTick
+from events.feed import (
+    ClockStepped,
+    FeedFrame,
+    FeedStatus,
+    FramesDropped,
+    HealthObserved,
+    TimerTick,
+)
 from events.governance import CommandAnswered, SessionEndDue
 from events.session import CycleRule, OperatorCommand, SessionClosed
 from tests.engine.fabricated import SmallMarket, relaxed, small_rows
@@ -271,6 +278,35 @@ def test_a_wall_clock_that_steps_is_told_once() -> None:
     told = [(ts // S, e.offset_ns // MS) for ts, e in sink.facts if isinstance(e, ClockStepped)]
     assert told == [(20, 400), (31, 999), (40, 1_001), (41, 1_000), (50, -3_000)]
     assert [ts for ts, _ in sink.facts] == sorted(ts for ts, _ in sink.facts)
+
+
+def test_frames_that_the_disk_has_no_room_for_are_lost_and_told() -> None:
+    """The first at once, the others with each look at health; everything else is taken; with room
+    again frames are too."""
+    clock = VirtualClock()
+    sink = ListSink(clock)
+
+    def room(event: Event) -> list[Derived]:
+        sink.takes_frames = not 9 * S < clock.ns < 12 * S
+        return []
+
+    sink.leads_to = room
+    arrivals: list[Dated] = [(n * S // 4 + 1, frame(n)) for n in range(80)]
+    arrivals.insert(43, (arrivals[42][0], FeedStatus(0, "LOST", False, 0)))
+    live(clock, VirtualInbox(clock, arrivals), sink, timing(20, health_ns=S)).run()
+    told = [(ts, e) for ts, e in sink.facts if isinstance(e, FramesDropped)]
+    kept = [e for _, e in sink.facts if isinstance(e, FeedFrame)]
+    lost = [(at, e) for at, e in arrivals if isinstance(e, FeedFrame) and e not in kept]
+    assert lost == [(at, e) for at, e in arrivals if e in [frame(n) for n in range(37, 48)]]
+    assert (told[0][0], told[0][1].frames) == (lost[0][0], 1)
+    assert [(e.frames, e.first_ts, e.last_ts) for _, e in told[1:3]] == [
+        (2, lost[1][0], lost[2][0]),
+        (4, lost[3][0], lost[6][0]),
+    ]
+    assert sum(e.frames for _, e in told) == len(lost)
+    assert sum(e.length_bytes for _, e in told) == 2 * len(lost)
+    assert any(isinstance(e, FeedStatus) for _, e in sink.facts)
+    assert len(ticks(sink.facts)) == 20
 
 
 # --- what leaves ---------------------------------------------------------------------------------

@@ -59,6 +59,7 @@ class ListSink:
         self.facts: list[Dated] = []
         self.leads_to: Callable[[Event], list[Derived]] = lambda _: []
         self.exposed = 0
+        self.takes_frames = True
         self.settled = 0
         self.now = clock.ns
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import gzip
 import socket
+import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from queue import Queue
 from threading import Thread
@@ -16,9 +20,11 @@ import pytest
 from adapters.exchange_sim.errors import NO_SUCH_ORDER, TOKEN_WRONG, TOO_MANY
 from adapters.exchange_sim.rest import ROUTES, Route
 from adapters.exchange_sim.running import RunningExchange, running_exchange
-from adapters.exchange_sim.server import HOST, Settings
+from adapters.exchange_sim.server import HOST, ExchangeServer, Settings
 from adapters.exchange_sim.tokens import checksum
 from adapters.markets.port import MarketError
+from adapters.rulebook.load import load_rows
+from engine.rulebook import Rulebook
 from tests.adapters.exchange_sim.bench_market import CALL
 from tests.adapters.exchange_sim.clients import DEADLINE_S, FORM, ask, breaks, listen, order_form
 from tests.adapters.exchange_sim.hand_market import START, HandMarket, at, tradable
@@ -296,6 +302,14 @@ def test_time_that_runs_is_not_moved_by_hand() -> None:
         assert running.now_ns() > first
 
 
+def test_what_is_due_happens_by_itself_while_time_runs() -> None:
+    """In real time, with no frame of the market to come: the order opens, fills and is told."""
+    with running_exchange(HandMarket()) as running, listen(running) as link:
+        order_id = ask(running, "POST", "/orders/regular", order_form(price=101)).data["order_id"]
+        update = link.text("order")
+    assert (update["order_id"], update["status"]) == (order_id, "COMPLETE")
+
+
 def test_people_can_trade_and_close_beside_us(exchange: RunningExchange) -> None:
     """B11: an order from elsewhere and a position closed by hand are in the ledger at once."""
     ask(exchange, "POST", "/sim/order", items=order_form(price=101))
@@ -377,3 +391,27 @@ def wait_for_its_end(running: RunningExchange) -> None:
             ask(running, "GET", "/sim/clock")
         except OSError:
             answering = False
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_a_crowd_at_the_door_when_it_stops_leaves_no_socket_open(steps: int) -> None:
+    """Whoever is accepted at whatever moment of its stopping is closed with the rest."""
+
+    async def crowded() -> None:
+        server = ExchangeServer(HandMarket(), Rulebook(load_rows()), settings=Settings(speed=0))
+        await server.start()
+        address = (HOST, urlsplit(server.rest).port)
+        stopping = asyncio.create_task(server.stop())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        with ExitStack() as links, suppress(ConnectionRefusedError):
+            for _ in range(20):
+                links.enter_context(socket.create_connection(address, DEADLINE_S))
+            await stopping
+        await stopping
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        asyncio.run(crowded())
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []

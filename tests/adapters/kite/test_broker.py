@@ -324,7 +324,7 @@ BOOKS = {
     ("answer", "fault"),
     [
         (refusal("TokenException", 403), "TOKEN"),
-        (Canned(status=502, body=b"<html>", content_type="text/html"), "DATA"),
+        (Canned(status=502, body=b"<html>", content_type="text/html"), "NETWORK"),
         (Canned(None), "DATA"),
         (Canned({"net": [{"quantity": 1}]}), "DATA"),
         (Canned([{"order_id": "7"}]), "DATA"),

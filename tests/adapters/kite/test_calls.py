@@ -85,7 +85,7 @@ ANSWERS: dict[str, tuple[Canned, Timeouts, Verdict, str | None, int | None]] = {
     "a new status": (
         refusal("InputException", 418), PATIENT, Verdict("UNKNOWN", "NEW"), "InputException", 418
     ),
-    "html": (HTML, PATIENT, Verdict("UNKNOWN", "DATA"), "DataException", 502),
+    "html": (HTML, PATIENT, Verdict("UNKNOWN", "NETWORK"), "DataException", 502),
     "html at a refusing status": (
         Canned(status=403, body=b"<html>", content_type="text/html"), PATIENT,
         Verdict("UNKNOWN", "DATA"), "DataException", 403,

@@ -264,7 +264,7 @@ def test_b01_accepted_then_dropped(exchange: RunningExchange, tmp_path: Path, na
 NOT_DONE: dict[str, tuple[str, str, str]] = {
     "too_many_requests": ('kind = "too_many_requests"', "UNKNOWN", "RATE"),
     "server_error": (
-        'kind = "server_error"\nstatus = 503\nrequests = ["place"]', "UNKNOWN", "DATA"
+        'kind = "server_error"\nstatus = 503\nrequests = ["place"]', "UNKNOWN", "NETWORK"
     ),
     "refused_address": ('kind = "refused_address"\nfor = "1s"', "REFUSED", "IP"),
     "token_expiry": ('kind = "token_expiry"\nfor = "1s"', "REFUSED", "TOKEN"),

@@ -33,7 +33,7 @@ def test_percentiles_are_never_below_what_was_measured(took_us: list[int]) -> No
         true_us = exact[-(-len(exact) * percent // 100) - 1]
         assert value is not None
         assert true_us <= value * 1_000 * 1.000_001
-        assert value * 1_000 <= max(true_us * 1.51, BOUNDS_US[0])
+        assert value * 1_000 <= max(true_us * 1.11, BOUNDS_US[0])
 
 
 def test_one_sync_ends_the_wait_of_all_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,11 +57,12 @@ def test_a_machine_in_trouble_is_said_to_be(tmp_path: Path) -> None:
     clock = SessionClock(0)
     inbox, meter = SessionInbox(clock), LatencyMeter()
     good = MachineWatch(tmp_path, clock, inbox, meter, Limits(disk_free_mb_min=0))
-    assert {one.what for one in good.measure()} == {"DURABILITY_MS", "INBOX_FRAMES", "DISK_FREE_MB"}
+    names = ["DURABILITY_MS", "DISK_FULL", "INBOX_FRAMES", "DISK_FREE_MB"]
+    assert [one.what for one in good.measure()] == names
     assert not any(one.bad for one in good.measure())
     meter.received(1, -10_000 * MS)
     limits = Limits(inbox_frames_max=-1, disk_free_mb_min=1 << 40)
-    bad = MachineWatch(tmp_path, clock, inbox, meter, limits)
+    bad = MachineWatch(tmp_path, clock, inbox, meter, limits, lambda: True)
     assert all(one.bad for one in bad.measure())
     gone = MachineWatch(tmp_path / "gone", clock, inbox, meter)
-    assert [one.what for one in gone.measure()] == ["DURABILITY_MS", "INBOX_FRAMES"]
+    assert [one.what for one in gone.measure()] == names[:-1]

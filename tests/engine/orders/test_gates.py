@@ -46,6 +46,16 @@ def _unknown(state: State) -> State:
     return replace(state, orders=(*state.orders, order))
 
 
+def _entered(state: State, count: int) -> State:
+    """E08: so many entries, over already, all of the last minute."""
+    expires = state.now + state.config.orders.entry_valid_ms * 1_000_000
+    order = Order(
+        "Bx", "x", "ENTRY", 0, "t", 2, "BUY", 65, 65, 0, 0, 100, 100, 0, expires, 0, 0, 0, 0, "",
+        replace(NEW_LEG, status="FILLED"),
+    )  # fmt: skip
+    return replace(state, desk=replace(state.desk, ended=(order,) * count))
+
+
 def _desk(**changes: Any) -> Callable[[State], State]:
     return lambda state: replace(state, desk=replace(state.desk, **changes))
 
@@ -75,6 +85,7 @@ CASES: list[tuple[str, str, str, Callable[[State], State]]] = [
     ("orders_unknown", "BLOCK", "GOV_ORDER_UNKNOWN", _unknown),
     ("books_differ", "BLOCK", "GOV_BOOKS_DIFFER",
      _desk(differences=(Difference("NFO:X:MIS", "POSITION_DIFFERS", 65, 0, 1, 0),))),
+    ("entries_minute", "BLOCK", "GOV_ENTRY_BURST", lambda s: _entered(s, 5)),
     ("rejects", "BLOCK", "GOV_REJECT_BURST",
      lambda s: _desk(refused_ns=(s.now, s.now, s.now, s.now))(s)),
 ]  # fmt: skip
@@ -84,7 +95,7 @@ CASES: list[tuple[str, str, str, Callable[[State], State]]] = [
 def test_each_gate_blocks_alone(
     gate: str, verdict: str, reason: str, change: Callable[[State], State]
 ) -> None:
-    """B10: with everything else in order the one gate decides, with its own code."""
+    """E08, B10: with everything else in order the one gate decides, with its own code."""
     assert judge(view_of(session())).verdict == "PASS"
     stage = judge(view_of(change(session())))
     assert (stage.verdict, stage.reason, stage.gate) == (verdict, reason, gate)

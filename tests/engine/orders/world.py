@@ -135,7 +135,8 @@ def _reconciled(core: Core) -> None:
 class World:
     """One schedule. ``crash_at`` is the step at which the engine dies (-1: never), ``keep`` whether
     what was appended and not yet durable survives; ``wires`` are those of the messages in order,
-    the last one for all that follow."""
+    the last one for all that follow. ``restored``: the next engine is on another machine, with a
+    copy of the journal from before the entry."""
 
     def __init__(
         self,
@@ -152,6 +153,7 @@ class World:
         halt: str | None = None,
         books: str = "good",
         faults: tuple[tuple[str, Any], ...] = (),
+        restored: bool = False,
     ) -> None:
         state, self.start_ns, frames = begun(settings)
         self.core = Core(state)
@@ -159,7 +161,7 @@ class World:
         self.facts: list[tuple[int, Event]] = []
         self.durable = 0
         self.wires, self.crash_at, self.keep = wires, crash_at, keep
-        self.updates = updates
+        self.updates, self.restored = updates, restored
         self.problems: list[str] = []
         self.steps = 0
         self.crashed = False
@@ -200,10 +202,6 @@ class World:
 
     def _at(self, due_ns: int, action: Callable[[], None]) -> None:
         heapq.heappush(self._heap, (due_ns, next(self._number), action))
-
-    def at(self, after_ms: int, action: Callable[[], None]) -> None:
-        """Something that happens so long after the beginning."""
-        self._at(self.start_ns + after_ms * MS, action)
 
     # --- the run ---------------------------------------------------------------------------------
 
@@ -259,6 +257,8 @@ class World:
     def _resume(self) -> None:
         """The next engine: what is kept of the journal, then the session goes on after a while."""
         kept = len(self.facts) if self.keep else self.durable
+        if self.restored:  # a copy from before the first order
+            kept = 0
         del self.facts[kept:], self.states[kept + 1 :]
         self.core = Core(self.states[-1])
         self.crashed = True
