@@ -390,6 +390,8 @@ _INCIDENT: Final = (
        "See what the incident names: disk, durability, inbox.", ()),
     _r("BROKER_UNREACHABLE", 1915, "INCIDENT", "HALT", "The broker's books could not be had.",
        "Check the network and the broker's status; entries wait.", ()),
+    _r("ORDER_PENDING_LONG", 1916, "INCIDENT", "HALT", "The broker has been busy with an order for long and neither lets it rest nor ends it.",
+       "See the order in the broker's app; a cancel is not sent twice, and what waits for it waits on.", ()),
     _r("CLOSED_UNRECONCILED", 1930, "INCIDENT", "HALT", "The session ended without the broker's books of its end.",
        "Compare with the broker's order book and positions by hand; the next session compares at its start.", ()),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from events.session import Setting
 SEVERITY: Final[dict[str, int]] = {
     "ORDER_UNKNOWN": 2,
     "ORDER_UNKNOWN_LONG": 1,
+    "ORDER_PENDING_LONG": 2,
     "ORDER_LATE_FILL": 1,
     "ORDER_REJECT_BURST": 2,
     "POSITION_DIFFERS": 1,

@@ -44,6 +44,16 @@ RESTING: Final = ("OPEN", "TRIGGER PENDING")
 
 _OWN_TAG: Final = re.compile("[0-9a-f]{16}(X[0-9]+)?")
 
+PASSING: Final = (
+    "PUT ORDER REQ RECEIVED",
+    "VALIDATION PENDING",
+    "OPEN PENDING",
+    "MODIFY VALIDATION PENDING",
+    "MODIFY PENDING",
+    "CANCEL PENDING",
+)
+"""The broker's words for an order that is on its way to something: it takes no change meanwhile."""
+
 UNSENT: Final = (HELD, PENDING)
 AT_BROKER: Final = (SENT, UNKNOWN, WORKING, PARTIAL)
 

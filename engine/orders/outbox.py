@@ -30,7 +30,7 @@ BEFORE_CLOSE_NS: Final = 60_000 * MS
 """The books are asked for once more in the last minute."""
 
 BOOKS_AGAIN_NS: Final = 2_000 * MS
-"""Books that did not come are asked for again after this."""
+"""Books that did not come, or that differ for the first time, are asked for again after this."""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -164,6 +164,8 @@ def snapshot_due(state: State) -> str | None:
     close_ns = _close_ns(state)
     if close_ns is not None and state.desk.nets_ns < close_ns - BEFORE_CLOSE_NS <= state.now:
         return "BEFORE_CLOSE"
+    if any(one.times == 1 for one in state.desk.differences):
+        return "PERIODIC"
     every_ns = state.config.orders.reconcile_s * 1_000 * MS
     return "PERIODIC" if state.now - state.desk.nets_ns >= every_ns else None
 

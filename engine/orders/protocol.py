@@ -21,6 +21,7 @@ from engine.orders.legs import (
     LIMIT,
     MODIFY,
     PARTIAL,
+    PASSING,
     PENDING,
     PLACE,
     STOP,
@@ -31,7 +32,8 @@ from engine.orders.legs import (
     of_position,
     remaining,
 )
-from engine.orders.reports import sellable
+from engine.orders.reduce import CANCEL_PATIENCE_NS
+from engine.orders.reports import in_doubt, sellable
 from engine.orders.route import to_broker
 from engine.paper import order_event
 from engine.state import Leg, Order, Position, State
@@ -40,6 +42,9 @@ from events.governance import OrderWanted
 from events.orders import ExitSignalled
 
 BPS: Final = 10_000
+PASSING_PATIENCE_NS: Final = 30_000 * MS
+"""So long a refused cancel waits for an order that is on its way to something."""
+
 KILL_CANCEL: Final = 2
 KILL_FLATTEN: Final = 3
 
@@ -52,11 +57,20 @@ def decide_orders(state: State) -> list[Event]:
     for order, leg in legs(state):
         rule = _BY_ROLE.get(order.role)
         if rule is not None:
-            events.extend(rule(state, order, leg))
+            events.extend(one for one in rule(state, order, leg) if not _again(state, leg, one))
     for position in state.positions:
         if position.quantity_units > 0:
             events.extend(_guard(state, position))
     return events
+
+
+def _again(state: State, leg: Leg, event: Event) -> bool:
+    """Whether an event wants a cancel that the broker turned down a moment ago: asked once more,
+    and once more, it would only cost messages that an exit may need."""
+    if not isinstance(event, OrderWanted) or (event.action, leg.answered) != (CANCEL, CANCEL):
+        return False
+    passing = leg.broker_status in PASSING
+    return state.now - leg.sent_ns < (PASSING_PATIENCE_NS if passing else CANCEL_PATIENCE_NS)
 
 
 # --- entries -------------------------------------------------------------------------------------
@@ -91,25 +105,32 @@ def _stop(state: State, order: Order, leg: Leg) -> list[Event]:
     position = _position(state, order)
     if position is None or position.quantity_units == 0:
         return _withdrawn(order, leg, "ORDER_NOT_NEEDED")
+    if of_position(state, position, EXIT) is not None:
+        return _withdrawn(order, leg, "ORDER_EXITED")
     if leg.status == HELD:
         trigger = stop_level(state, position)
         units = _sized(state, position, order)
+        if units <= 0 or _doubted(state, position, order):
+            return []
         return [_wanted(order, PLACE, STOP, units, _stop_limit(state, order, trigger), trigger)]
-    if of_position(state, position, EXIT) is not None:
-        return _withdrawn(order, leg, "ORDER_EXITED")
-    if leg.status != WORKING or not idle(leg) or leg.doubt:
+    if leg.status not in (WORKING, PARTIAL) or not idle(leg) or leg.doubt:
         return []
     return _moved_stop(state, position, order, leg)
 
 
 def _moved_stop(state: State, position: Position, order: Order, leg: Leg) -> list[Event]:
     units, settings = _sized(state, position, order), state.config.orders
+    if _doubted(state, position, order):
+        return []
+    woken = leg.broker_status == "OPEN"
+    if units <= 0 or (woken and remaining(order) > units):
+        return [_cancel(order, "EXIT_EXCEEDS_LONG")]
     trigger = stop_level(state, position)
-    resized = order.quantity_units - order.filled_units != units and leg.broker_status != "OPEN"
+    resized = remaining(order) != units
     step = leg.trigger_paise * settings.trail_step_bps // BPS
     due = state.now - leg.priced_ns >= settings.trail_every_ms * MS
-    raised = due and trigger >= leg.trigger_paise + max(step, 1) and leg.broker_status != "OPEN"
-    if not (resized or raised):
+    raised = due and trigger >= leg.trigger_paise + max(step, 1)
+    if woken or leg.broker_status in PASSING or not (resized or raised):
         return []
     if leg.modified >= settings.modifications_max:
         return [_cancel(order, "ORDER_REPLACED")]
@@ -150,18 +171,14 @@ def _exit(state: State, order: Order, leg: Leg) -> list[Event]:
 
 
 def _release(state: State, position: Position, order: Order) -> list[Event]:
-    """Withdraw what stands in an exit's way; once nothing does, want it sent."""
-    in_the_way = [
-        one
-        for one in (of_position(state, position, PROTECT), of_position(state, position, ENTRY))
-        if one is not None
-    ]
-    events: list[Event] = []
-    for one in in_the_way:
-        assert one.leg is not None
-        events.extend(_withdrawn(one, one.leg, "ORDER_EXITED"))
-    if in_the_way:
-        return events
+    """Withdraw the entry that stands in an exit's way, as the stop does by itself; once neither is
+    there, want it sent."""
+    entry = of_position(state, position, ENTRY)
+    if entry is not None:
+        assert entry.leg is not None
+        return _withdrawn(entry, entry.leg, "ORDER_EXITED")
+    if of_position(state, position, PROTECT) is not None or _doubted(state, position, order):
+        return []
     units = _sized(state, position, order)
     incidents = Incidents(state)
     if units <= 0:
@@ -177,7 +194,7 @@ def _release(state: State, position: Position, order: Order) -> list[Event]:
 
 def _repriced(state: State, order: Order, leg: Leg) -> list[Event]:
     settings = state.config.orders
-    if state.now - leg.priced_ns < settings.exit_reprice_ms * MS:
+    if leg.broker_status in PASSING or state.now - leg.priced_ns < settings.exit_reprice_ms * MS:
         return []
     price = _exit_price(state, order, leg.steps + 1)
     if price is None or price == leg.limit_paise:
@@ -218,17 +235,21 @@ def _was(order: Order, status: str) -> bool:
 def _sized(state: State, position: Position, order: Order) -> int:
     """Units that an order of a position may sell: what is held and confirmed, less what other
     orders of the contract sell already, and one slice at most."""
-    product = (
-        order.leg.product
-        if order.leg is not None and order.leg.product
-        else own_product(state, position)
-    )
-    free = sellable(state, position.contract, product)
+    free = sellable(state, position.contract, _product(state, position, order))
     for one, leg in legs(state):
         sells = one.side == "SELL" and one.contract == position.contract and one is not order
         if sells and leg.status in (*AT_BROKER, PENDING):
             free -= remaining(one)
     return max(min(position.quantity_units, free, slice_units(state, position)), 0)
+
+
+def _product(state: State, position: Position, order: Order) -> str:
+    known = order.leg.product if order.leg is not None else ""
+    return known or own_product(state, position)
+
+
+def _doubted(state: State, position: Position, order: Order) -> bool:
+    return in_doubt(state, position.contract, _product(state, position, order))
 
 
 def own_product(state: State, position: Position) -> str:
@@ -307,7 +328,7 @@ def _withdrawn(order: Order, leg: Leg, reason: str) -> list[Event]:
     """End what has not left, cancel what rests; what is in doubt is searched first."""
     if leg.status in UNSENT and leg.flight is None:
         return [order_event(order, "CANCELLED", reason, order.filled_units)]
-    if leg.status in (WORKING, PARTIAL) and idle(leg) and leg.broker_order_id:
+    if leg.status in (WORKING, PARTIAL) and idle(leg) and leg.broker_order_id and not leg.doubt:
         return [_cancel(order, reason)]
     return []
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from engine.books import holding_key
 from engine.orders.incidents import Incidents
-from engine.orders.legs import SENT, UNKNOWN, WORKING, legs
+from engine.orders.legs import SENT, UNKNOWN, UNSENT, WORKING, legs
 from engine.orders.protocol import own_product
 from engine.orders.reduce import POSITION_EXTERNAL
 from engine.state import State
@@ -92,11 +92,14 @@ def _busy(state: State, asked_ns: int) -> set[Key]:
     """Keys on which something is under way, or moved since the books were asked for.
 
     An order that works may have been filled in the positions already and not yet in its own row:
-    the broker's books lag behind each other. Only a stop that waits for its trigger is at rest.
+    the broker's books lag behind each other. Only a stop that waits for its trigger is at rest,
+    and what has not left is not at the broker.
     """
     busy: set[Key] = set()
     for order, leg in legs(state):
-        waits = leg.broker_status == "TRIGGER PENDING" and leg.seen_ns < asked_ns
+        if leg.status in UNSENT and leg.flight is None:
+            continue
+        waits = leg.broker_status == "TRIGGER PENDING" and leg.seen_ns <= asked_ns
         if not (waits and leg.flight is None and leg.status not in (SENT, UNKNOWN)):
             row = state.instruments[order.contract]
             busy.add((row.exchange, row.tradingsymbol, leg.product or state.config.orders.product))

@@ -16,6 +16,7 @@ from engine.books import MS, holding_key, moved_holdings, order_of
 from engine.lookup import Lookup
 from engine.orders.legs import (
     CANCEL,
+    ENDS,
     MODIFY,
     PENDING,
     PLACE,
@@ -46,6 +47,9 @@ from events.governance import DifferenceFound, OrderWanted, Reconciled
 
 CANCEL_PATIENCE_NS: Final = 5_000 * MS
 """So long an order may rest on as if no cancel had come, before another one is wanted."""
+
+SETTLED_NS: Final = 2_000 * MS
+"""So long after its last word an order's row in the book is taken to have caught up with it."""
 
 POSITION_EXTERNAL: Final = "POSITION_EXTERNAL"
 
@@ -116,8 +120,7 @@ def apply_send_started(state: State, event: OrderSendStarted, ts: int, look: Loo
 def apply_send_result(state: State, event: OrderSendResult, ts: int, look: Lookup) -> State:
     """The message is answered; what it was not told stays in doubt."""
     if event.outcome == "REFUSED":
-        recent = tuple(at for at in state.desk.refused_ns if at > ts - REFUSED_WINDOW_NS)
-        state = replace(state, desk=replace(state.desk, refused_ns=(*recent, ts)))
+        state = _refused(state, ts)
     order = order_of(state, event.order_id)
     if order is None or order.leg is None or order.leg.message_no != event.message_no:
         return state
@@ -136,6 +139,12 @@ def apply_send_result(state: State, event: OrderSendResult, ts: int, look: Looku
     else:
         leg = replace(leg, doubt=event.outcome != "NOT_SENT")
     return with_leg(state, order, leg)
+
+
+def _refused(state: State, ts: int) -> State:
+    """One more refusal, whether at once or by a report later."""
+    recent = tuple(at for at in state.desk.refused_ns if at > ts - REFUSED_WINDOW_NS)
+    return replace(state, desk=replace(state.desk, refused_ns=(*recent, ts)))
 
 
 def _accepted(
@@ -174,7 +183,7 @@ def apply_order_lookup(state: State, event: OrderLookup, ts: int, look: Lookup) 
     """A report, and that the order was asked for."""
     if event.report is not None:
         state = replace(state, desk=replace(state.desk, first_books=False))
-        state = note_report(state, event.report, ts)
+        state = note_report(state, event.report, min(event.asked_ts, ts), asked=True)
     order = order_of(state, event.order_id)
     if order is None or order.leg is None:
         return state
@@ -182,11 +191,12 @@ def apply_order_lookup(state: State, event: OrderLookup, ts: int, look: Lookup) 
 
 
 def apply_broker_snapshot(state: State, event: BrokerSnapshot, ts: int, look: Lookup) -> State:
-    """All reports of the books, and the broker's net positions."""
+    """All reports of the books, and the broker's net positions. The books tell of the moment that
+    they were asked for, at the earliest: what was heard since is the newer word."""
     first = state.desk.books_ns == 0
     state = replace(state, desk=replace(state.desk, first_books=first))
     for report in reports_of(event):
-        state = note_report(state, report, ts)
+        state = note_report(state, report, min(event.asked_ts, ts), asked=True)
     whole = event.orders is not None and event.trades is not None and event.positions is not None
     closing = whole and event.trigger == "AFTER_CLOSE"
     state = replace(state, desk=replace(state.desk, books_ns=ts, closing_books=closing))
@@ -233,8 +243,12 @@ def _beyond(report: BrokerReport, traded: dict[str, tuple[int, int]]) -> BrokerR
     return replace(report, filled_units=units, filled_value_paise=value)
 
 
-def note_report(state: State, report: BrokerReport, ts: int) -> State:
-    """Take in what a report says of an order, its fills apart."""
+def note_report(state: State, report: BrokerReport, ts: int, *, asked: bool = False) -> State:
+    """Take in what a report that was true at ``ts`` says of an order, its fills apart.
+
+    The newer of two is told by the broker's clock, which may be off or be set back: what was asked
+    for a while after the last word tells what holds, whatever it is stamped with.
+    """
     order = working(state, report)
     if order is None:
         if ended(state, report) is not None or takes_over(state, report):
@@ -242,14 +256,15 @@ def note_report(state: State, report: BrokerReport, ts: int) -> State:
         return _note_foreign(state, report)
     assert order.leg is not None
     if is_stale(order, report):
-        return with_leg(state, order, replace(order.leg, seen_ns=ts))
+        return with_leg(state, order, replace(order.leg, seen_ns=max(order.leg.seen_ns, ts)))
     leg = replace(
         order.leg,
         broker_order_id=order.leg.broker_order_id or report.broker_order_id,
-        seen_ns=ts,
+        seen_ns=max(order.leg.seen_ns, ts),
         doubt=False,
     )
-    newer = (report.exchange_update_ts or 0) >= leg.update_ts
+    settled = asked and ts - order.leg.seen_ns >= SETTLED_NS
+    newer = settled or (report.exchange_update_ts or 0) >= leg.update_ts
     quantity = order.quantity_units
     if newer:
         leg = replace(
@@ -263,6 +278,8 @@ def note_report(state: State, report: BrokerReport, ts: int) -> State:
         )
         quantity = max(report.quantity_units, report.filled_units)
     moved = replace(order, leg=leg, quantity_units=quantity)
+    if ENDS.get(report.status) == "REJECTED":
+        state = _refused(state, ts)
     return replace(state, orders=tuple(moved if one is order else one for one in state.orders))
 
 
@@ -364,8 +381,9 @@ def _found_holding(state: State, subject: str, units: int) -> State:
 
 
 def apply_reconciled(state: State, event: Reconciled, ts: int, look: Lookup) -> State:
-    """Differences that this comparison did not see again are over."""
+    """Differences that this comparison did not see again are over, unless it skipped something: a
+    key on which something is under way is as it was."""
     desk = state.desk
-    left = tuple(one for one in desk.differences if one.seen_ns == ts)
+    left = tuple(one for one in desk.differences if one.seen_ns == ts or event.mended)
     agreed = desk.nets_ns if event.status != "DIFFERS" else desk.reconciled_ns
     return replace(state, desk=replace(desk, differences=left, reconciled_ns=agreed))

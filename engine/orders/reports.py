@@ -31,7 +31,7 @@ from engine.orders.legs import (
 from engine.orders.reduce import contract_places
 from engine.paper import order_event
 from engine.rulebook import charge_lines, charges_paise
-from engine.state import Foreign, Order, State
+from engine.state import Difference, Foreign, Order, State
 from events.base import Event
 from events.broker import BrokerReport, OrderSendResult
 from events.orders import FillApplied, OrderChanged
@@ -116,8 +116,19 @@ def end_events(state: State, report: BrokerReport) -> list[Event]:
     if end == "FILLED" and report.filled_units < order.quantity_units:
         # Complete, and yet less than ordered: the rest is not coming.
         end = "CANCELLED"
+    if end == "REJECTED":
+        _refused(state, order, incidents, report.status_message or "")
     reason = END_REASONS[end]
     return [order_event(order, end, reason, report.filled_units), *incidents.events]
+
+
+def _refused(state: State, order: Order, incidents: Incidents, fault: str) -> None:
+    """What a person should know of an order that the broker refused, at once or later."""
+    if order.role in (EXIT, PROTECT):
+        incidents.raised("EXIT_REFUSED", _position_id(state, order), fault=fault)
+    refused = len(state.desk.refused_ns)
+    if refused > state.config.orders.rejects_per_minute_max:
+        incidents.raised("ORDER_REJECT_BURST", "orders", refused=refused)
 
 
 def _fills(state: State, order: Order, report: BrokerReport) -> list[Event]:
@@ -253,14 +264,23 @@ def _external_fill(state: State, sold: OrderChanged, paise: int) -> FillApplied:
 
 def sellable(state: State, contract: int, product: str) -> int:
     """Confirmed net long of a contract: what our books hold, and no more than the broker's showed
-    where the last comparison found less."""
+    where two comparisons in a row found less."""
+    held = held_units(state, contract)
+    one = _difference(state, contract, product)
+    return min(held, max(one.theirs, 0)) if one is not None and one.times > 1 else held
+
+
+def in_doubt(state: State, contract: int, product: str) -> bool:
+    """Whether the last comparison, and none before it, found less of a contract than our books
+    hold: until the next one nothing new is sold, and nothing that protects is taken away."""
+    one = _difference(state, contract, product)
+    return one is not None and one.times == 1 and one.theirs < one.ours
+
+
+def _difference(state: State, contract: int, product: str) -> Difference | None:
     row = state.instruments[contract]
     subject = f"{row.exchange}:{row.tradingsymbol}:{product}"
-    held = held_units(state, contract)
-    for one in state.desk.differences:
-        if one.subject == subject:
-            held = min(held, max(one.theirs, 0))
-    return held
+    return next((one for one in state.desk.differences if one.subject == subject), None)
 
 
 # --- answers -------------------------------------------------------------------------------------
@@ -297,10 +317,7 @@ def result_events(state: State, order: Order, action: str, event: OrderSendResul
     if event.outcome == "NOT_SENT":
         return [order_event(order, "CANCELLED", "ORDER_NOT_SENT", order.filled_units)]
     reason = REFUSED.get(event.fault or "", "ORDER_REFUSED")
-    if order.role in (EXIT, PROTECT):
-        incidents.raised("EXIT_REFUSED", _position_id(state, order), fault=event.fault or "")
-    if len(state.desk.refused_ns) > state.config.orders.rejects_per_minute_max:
-        incidents.raised("ORDER_REJECT_BURST", "orders", refused=len(state.desk.refused_ns))
+    _refused(state, order, incidents, event.fault or "")
     return [order_event(order, "REJECTED", reason, order.filled_units), *incidents.events]
 
 

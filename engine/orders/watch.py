@@ -12,11 +12,12 @@ from typing import Final
 
 from engine.books import ENTRY, EXIT, HALTED, MS, PROTECT, STOPPING
 from engine.orders.incidents import Incidents
-from engine.orders.legs import PARTIAL, UNKNOWN, WORKING, legs, of_position
+from engine.orders.legs import PARTIAL, PASSING, UNKNOWN, WORKING, legs, of_position
 from engine.orders.protocol import KILL_FLATTEN, own_product
+from engine.orders.reduce import REFUSED_WINDOW_NS
 from engine.orders.route import in_real_time, needs_arming, to_broker
 from engine.rulebook import SessionWindow
-from engine.state import State
+from engine.state import Leg, State
 from events.base import Event
 from events.governance import ReadinessChanged
 
@@ -81,6 +82,20 @@ def _orders(state: State, incidents: Incidents) -> None:
                 "ORDER_UNKNOWN_LONG", order.order_id, contract=row.tradingsymbol,
                 side=order.side, units=order.quantity_units, tag=order.authority,
             )  # fmt: skip
+        if _pending(leg) and state.now - leg.sent_ns >= cutoff_ns:
+            incidents.raised("ORDER_PENDING_LONG", order.order_id, status=leg.broker_status)
+    pending = {order.order_id for order, leg in legs(state) if _pending(leg)}
+    for one in state.desk.incidents:
+        if one.code == "ORDER_PENDING_LONG" and one.subject not in pending:
+            incidents.resolved(one.code, one.subject)
+    if all(at <= state.now - REFUSED_WINDOW_NS for at in state.desk.refused_ns):
+        incidents.resolved("ORDER_REJECT_BURST", "orders")
+
+
+def _pending(leg: Leg) -> bool:
+    """Whether the broker has an order and is not done with what it was last asked."""
+    asked = leg.cancelling or leg.broker_status in ("", *PASSING)
+    return asked and leg.status in (WORKING, PARTIAL)
 
 
 def _positions(state: State, incidents: Incidents) -> None:

@@ -119,8 +119,8 @@ def last_writer_wins(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What a report says was filled is believed, also where it is less than is known."""
     real = reduce.note_report
 
-    def mutant(state: State, report: BrokerReport, ts: int) -> State:
-        state = real(state, report, ts)
+    def mutant(state: State, report: BrokerReport, ts: int, **named: bool) -> State:
+        state = real(state, report, ts, **named)
         orders = tuple(
             replace(one, filled_units=report.filled_units)
             if one.leg is not None and one.leg.broker_order_id == report.broker_order_id

@@ -203,6 +203,10 @@ class World:
     def _at(self, due_ns: int, action: Callable[[], None]) -> None:
         heapq.heappush(self._heap, (due_ns, next(self._number), action))
 
+    def at(self, after_ms: int, action: Callable[[], None]) -> None:
+        """Something that happens so long after the beginning."""
+        self._at(self.start_ns + after_ms * MS, action)
+
     # --- the run ---------------------------------------------------------------------------------
 
     def run(self) -> Found:
