@@ -73,6 +73,16 @@ def exit_working(state: State, position: Position) -> bool:
     )
 
 
+def slice_id(intent_id: str, number: int) -> str:
+    """The id of a slice of an entry: the whole's, its last digit replaced by the slice's number."""
+    return f"{intent_id[:-1]}{number:x}"
+
+
+def same_entry(one: str, other: str) -> bool:
+    """Whether two intents are slices of one entry: 60 bits of their ids are the same."""
+    return one[:15] == other[:15]
+
+
 def exit_id(state: State, position: Position) -> str:
     """The next exit's id: its position's and a number of the account's day (20 characters)."""
     return f"{position.position_id}X{state.exits + 1}"
@@ -374,12 +384,14 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
             risk_paise=_share(order.risk_paise, order.filled_units, order.quantity_units),
             exit_reason="",
         )
-        account = replace(state.account, trades_today=state.account.trades_today + 1)
+        # The slices of one entry are one trade: the first of them that is filled counts.
+        counts = 0 if _slice_filled(state, order) else 1
+        account = replace(state.account, trades_today=state.account.trades_today + counts)
         return replace(
             state,
             positions=(*state.positions, position),
             account=account,
-            trades=state.trades + 1,
+            trades=state.trades + counts,
         )
     return _with_position(
         state,
@@ -391,6 +403,13 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
             risk_paise=_share(order.risk_paise, order.filled_units, order.quantity_units),
         ),
     )
+
+
+def _slice_filled(state: State, order: Order) -> bool:
+    """Whether another slice of the entry is or was filled."""
+    held = any(same_entry(one.position_id, order.authority) for one in state.positions)
+    over = (one for one in state.desk.ended if one.filled_units and one.role == ENTRY)
+    return held or any(same_entry(one.authority, order.authority) for one in over)
 
 
 def _share(risk_paise: int, units: int, of_units: int) -> int:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.apply import screen_mark
-from engine.books import MS, mid_paise
+from engine.books import MS, mid_paise, slice_id
 from engine.exact import floor
 from engine.exits import content_id
 from engine.gates import (
@@ -33,6 +33,7 @@ from engine.gates import (
 from engine.gates.approval import request_events, with_approval
 from engine.gates.contract import Pick
 from engine.gates.rows import PASS, upstream
+from engine.gates.sizing import freeze_units
 from engine.gates.strategy import Chosen
 from engine.regime import UNKNOWN
 from engine.state import State
@@ -221,10 +222,40 @@ def _decision(
         gates_seq,
         snapshot_seq,
         official.pick.contract if intent is not None and official.pick is not None else None,
-        intent.intent_id if intent is not None else None,
+        _first_id(view, intent),
     )
     approvals = request_events(view, asked, intent is not None)
-    return [made, *approvals] if intent is None else [made, intent, *approvals]
+    return [made, *_slices(view, intent), *approvals]
+
+
+def _first_id(view: View, intent: IntentApproved | None) -> str | None:
+    """The id that a decision names: that of the first slice."""
+    first = next(iter(_slices(view, intent)), None)
+    return first.intent_id if isinstance(first, IntentApproved) else None
+
+
+def _slices(view: View, whole: IntentApproved | None) -> list[Event]:
+    """The intents of an entry: one, or where it is larger than an order may be as many as it takes,
+    each of whole lots and with an id of its own. The first is the decision's."""
+    if whole is None:
+        return []
+    lot = whole.quantity_units // whole.lots
+    largest = max((freeze_units(view) or whole.quantity_units) // lot, 1)
+    if whole.lots <= largest:
+        return [whole]
+    slices: list[Event] = []
+    for number in range(-(-whole.lots // largest)):
+        lots = min(largest, whole.lots - number * largest)
+        slices.append(
+            replace(
+                whole,
+                intent_id=slice_id(whole.intent_id, number),
+                lots=lots,
+                quantity_units=lots * lot,
+                risk_paise=whole.risk_paise // whole.lots * lots,
+            )
+        )
+    return slices
 
 
 def _intent(view: View, official: Judged, gates_seq: int) -> IntentApproved:

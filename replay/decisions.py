@@ -165,7 +165,7 @@ def _act(group: _Group, event: IntentApproved | PositionChanged) -> None:
         return
     group.deeds.append(("IntentApproved", *astuple(replace(event, intent_id="", gates_seq=0))))
     if group.decided is not None:
-        group.decided = replace(group.decided, lots=event.lots)
+        group.decided = replace(group.decided, lots=group.decided.lots + event.lots)
 
 
 class DecisionDiffer:

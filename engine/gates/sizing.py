@@ -6,6 +6,8 @@ counts; a limit that gives no lot blocks with its own reason.
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.books import free_funds_paise, open_risk_paise
 from engine.gates.contract import Pick
 from engine.gates.risk import bps_of
@@ -13,6 +15,9 @@ from engine.gates.rows import UNKNOWN, at_least, is_true, stage_of
 from engine.view import View
 from events.decision import StageVerdict
 from events.reasons import N11
+
+SLICES_MAX: Final = 10
+"""Orders that one entry may be cut into; the broker's own slicing has the same bound (2026)."""
 
 
 def judge(view: View, pick: Pick) -> tuple[StageVerdict, int]:
@@ -42,7 +47,8 @@ def judge(view: View, pick: Pick) -> tuple[StageVerdict, int]:
     )  # fmt: skip
     if verdict.verdict != "PASS" or freeze is None:
         return verdict, 0
-    return verdict, min(by_risk, by_open, by_funds, config.lots_max, freeze // plan.lot_units)
+    largest = SLICES_MAX * (freeze // plan.lot_units)
+    return verdict, min(by_risk, by_open, by_funds, config.lots_max, largest)
 
 
 def freeze_units(view: View) -> int | None:

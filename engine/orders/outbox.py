@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from engine.books import ENTRY, EXIT, MS, PROTECT, order_of
+from engine.books import ENTRY, EXIT, MS, PROTECT, order_of, same_entry
 from engine.orders.legs import CANCEL, PARTIAL, UNKNOWN, WORKING, legs
 from engine.orders.protocol import own_product
 from engine.orders.route import to_broker
@@ -115,7 +115,7 @@ def _held(state: State, order: Order) -> Position | None:
 
 def _approver(state: State, order: Order) -> str | None:
     pairs = (one.partition(" ") for one in state.desk.approved)
-    return next((who for intent, _, who in pairs if intent == order.authority), None)
+    return next((who for intent, _, who in pairs if same_entry(intent, order.authority)), None)
 
 
 def authority_of(state: State, message: OrderSendStarted) -> Authority:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.gates.contract import Pick, Plan
-from engine.gates.sizing import freeze_units, judge
+from engine.gates.sizing import SLICES_MAX, freeze_units, judge
 from engine.state import State
 from tests.engine.build import at_trade, view_of, with_config
 from tests.engine.gates.cases import account, freeze, rules, with_order
@@ -68,7 +68,9 @@ def test_each_zero_has_its_code(state: object, reason: str | None) -> None:
 def test_the_smallest_limit_counts() -> None:
     """Each limit in turn is made the smallest and decides the size."""
     assert _sized(with_config(_base(), risk={"lots_max": 3}))[1] == 3
-    assert _sized(freeze(_base(), 4 * LOT + 64))[1] == 4
+    wide = {"lots_max": 100_000, "trade_risk_bps_max": 10_000, "open_risk_bps_max": 10_000}
+    largest = account(with_config(_base(), risk=wide), capital_paise=10**12)
+    assert _sized(freeze(largest, LOT + 64))[1] == SLICES_MAX
     assert _sized(with_order(_base(), risk_paise=350_000, filled_units=0, limit_paise=0))[1] == 5
     assert _sized(account(_base(), realised_paise=-700_000_000 + 6 * 655_000))[1] == 6
 
@@ -134,7 +136,7 @@ def test_a_size_never_passes_any_limit(
             and risk <= capital * open_bps // 10_000
             and cost <= capital
             and number <= lots_max
-            and number * LOT <= freeze_qty
+            and number <= SLICES_MAX * (freeze_qty // LOT)
         )
 
     assert (verdict.verdict == "PASS") == (lots > 0) == within(1)
