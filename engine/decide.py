@@ -28,7 +28,7 @@ from engine.state import BarSlot, Position, State
 from engine.view import age_ms, spread_bps
 from engine.work import NOTHING, Item, Outcome
 from events.base import Event
-from events.feed import FeedFrame
+from events.feed import FeedFrame, TimerTick
 from events.market import BarClosed, FeedHealthChanged, FrameRejected, InstrumentsGated
 from events.orders import (
     ExitSignalled,
@@ -99,7 +99,9 @@ def _frame_fault(state: State, event: FeedFrame) -> list[Event]:
 def _tick(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     events: list[Event] = list(_bars(state))
     events.extend(_feed_gap(state))
-    events.extend(_instrument_gates(state, look))
+    tick = item.entry.event
+    assert isinstance(tick, TimerTick)
+    events.extend(_instrument_gates(state, look, tick.due_ts))
     steps: list[tuple[str, int]] = [("exits", 0)] if state.positions else []
     if to_broker(state):
         steps.append(("orders", 0))
@@ -119,10 +121,11 @@ def _feed_gap(state: State) -> list[Event]:
     return [FeedHealthChanged(0, "GAP", "FEED_GAP", age, limit)]
 
 
-def _instrument_gates(state: State, look: Lookup) -> list[Event]:
-    """The minute's packed table, at the first tick of a minute, where it is switched on."""
+def _instrument_gates(state: State, look: Lookup, due_ts: int) -> list[Event]:
+    """The minute's packed table, at the tick that is due on the minute, where it is switched on; in
+    real time that tick is given a moment later."""
     config = state.config.instrument_gates
-    if not config.enabled or state.now % MINUTE_NS:
+    if not config.enabled or due_ts % MINUTE_NS:
         return []
     verdicts = bytearray()
     oldest = state.now - config.age_ms_max * MS
@@ -138,7 +141,7 @@ def _instrument_gates(state: State, look: Lookup) -> list[Event]:
         else:
             verdicts.append(0)
     table = InstrumentsGated(
-        state.now, config.bars_min, config.age_ms_max, config.spread_bps_max, bytes(verdicts)
+        due_ts, config.bars_min, config.age_ms_max, config.spread_bps_max, bytes(verdicts)
     )
     return [table]
 

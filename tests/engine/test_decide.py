@@ -110,23 +110,26 @@ def test_a_gap_is_said_once_and_its_end_once() -> None:
     assert said == ["FEED_STARTED", "FEED_GAP", "FEED_RESUMED"]
 
 
-def _gated(state: State, minute: bool, **settings: int) -> list[InstrumentsGated]:
+def _gated(state: State, minute: bool, late_ns: int = 0, **settings: int) -> list[InstrumentsGated]:
     gates: dict[str, int | bool] = {"enabled": True, "bars_min": 0, **settings}
     core = Core(with_config(state, instrument_gates=gates))
     ts = core.state.now - core.state.now % MINUTE_NS + MINUTE_NS + (0 if minute else 1)
-    derived = core.step(core.state.seq + 1, ts, TimerTick(ts, 0))
+    derived = core.step(core.state.seq + 1, ts + late_ns, TimerTick(ts, 0))
     return [d.entry.event for d in derived if isinstance(d.entry.event, InstrumentsGated)]
 
 
 def test_the_instrument_table_comes_with_the_minute() -> None:
     """Switched on, the packed table is said at a tick on the minute and at no other, with one
-    verdict an instrument: the first of warm-up, age and spread that fails."""
+    verdict an instrument: the first of warm-up, age and spread that fails; in real time, a moment
+    later, it is the same."""
     state = at_trade().before
     (table,) = _gated(state, True, age_ms_max=60_000, spread_bps_max=10_000)
     # The index and the VIX have no two sides.
     assert table.verdicts == bytes(3 if i in (0, len(state.quotes) - 1) else 0 for i in range(27))
     assert table.minute_ts % MINUTE_NS == 0
     assert not _gated(state, False)
+    (late,) = _gated(state, True, 7_000_000, age_ms_max=60_007, spread_bps_max=10_000)
+    assert (late.minute_ts, late.verdicts) == (table.minute_ts, table.verdicts)
     (stale,) = _gated(state, True, age_ms_max=0)
     assert set(stale.verdicts) == {2}
     (cold,) = _gated(state, True, bars_min=1_000, age_ms_max=60_000, spread_bps_max=10_000)
