@@ -99,9 +99,19 @@ def test_a_setting_without_a_section_is_refused() -> None:
         from_settings((Setting("lots_max", 1),))
 
 
-def _values(spec: Any) -> st.SearchStrategy[int | bool]:
+WORDS = {
+    "orders.sim_route": ("broker", "paper"),
+    "orders.product": ("MIS", "NRML"),
+    "orders.algo_id": ("", "ALGO1"),
+}
+"""Values of the settings that are words."""
+
+
+def _values(spec: Any) -> st.SearchStrategy[int | bool | str]:
     if spec.type == "bool":
         return st.booleans()
+    if spec.type == "str":
+        return st.sampled_from(WORDS[spec.key])
     return st.integers(spec.least, spec.most if spec.most is not None else spec.least + 10**9)
 
 
