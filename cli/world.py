@@ -49,7 +49,7 @@ class KiteWorld:
             self._ws = checked_root(ws, "wss") if ws is not None else FEED_ROOT
         said = simulated_clock(self.rest) if is_loopback(self.rest) else None
         self.rate = 1 if said is None else _whole_speed(said)
-        self.login = _login(common, simulated=said is not None)
+        self.login = kite_login(common, simulated=said is not None)
         with told_as_user_error(CredentialError):
             self.login()
         self._clock = SessionClock(wall_ns() if said is None else int(said["now_ns"]), self.rate)
@@ -105,7 +105,7 @@ def _whole_speed(said: Mapping[str, Any]) -> int:
     return int(speed)
 
 
-def _login(common: Common, *, simulated: bool) -> Login:
+def kite_login(common: Common, *, simulated: bool) -> Login:
     """Read anew each time; a simulated exchange has an account for whoever has none."""
     path = token_path(desk_folder(common.home, common.desk))
     own = path.exists() or KEY_VARIABLE in os.environ or TOKEN_VARIABLE in os.environ

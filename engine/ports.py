@@ -113,9 +113,14 @@ class ApprovedIntent(msgspec.Struct, frozen=True):
 
 
 class ExitAuthority(msgspec.Struct, frozen=True):
-    """The authority of an exit; made in one place, from a journaled ``ExitSignalled`` alone."""
+    """The authority of an exit; made in one place of the engine, from a journaled ``ExitSignalled``
+    alone, and in one of the emergency, which closes what it read in the broker's own books.
+
+    ``covers``: the exit buys back a short. The engine holds none; only the emergency makes one.
+    """
 
     exit_id: str
+    covers: bool = False
 
 
 Authority = ApprovedIntent | ExitAuthority

@@ -13,11 +13,14 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.kite.errors import CANCEL, MODIFY, PLACE
-from engine.ports import ApprovedIntent, Authority, ExitAuthority
+from engine.ports import Authority, ExitAuthority
 from events.broker import OrderSendStarted
 
 VARIETIES: Final = ("regular",)
 """The engine slices itself: each slice is an intent with a tag of its own."""
+
+CANCELLABLE: Final = (*VARIETIES, "amo", "co", "iceberg", "auction")
+"""What others may have placed from the broker's own app: a cancel opens nothing."""
 
 VALIDITIES: Final = ("DAY", "IOC")
 PROTECTION_MAX_BPS: Final = 10_000
@@ -33,8 +36,7 @@ NEEDS: Final = {
 """What each order type must have; it may have nothing else of the three. There is no SL-M: the
 exchanges do not take it for index options."""
 
-SIDE_OF: Final[dict[type[Authority], str]] = {ApprovedIntent: "BUY", ExitAuthority: "SELL"}
-"""The engine buys to enter and sells to leave; a protective stop is an exit that waits."""
+BUY, SELL = "BUY", "SELL"
 
 
 class AuthorityMisfit(Exception):  # noqa: N818 - named for the condition
@@ -51,11 +53,17 @@ def check_fit(message: OrderSendStarted, authority: Authority) -> None:
     named = authority.exit_id if isinstance(authority, ExitAuthority) else authority.intent_id
     if message.authority != named:
         raise AuthorityMisfit(f"message {message.message_no} is under another authority")
-    side = SIDE_OF[type(authority)]
+    side = side_of(authority)
     if message.action != CANCEL and message.side != side:
         raise AuthorityMisfit(
             f"message {message.message_no}: {type(authority).__name__} allows {side} only"
         )
+
+
+def side_of(authority: Authority) -> str:
+    """The engine buys to enter and sells to leave; a protective stop is an exit that waits. An exit
+    that covers buys a short back."""
+    return SELL if isinstance(authority, ExitAuthority) and not authority.covers else BUY
 
 
 def form_of(message: OrderSendStarted) -> Form:
@@ -63,7 +71,8 @@ def form_of(message: OrderSendStarted) -> Form:
     maker = _FORMS.get(message.action)
     _demand(maker is not None, message, f"no action {message.action!r}")
     assert maker is not None
-    _demand(message.variety in VARIETIES, message, f"variety {message.variety!r} is not sent")
+    varieties = CANCELLABLE if message.action == CANCEL else VARIETIES
+    _demand(message.variety in varieties, message, f"variety {message.variety!r} is not sent")
     return maker(message)
 
 

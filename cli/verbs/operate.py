@@ -73,7 +73,10 @@ WORDS: Final = (
     Word("resume", "RESUME", None, "REASON", (), False,
          "Let entries go on after a halt.", "axiom resume 'feed looked at, prices agree'"),
     Word("flatten", "FLATTEN", None, None, (), False,
-         "Cancel every order and close every position.", "axiom flatten --confirm SIM"),
+         "Cancel every order and close every position.\n\nWith --emergency a process of its own"
+         " does it from the broker's books, whatever the engine does: long positions are sold,"
+         " shorts only with --include-short; 0 when the broker shows the account flat, else 1 with"
+         " what to do by hand. GTT orders are not touched.", "axiom flatten --confirm SIM"),
     Word("resolve", "RESOLVE", "INTENT", None,
          (Flag("--lapsed", "LAPSED", "It did not happen: no order of it is at the broker."),
           Flag("--order", "ORDER:{}", "It is this order of the broker.")), True,
@@ -97,16 +100,17 @@ WORDS: Final = (
 
 FILE: Final = "--file"
 EMERGENCY: Final = "--emergency"
-EXTRA: Final = {
-    "halt": (FILE, "Leave the kill file, asking no engine."),
-    "flatten": (EMERGENCY, "By a process of its own, without the engine."),
+REST: Final = "--rest"
+SHORTS: Final = "--include-short"
+EXTRA: Final[dict[str, tuple[tuple[str, str | None, str], ...]]] = {
+    "halt": ((FILE, None, "Leave the kill file, asking no engine."),),
+    "flatten": (
+        (EMERGENCY, None, "By a process of its own, from the broker's books, without the engine."),
+        (SHORTS, None, "With --emergency: also buy back what is short."),
+        (REST, "URL", "With --emergency: another address of the broker's REST interface."),
+    ),
 }
-"""Flags that are no value of the command."""
-
-NO_EMERGENCY: Final = (
-    "flatten --emergency is not in this release and did nothing: cancel the orders and close the"
-    " positions in the broker's own application, and halt with 'axiom halt --file'"
-)
+"""Options that are no value of the command: name, what it takes (None: a flag), help."""
 JUDGED_BY_THE_ENGINE: Final = ("CMD_LATER_RELEASE", "CMD_NOT_IN_MODE", "CMD_WHILE_HALTED")
 """Refusals that are the engine's to give and its journal's to keep."""
 
@@ -137,9 +141,9 @@ def _parameters(word: Word) -> Iterator[Callable[[Any], Any]]:
     for flag in word.flags:
         kind: dict[str, Any] = {"metavar": "ID"} if "{}" in flag.value else {"is_flag": True}
         yield click.option(flag.name, _name(flag.name), help=flag.help, **kind)
-    if word.name in EXTRA:
-        name, text = EXTRA[word.name]
-        yield click.option(name, _name(name), is_flag=True, help=text)
+    for name, metavar, text in EXTRA.get(word.name, ()):
+        kind = {"is_flag": True} if metavar is None else {"metavar": metavar}
+        yield click.option(name, _name(name), help=text, **kind)
     if word.reason is None:
         yield click.option("--why", metavar="TEXT", help="Kept in the journal.")
     yield click.option(
@@ -163,7 +167,13 @@ def _give(word: Word, common: Common, given: dict[str, Any]) -> int:
 
     value, why = _value(word, given), kept(given["why"] or "")
     if given.get(_name(EMERGENCY)):
-        raise UserError(NO_EMERGENCY)
+        from cli.emergency import run_emergency
+
+        rest, shorts = given[_name(REST)], given[_name(SHORTS)]
+        return run_emergency(common, rest, given["confirm"], why, include_short=shorts)
+    for name in (REST, SHORTS):
+        if given.get(_name(name)):
+            raise UserError(f"{name} belongs to 'axiom flatten {EMERGENCY}'")
     folders = runtime_folders(common.home, common.desk)
     if given.get(_name(FILE)):
         return _leave_file(common, folders, value, why)
@@ -274,27 +284,11 @@ def _sentence(code: str) -> str:
 
 
 def _leave_file(common: Common, folders: Folders, level: str | None, why: str) -> int:
-    """Put the kill file wherever an engine of the desk looks: one place is enough."""
-    from adapters.control.kill import write_kill_file
-    from adapters.control.place import PlaceUnsafe, check_folder, kill_files
+    """Put the kill file wherever an engine of the desk looks."""
+    from cli.kill_files import leave_kill_files
     from cli.output import say, show, write_json
-    from cli.paths import desk_folder, make_private
 
-    desk, *others = kill_files(common.home, common.desk, folders)
-    left: list[Path] = []
-    failed: list[str] = []
-    for path in (desk, *others):
-        try:
-            if path == desk:
-                make_private(desk_folder(common.home, common.desk))
-            else:
-                check_folder(path.parent)  # an engine that runs has made its own
-            write_kill_file(path, level, why)
-            left.append(path)
-        except PlaceUnsafe:
-            continue
-        except (OSError, UserError) as error:
-            failed.append(f"{path}: {getattr(error, 'strerror', None) or error}")
+    left, failed = leave_kill_files(common, folders, level, why)
     for line in failed:
         say(f"axiom: {line}")
     if not left:

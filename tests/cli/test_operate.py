@@ -216,7 +216,9 @@ WRONG = [
     ("approve ../x", "CMD_TEXT"),
     ("ack", "Missing argument 'INCIDENT'"),
     ("disarm --id '; rm'", "CMD_TEXT"),
-    ("flatten --emergency", "not in this release"),
+    ("flatten --emergency", "asks for its word: --confirm LIVE"),
+    ("flatten --include-short", "belongs to 'axiom flatten --emergency'"),
+    ("flatten --rest http://127.0.0.1:1", "belongs to 'axiom flatten --emergency'"),
 ]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.books import apply_exit_signalled, apply_intent_approved
 from events.orders import ExitSignalled, IntentApproved, OrderChanged
+from tests.architecture.source import ROOMS
 from tests.engine.fabricated import SmallMarket, relaxed, run_core, small_facts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +23,10 @@ MAKERS = {
     "IntentApproved": {"engine/cycle.py:_intent"},
     "ExitSignalled": {"engine/exits.py:_signal", "engine/orders/protocol.py:protect_signal"},
     "ApprovedIntent": {"engine/orders/outbox.py:authority_of"},
-    "ExitAuthority": {"engine/orders/outbox.py:authority_of"},
+    "ExitAuthority": {
+        "engine/orders/outbox.py:authority_of",
+        "adapters/kite/flatten.py:authority_for",
+    },
 }
 """The only functions that may make one of these: the cycle after eleven stages, the exit rules and
 the protective stop. An order of others that sold what we hold, and one that an earlier session left
@@ -51,18 +55,36 @@ def makers_of(source: str, name: str, where: str) -> set[str]:
     return found
 
 
-def _in_engine(name: str) -> set[str]:
+OF_THE_PORT = ("ApprovedIntent", "ExitAuthority")
+"""What opens the way to a broker, wherever it is made: the second is also the emergency's."""
+
+
+def _made(name: str, *rooms: str) -> set[str]:
     found: set[str] = set()
-    for path in sorted((ROOT / "engine").rglob("*.py")):
-        found |= makers_of(path.read_text(), name, path.relative_to(ROOT).as_posix())
+    for room in rooms:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            found |= makers_of(path.read_text(), name, path.relative_to(ROOT).as_posix())
     return found
 
 
 def test_only_two_reducers_make_an_order() -> None:
     """An ``Order`` is made from an IntentApproved or from an ExitSignalled, nowhere else; each of
-    those is made in one place."""
+    those is made in one place. The two authorities are looked for in every room."""
     for name, makers in MAKERS.items():
-        assert _in_engine(name) == makers, name
+        rooms = ROOMS if name in OF_THE_PORT else ("engine",)
+        assert _made(name, *rooms) == makers, name
+
+
+def test_only_the_emergency_covers_a_short() -> None:
+    """The engine holds no short: an authority that buys to leave is made by the emergency alone."""
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.keyword) and node.arg == "covers"
+    }
+    assert found == {"adapters/kite/flatten.py"}
 
 
 def test_the_reducers_take_only_their_authority() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.kite.order_form import (
+    CANCELLABLE,
     AuthorityMisfit,
     UnsendableMessage,
     check_fit,
@@ -62,6 +63,12 @@ def test_modify_and_cancel_name_the_broker_s_order() -> None:
     cancel = form_of(exit_order(1, action="CANCEL", broker_order_id="17"))
     assert cancel == {"variety": "regular", "order_id": "17"}
 
+    for variety in CANCELLABLE:
+        other = exit_order(1, action="CANCEL", broker_order_id="17", variety=variety)
+        assert form_of(other) == {"variety": variety, "order_id": "17"}
+
+
+COVER = ExitAuthority("0011223344556677", covers=True)
 
 UNSENDABLE: list[dict[str, Any]] = [
     {"order_type": "MARKET", "limit_paise": None},
@@ -118,6 +125,8 @@ def test_what_must_not_leave_cannot_be_built(changed: dict[str, Any]) -> None:
         (ENTRY, {"action": "CANCEL"}, True),
         (EXIT, {"action": "CANCEL", "authority": EXIT.exit_id}, True),
         (EXIT, {"action": "CANCEL"}, False),
+        (COVER, {"authority": COVER.exit_id}, True),
+        (COVER, {"side": "SELL", "authority": COVER.exit_id}, False),
     ],
 )
 def test_the_authority_must_fit(authority: Authority, changed: dict[str, Any], fits: bool) -> None:
