@@ -13,7 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine import commands
-from engine.books import HALTED, MS, STOPPING, holding_key
+from engine.books import HALTED, MS, STOPPING, holding_key, moved_holdings
 from engine.lookup import Lookup
 from engine.orders.incidents import Incidents
 from engine.orders.legs import UNKNOWN, with_leg
@@ -133,14 +133,21 @@ def _acknowledge(state: State, event: OperatorCommand, ts: int) -> State:
 
 
 def _resolve(state: State, event: OperatorCommand, ts: int) -> State:
-    """A person names the broker's order: what it is, its report tells."""
+    """A person names the broker's order: what it is, its report tells. What it had moved while it
+    was taken for somebody else's is taken back, for it will move our position."""
     order = _unknown_order(state, event.subject or "")
     value = event.value or ""
     if order is None or order.leg is None or not value.startswith(commands.ORDER_PREFIX):
         return state
     named = value.removeprefix(commands.ORDER_PREFIX)
     foreign = tuple(o for o in state.desk.foreign if o.broker_order_id != named)
-    state = replace(state, desk=replace(state.desk, foreign=foreign))
+    holdings = state.desk.holdings
+    for one in state.desk.foreign:
+        if one.broker_order_id == named:
+            back = one.applied_units if one.side == "SELL" else -one.applied_units
+            key = one.exchange, one.tradingsymbol, one.product
+            holdings = moved_holdings(holdings, one.contract, key, back)
+    state = replace(state, desk=replace(state.desk, foreign=foreign, holdings=holdings))
     return with_leg(state, order, replace(order.leg, broker_order_id=named, doubt=True))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.books import ADOPTED, ENTRY, EXIT, EXTERNAL, PROTECT
+from engine.books import ADOPTED, ENTRY, EXIT, EXTERNAL, PROTECT, holding_key
 from engine.orders.incidents import Incidents
 from engine.orders.legs import (
     ENDS,
@@ -112,7 +112,9 @@ def end_events(state: State, report: BrokerReport) -> list[Event]:
             incidents.resolved(code, order.order_id)
     short = report.filled_units - order.filled_units
     if short > 0:
-        incidents.raised("POSITION_SHORT", order.order_id, units=short)
+        row = state.instruments[order.contract]
+        key = row.exchange, row.tradingsymbol, order.leg.product
+        incidents.raised("POSITION_SHORT", ":".join(key), units=short)
     if end == "FILLED" and report.filled_units < order.quantity_units:
         # Complete, and yet less than ordered: the rest is not coming.
         end = "CANCELLED"
@@ -263,9 +265,13 @@ def _external_fill(state: State, sold: OrderChanged, paise: int) -> FillApplied:
 
 
 def sellable(state: State, contract: int, product: str) -> int:
-    """Confirmed net long of a contract: what our books hold, and no more than the broker's showed
-    where two comparisons in a row found less."""
-    held = held_units(state, contract)
+    """Confirmed net long of a contract: what our books hold, less what was sold beyond it (a hand
+    may be told of before the fill that it sold), and no more than the broker's showed where two
+    comparisons in a row found less."""
+    row = state.instruments[contract]
+    key = row.exchange, row.tradingsymbol, product
+    others = sum(one.net_units for one in state.desk.holdings if holding_key(one) == key)
+    held = held_units(state, contract) + min(others, 0)
     one = _difference(state, contract, product)
     return min(held, max(one.theirs, 0)) if one is not None and one.times > 1 else held
 

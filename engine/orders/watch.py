@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.books import ENTRY, EXIT, HALTED, MS, PROTECT, STOPPING
+from engine.books import ENTRY, EXIT, HALTED, MS, PROTECT, STOPPING, holding_key
 from engine.orders.incidents import Incidents
-from engine.orders.legs import PARTIAL, PASSING, UNKNOWN, WORKING, legs, of_position
+from engine.orders.legs import PARTIAL, PASSING, UNKNOWN, WORKING, held_units, legs, of_position
 from engine.orders.protocol import KILL_FLATTEN, own_product
 from engine.orders.reduce import REFUSED_WINDOW_NS
 from engine.orders.route import in_real_time, needs_arming, to_broker
@@ -115,7 +115,23 @@ def _positions(state: State, incidents: Incidents) -> None:
                 contract=row.tradingsymbol, units=position.quantity_units, side="SELL",
                 product=own_product(state, position),
             )  # fmt: skip
+    _shorts(state, incidents)
     _closed_positions(state, incidents)
+
+
+def _shorts(state: State, incidents: Incidents) -> None:
+    """A contract of ours that the account is short of, whoever sold too much."""
+    ours = {one.contract for one in (*state.orders, *state.desk.ended)}
+    short: dict[str, int] = {}
+    for one in state.desk.holdings:
+        net = one.net_units + held_units(state, one.contract)
+        if net < 0 and one.contract in ours:
+            short[":".join(holding_key(one))] = -net
+    for subject, units in short.items():
+        incidents.raised("POSITION_SHORT", subject, units=units)
+    for told in state.desk.incidents:
+        if told.code == "POSITION_SHORT" and told.subject not in short:
+            incidents.resolved(told.code, told.subject)
 
 
 def _long_leaving(state: State, position_id: str) -> bool:
