@@ -44,7 +44,6 @@ NOT_REACHED: Final[dict[str, str]] = {
         ),
         "no stage takes an input from this one, so none can miss it",
     ),
-    **dict.fromkeys(("CMD_ACCEPTED", "CMD_SUBJECT_UNKNOWN"), "the core does not answer yet"),
 }
 """Codes that no test can reach, with the reason. May only shrink."""
 
