@@ -19,8 +19,9 @@ from engine.bars import MINUTE_NS, new_accumulator
 from engine.carry import carried_account, cooldown_of, placed_orders, placed_positions
 from engine.chain import refresh
 from engine.config import from_settings
-from engine.feed import apply_feed_frame, apply_feed_status, mark_feed_gap, roll_bars
+from engine.feed import LIVE, MS, apply_feed_frame, apply_feed_status, mark_feed_gap, roll_bars
 from engine.gates import approval
+from engine.history import apply_history_loaded, begin_missing, end_missing, fresh_history
 from engine.layout import BAR_KINDS, underlyings_of, vix_of
 from engine.lookup import Lookup, underlying_places
 from engine.orders import incidents, operator, reduce
@@ -102,7 +103,12 @@ def _session_resumed(state: State, entry: Entry, look: Lookup) -> State:
             desk, auth="UNSEEN", resumed_ns=entry.ts, reconciled_ns=0, nets_ns=0, approving=()
         )
     feed_state = replace(state.feed, connected=False, verified=False)
-    return replace(state, feed=feed_state, orders=orders, desk=desk)
+    state = replace(state, feed=feed_state, orders=orders, desk=desk)
+    if not in_real_time(state) or feed_state.status != LIVE:
+        return state
+    # Nobody was there to see it: a gap that the next frame ends.
+    state = replace(state, feed=replace(feed_state, status="GAP"))
+    return begin_missing(mark_feed_gap(state), feed_state.last_frame_ns)
 
 
 def _after_death(leg: Leg) -> Leg:
@@ -148,6 +154,7 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
         vols=(0.0,) * len(rows),
         slots=slots,
         accs=(tuple(new_accumulator()),) * len(slots),
+        history=fresh_history(len(slots)),
         markets=markets,
     )
 
@@ -292,6 +299,13 @@ def _feed_health_changed(state: State, entry: Entry, look: Lookup) -> State:
     event = entry.event
     assert isinstance(event, market.FeedHealthChanged)
     state = replace(state, feed=replace(state.feed, status=event.status))
+    cash = state.rules.cash if state.rules is not None else None
+    if event.reason == "FEED_GAP":
+        state = begin_missing(state, entry.ts - event.link_age_ms * MS)
+    elif event.reason == "FEED_STARTED" and cash is not None:
+        state = begin_missing(state, cash.open_ns)
+    if event.status == LIVE:
+        state = end_missing(state, entry.ts)
     # A gap is marked when it is noticed and when it ends: its volume belongs to no bar.
     return mark_feed_gap(state) if event.reason in ("FEED_GAP", "FEED_RESUMED") else state
 
@@ -351,7 +365,7 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "TimerTick": _timer_tick,
     "SubscriptionChanged": _no_change,
     "FramesDropped": _frames_dropped,
-    "HistoryLoaded": _no_change,
+    "HistoryLoaded": _book(apply_history_loaded),
     "ClockStepped": _clock_stepped,
     "HealthObserved": _health_observed,
     "AuthStatus": _book(reduce.apply_auth_status),

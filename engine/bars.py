@@ -1,9 +1,10 @@
 """Bars: ticks in, open-high-low-close-volume out.
 
 Lives here: the frozen ``Bar``; the accumulator that a tight loop over one frame's packets updates;
-the arithmetic of bar boundaries. May import: msgspec. Always holds: a bar has at least one tick and
-low <= open, close <= high; prices are integer paise, volume is integer units or None where the
-market publishes none; a bar belongs to the session clock (``ts`` of the facts), so no tick is late.
+the arithmetic of bar boundaries. May import: msgspec. Always holds: a bar has at least one tick, of
+which one made of a candle knows no number and says 0, and low <= open, close <= high; prices are
+integer paise, volume is integer units or None where the market publishes none; a bar belongs to the
+session clock (``ts`` of the facts), so no tick is late.
 An accumulator is a mutable list that never leaves the core: it is frozen at every boundary.
 Start reading at ``fold_tick``.
 """
@@ -15,6 +16,7 @@ from typing import Final
 import msgspec
 
 MINUTE_NS: Final = 60_000_000_000
+FIVE_NS: Final = 5 * MINUTE_NS
 
 OPEN: Final = 0
 HIGH: Final = 1
@@ -64,6 +66,11 @@ def bar_start(ts: int, length_ns: int, origin_ts: int) -> int:
     that does not divide the hour where traders expect it.
     """
     return ts - (ts - origin_ts) % length_ns
+
+
+def floor_to(ts: int, length_ns: int) -> int:
+    """The start of the clock's own minute, or five minutes, that holds ``ts`` (ns UTC)."""
+    return ts - ts % length_ns
 
 
 def new_accumulator() -> Accumulator:

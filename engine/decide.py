@@ -16,8 +16,10 @@ from engine.books import ENTRY, open_risk_paise, order_of, own_id
 from engine.cycle import decide_cycle
 from engine.exits import decide_exits
 from engine.feed import LIVE, checked_walk
+from engine.history import history_news
 from engine.lookup import Lookup
 from engine.orders import facts as broker_facts
+from engine.orders.contracts import changed_contracts
 from engine.orders.incidents import Incidents
 from engine.orders.legs import UNSENT
 from engine.orders.route import in_real_time, to_broker
@@ -28,7 +30,7 @@ from engine.state import BarSlot, Position, State
 from engine.view import age_ms, spread_bps
 from engine.work import NOTHING, Item, Outcome
 from events.base import Event
-from events.feed import FeedFrame, TimerTick
+from events.feed import FeedFrame, HistoryLoaded, TimerTick
 from events.market import BarClosed, FeedHealthChanged, FrameRejected, InstrumentsGated
 from events.orders import (
     ExitSignalled,
@@ -150,6 +152,12 @@ def _other_fact(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     return Outcome(tuple(_bars(state)))
 
 
+def _history(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    event = item.entry.event
+    assert isinstance(event, HistoryLoaded)
+    return Outcome((*_bars(state), *history_news(state, event, look)))
+
+
 def _with_bars(
     row: Callable[[State, Item], Outcome],
 ) -> Callable[[State, Item, Lookup, int], Outcome]:
@@ -180,7 +188,8 @@ def _carried(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 
 def _instruments(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     """What an earlier session left open is open here."""
-    return Outcome(tuple(_position(state, one) for one in state.positions))
+    held = (_position(state, one) for one in state.positions)
+    return Outcome((*held, *changed_contracts(state)))
 
 
 def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -420,7 +429,7 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "FeedStatus": _other_fact,
     "TimerTick": _tick,
     "SubscriptionChanged": _other_fact,
-    "HistoryLoaded": _other_fact,
+    "HistoryLoaded": _history,
     "OrderSendStarted": _other_fact,
     "BarClosed": _bar_closed,
     "FrameRejected": _nothing,

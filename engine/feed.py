@@ -13,6 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine.bars import (
+    FIVE_NS,
     MINUTE_NS,
     Bar,
     close_bar,
@@ -23,7 +24,8 @@ from engine.bars import (
 )
 from engine.indicators import step_bar, step_volatility
 from engine.lookup import Lookup
-from engine.state import BarSlot, FeedState, Quote, State
+from engine.orders.route import in_real_time
+from engine.state import BarSlot, FeedState, HistoryState, Quote, State
 from events.feed import FeedFrame, FeedStatus
 from events.wire.kite import (
     FULL_SIZE,
@@ -44,7 +46,6 @@ MS: Final = 1_000_000
 LIVE: Final = "LIVE"
 """The status of a connection whose frames arrive."""
 
-FIVE_NS: Final = 5 * MINUTE_NS
 SECOND_NS: Final = 1_000_000_000
 REFUSED_WINDOW_NS: Final = 60 * SECOND_NS
 REFUSED_KEPT: Final = 64
@@ -283,17 +284,39 @@ def roll_bars(state: State, ts: int, seq: int) -> State:
     bar_ns = state.opened.market.bar_ms * 1_000_000 if state.opened else MINUTE_NS
     slots: list[BarSlot] = []
     accs: list[tuple[int, ...]] = []
+    minutes: list[Bar | None] = []
     for slot, frozen in zip(state.slots, state.accs, strict=True):
         minute, after = close_bar(frozen, start, MINUTE_NS)
         accs.append(after)
         minute = None if early else minute
-        slots.append(_rolled(slot, minute, five_ended, start - start % FIVE_NS, bar_ns))
-    return replace(state, slots=tuple(slots), accs=tuple(accs), bar_end_ns=end, rolled_seq=seq)
+        minutes.append(minute)
+        slots.append(rolled(slot, minute, five_ended, start - start % FIVE_NS, bar_ns))
+    return replace(
+        state,
+        slots=tuple(slots),
+        accs=tuple(accs),
+        history=_kept(state, minutes),
+        bar_end_ns=end,
+        rolled_seq=seq,
+    )
 
 
-def _rolled(
+def _kept(state: State, minutes: list[Bar | None]) -> HistoryState:
+    """The day's minutes, where candles may yet come between them."""
+    if not in_real_time(state) or not any(minutes):
+        return state.history
+    slots = tuple(
+        slot if minute is None else replace(slot, minutes=(*slot.minutes, minute))
+        for slot, minute in zip(state.history.slots, minutes, strict=True)
+    )
+    return replace(state.history, slots=slots)
+
+
+def rolled(
     slot: BarSlot, minute: Bar | None, five_ended: bool, five_start: int, bar_ns: int
 ) -> BarSlot:
+    """The slot after one minute, None where there was no tick in it. ``five_ended``: it was the
+    last of the five that begin at ``five_start``."""
     five, closed = (slot.five, ()) if minute is None else ((*slot.five, minute), (minute,))
     if five_ended and five:
         closed = (*closed, merge(five, five_start, FIVE_NS))

@@ -78,6 +78,32 @@ class BarSlot(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fie
     bars_done: int
 
 
+class SlotHistory(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The day's closed minutes of one bar slot, of a session in real time, oldest first.
+
+    ``wanted``: candles of the missing minutes are asked for, ``tries`` times without one so far,
+    next at ``next_ns``. ``candles`` counts the minutes that are candles.
+    """
+
+    minutes: tuple[Bar, ...]
+    wanted: bool
+    tries: int
+    next_ns: int
+    candles: int
+
+
+NO_HISTORY: Final = SlotHistory((), False, 0, NEVER_NS, 0)
+
+
+class HistoryState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The minutes that the feed did not give whole: [from, to), in ns UTC, the same for all slots.
+    ``from_ns`` 0: there are none; ``to_ns`` 0: the hole is not over."""
+
+    from_ns: int
+    to_ns: int
+    slots: tuple[SlotHistory, ...]
+
+
 class ExpiryMap(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """One expiry of an underlying: strikes ascending, instrument indices of calls and puts beside.
 
@@ -420,6 +446,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     vols: tuple[float, ...]
     slots: tuple[BarSlot, ...]
     accs: tuple[tuple[int, ...], ...]
+    history: HistoryState
     bar_end_ns: int
     rolled_seq: int
     feed: FeedState
@@ -436,6 +463,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     closed: bool
 
 
+EMPTY_HISTORY: Final = HistoryState(0, 0, ())
 EMPTY_FEED: Final = FeedState(False, False, "UNSEEN", 0, 0, 0, 0, (), 0, 0, 0, 0, 0)
 EMPTY_ACCOUNT: Final = AccountState(0, 0, 0, 0, 0, ())
 EMPTY_DESK: Final = Desk(
@@ -462,6 +490,7 @@ EMPTY: Final = State(
     vols=(),
     slots=(),
     accs=(),
+    history=EMPTY_HISTORY,
     bar_end_ns=0,
     rolled_seq=0,
     feed=EMPTY_FEED,

@@ -13,6 +13,7 @@ import msgspec
 
 from engine.chain import contract_age_ns, rate_of, span
 from engine.exact import exp, floor
+from engine.history import warmed
 from engine.indicators import IndicatorState
 from engine.options import year_fraction
 from engine.rulebook import SessionWindow
@@ -49,6 +50,7 @@ class View(msgspec.Struct, frozen=True, gc=False):
     witness_source: str | None
     near_fresh: int
     near_spread_bps: int | None
+    warmed: tuple[str, ...]
 
     @property
     def indicators(self) -> IndicatorState | None:
@@ -79,7 +81,7 @@ def take_view(state: State, u: int, slot_of: list[int]) -> View:
     fresh, spread = _near_quotes(state, umap, near)
     return View(
         state, u, umap, market, window_of(state, umap), slot, spot, future, vix, line, is_twap,
-        near, witness, source, fresh, spread,
+        near, witness, source, fresh, spread, warmed(state, place),
     )  # fmt: skip
 
 

@@ -392,6 +392,10 @@ _INCIDENT: Final = (
        "Check the network and the broker's status; entries wait.", ()),
     _r("ORDER_PENDING_LONG", 1916, "INCIDENT", "HALT", "The broker has been busy with an order for long and neither lets it rest nor ends it.",
        "See the order in the broker's app; a cancel is not sent twice, and what waits for it waits on.", ()),
+    _r("HISTORY_FAILED", 1918, "INCIDENT", "INFO", "Candles of minutes without a feed could not be had, or cannot be true.",
+       "Nothing at once: it is asked again, and entries wait for bars of the feed's own.", ()),
+    _r("CONTRACT_CHANGED", 1919, "INCIDENT", "HALT", "A contract that is held is not what it was.",
+       "Compare lot, tick, expiry and token at the exchange; close the position if its plan no longer fits.", ()),
     _r("CLOSED_UNRECONCILED", 1930, "INCIDENT", "HALT", "The session ended without the broker's books of its end.",
        "Compare with the broker's order book and positions by hand; the next session compares at its start.", ()),
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """N3: have the indicators seen enough bars.
 
-May import: events, engine. Always holds: a gap in the feed asks for new bars before entries.
+May import: events, engine. Always holds: a gap in the feed asks for bars that it has no part
+in before entries; bars whose minutes are candles count, and are marked.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ def judge(view: View) -> StageVerdict:
     return stage_of(
         N3,
         (
-            at_least("bars", bars, config.bars_min, "WARMUP_BARS"),
-            is_true("indicators", ready, "WARMUP_INDICATORS", UNKNOWN),
+            at_least("bars", bars, config.bars_min, "WARMUP_BARS", marks=view.warmed),
+            is_true("indicators", ready, "WARMUP_INDICATORS", UNKNOWN, marks=view.warmed),
             at_least(
                 "bars_since_gap",
                 view.market.bars_since_gap,
                 config.bars_after_gap_min,
                 "WARMUP_AFTER_GAP",
+                marks=view.warmed,
             ),
         ),
     )

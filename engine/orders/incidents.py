@@ -37,6 +37,9 @@ SEVERITY: Final[dict[str, int]] = {
     "PROCESS_UNHEALTHY": 2,
     "BROKER_UNREACHABLE": 2,
     "CLOSED_UNRECONCILED": 2,
+    "APPROVAL_WANTED": 2,
+    "HISTORY_FAILED": 3,
+    "CONTRACT_CHANGED": 1,
 }
 """1 act now, 2 act soon, 3 look at it, 4 know of it."""
 

@@ -146,6 +146,7 @@ def _long_leaving(state: State, position_id: str) -> bool:
 
 _OF_POSITION: Final = (
     "EXIT_NO_BID", "EXIT_REFUSED", "POSITION_UNPROTECTED", "POSITION_BLIND", "FLATTEN_INCOMPLETE",
+    "CONTRACT_CHANGED",
 )  # fmt: skip
 
 

@@ -13,8 +13,9 @@ from engine.core import Core, CoreFault
 from engine.gates import governance
 from engine.state import State
 from events.base import Event
+from events.governance import IncidentRaised
 from events.orders import PositionChanged, RiskStateChanged
-from events.session import CarriedOver, InstrumentsLoaded
+from events.session import CarriedOver, InstrumentsLoaded, SessionOpened
 from tests.engine.build import view_of
 from tests.engine.fabricated import DAY, CoreRun, SmallMarket, relaxed, run_core, small_facts
 
@@ -150,3 +151,40 @@ def test_beside_a_quarantined_session_only_exits_are_made() -> None:
     assert run.events("FillApplied"), "the carried position was never sold"
     onward = carry_over(run.core.state, HEAD, DAY, orders_unknown=False)
     assert EXITS_ONLY not in onward.halts
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate", "found"),
+    [
+        ({"lot_units": 64}, 1, "LOT"),
+        ({"expiry": DAY - 1}, 1, "EXPIRY"),
+        ({}, 1, None),
+        ({"lot_units": 64}, 0, None),
+    ],
+)
+def test_a_held_contract_that_is_not_what_it_was_is_an_incident(
+    changes: dict[str, int], rate: int, found: str | None
+) -> None:
+    """Units that are no whole lots of today's, or an expiry that is past, say so once, at the start
+    of a session in real time; the same instruments say nothing."""
+    _, state = holding()
+    carried = carry_over(state, HEAD, DAY, orders_unknown=False)
+    contract = state.positions[-1].contract
+    opening: list[tuple[int, Event]] = []
+    for ts, event in facts()[:4]:
+        if isinstance(event, CarriedOver):
+            event = carried
+        elif isinstance(event, SessionOpened):
+            event = replace(event, rate=rate)
+        elif isinstance(event, InstrumentsLoaded):
+            rows = list(event.rows)
+            rows[contract] = replace(rows[contract], **changes)
+            event = replace(event, rows=tuple(rows))
+        opening.append((ts, event))
+    run = run_core(opening)
+    told = [e.event for e in run.entries if isinstance(e.event, IncidentRaised)]
+    assert [(one.code, one.severity) for one in told] == (
+        [("CONTRACT_CHANGED", 1)] if found else []
+    )
+    whats = [pair.value for one in told for pair in one.evidence if pair.key == "what"]
+    assert whats == ([found] if found else [])
