@@ -39,6 +39,9 @@ ALONE_S: Final = 30.0
 LOOK_S: Final = 0.5
 NOTE_NAME: Final = "simulated-exchange.json"
 LOG_NAME: Final = "simulated-exchange.log"
+ACCOUNT_NAME: Final = "simulated-account.json"
+"""The exchange's own books, left when it ends: what ``/sim/account`` answered last."""
+
 PRIVATE_MODE: Final = 0o600
 CLOCK_PATH: Final = "/sim/clock"
 
@@ -107,12 +110,7 @@ class Simulation:
 
     def _keep(self, found: dict[str, Any]) -> None:
         """For the engine that comes after one that was killed."""
-        partial = self._note.with_name(f"{self._note.name}.new")
-        partial.unlink(missing_ok=True)
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
-        with os.fdopen(handle, "w") as file:
-            json.dump(found, file)
-        partial.rename(self._note)
+        _write_private(self._note, json.dumps(found).encode())
 
     def close(self) -> None:
         """End it."""
@@ -140,6 +138,16 @@ def _left_behind(note: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError, KeyError, TypeError, UserError):
         return None
     return found if answers else None
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """The whole of it or nothing, for its owner alone."""
+    partial = path.with_name(f"{path.name}.new")
+    partial.unlink(missing_ok=True)
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    partial.rename(path)
 
 
 def _end(pid: int) -> None:
@@ -182,7 +190,6 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--faults")
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     from adapters.exchange_sim.server import ExchangeServer, Settings
     from cli.load import load_rulebook, open_market
     from cli.verbs.exchange_sim import fault_plan
@@ -195,15 +202,19 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings(speed=given.speed, at_ns=given.at_ns)
         plan = fault_plan(given.faults, market, given.at_ns)
         server = ExchangeServer(market, rulebook, plan, settings)
-        asyncio.run(_serve(server))
+        folder = make_private(desk_folder(given.home, given.desk))
+        asyncio.run(_serve(server, folder / ACCOUNT_NAME))
     except (UserError, MarketError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_COULD_NOT_RUN
     return EXIT_GOOD
 
 
-async def _serve(server: Any) -> None:
-    """Until it is ended, or its engine is gone and nobody has followed the feed for a while."""
+async def _serve(server: Any, account: Path) -> None:
+    """Until it is ended, or its engine is gone and nobody has followed the feed for a while. What
+    its books are then is left in ``account``."""
+    from adapters.exchange_sim.control import account_of
+
     stopped = asyncio.Event()
     orphaned = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -222,6 +233,7 @@ async def _serve(server: Any) -> None:
         stopped.set()
 
     await server.start()
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
     loop.add_reader(sys.stdin.fileno(), heard)
     sys.stdout.write(json.dumps({"rest": server.rest, "ws": server.ws}) + "\n")
     sys.stdout.flush()
@@ -230,6 +242,7 @@ async def _serve(server: Any) -> None:
         await server.run_until(stopped)
     finally:
         looking.cancel()
+        _write_private(account, account_of(server))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ def control_routes(server: ExchangeServer) -> list[web.RouteDef]:
     return [
         web.get("/sim/clock", _route(server, _clock)),
         web.get("/sim/ledger", _route(server, _ledger)),
+        web.get("/sim/account", _route(server, _account)),
         web.get("/sim/clients", _route(server, _clients)),
         web.get("/sim/faults", _route(server, _faults)),
         web.post("/sim/faults", _route(server, _begin_fault)),
@@ -98,6 +99,24 @@ def _clock(server: ExchangeServer, asked: dict[str, Any]) -> Any:
 def _ledger(server: ExchangeServer, asked: dict[str, Any]) -> Any:
     names = ("exchange", "tradingsymbol", "product", "units")
     return [dict(zip(names, row, strict=True)) for row in server.exchange.ledger()]
+
+
+def _account(server: ExchangeServer, asked: dict[str, Any]) -> Any:
+    """The account's orders and trades as they are, whatever the broker's books show yet; its
+    ledger; the updates that were sent, with what each said and to how many sockets."""
+    orders, trades = server.exchange.unlagged()
+    return {
+        "orders": orders,
+        "trades": trades,
+        "ledger": _ledger(server, asked),
+        "updates": list(server.relayed),
+        "faults": [line.text() for line in server.faults.record],
+    }
+
+
+def account_of(server: ExchangeServer) -> bytes:
+    """What ``/sim/account`` answers, as JSON."""
+    return msgspec.json.encode(_account(server, {}))
 
 
 def _clients(server: ExchangeServer, asked: dict[str, Any]) -> Any:

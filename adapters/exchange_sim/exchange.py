@@ -291,6 +291,12 @@ class Exchange:
         """The truth: (exchange, tradingsymbol, product, net units) of every position of the day."""
         return self._account.ledger()
 
+    def unlagged(self) -> tuple[list[Data], list[Data]]:
+        """The truth of the books: every order and every trade, oldest first, listed or not."""
+        desk = self._desk
+        trades = [trade_data(trade, desk.orders[trade.order_id]) for trade in desk.trades]
+        return [order.data() for order in desk.orders.values()], trades
+
     def order_margins(self, now_ns: int, items: Sequence[Form]) -> list[Data]:
         """What each order would block, beside positions and working orders, and cost."""
         self.advance(now_ns)

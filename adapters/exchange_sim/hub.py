@@ -149,12 +149,14 @@ class Hub:
             if data is not None:
                 connection.send(self._damaged(data))
 
-    def on_update(self, data: Mapping[str, Any]) -> None:
-        """Relay an order update to every connection."""
-        if not self._is_quiet():
-            text = _text("order", data)
-            for connection in tuple(self._connections):
-                connection.send(text)
+    def on_update(self, data: Mapping[str, Any]) -> int:
+        """Relay an order update to every connection; gives to how many."""
+        if self._is_quiet():
+            return 0
+        text, connections = _text("order", data), tuple(self._connections)
+        for connection in connections:
+            connection.send(text)
+        return len(connections)
 
     def drop_all(self) -> None:
         """Break every connection."""

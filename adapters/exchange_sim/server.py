@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -43,6 +44,10 @@ BACKLOG: Final = 128
 ACCEPT_STEPS: Final = 10
 POSTBACKS_MAX: Final = 1_000
 POSTBACK_S: Final = 5.0
+RELAYED: Final = ("order_id", "status", "filled_quantity")
+RELAYED_MAX: Final = 100_000
+"""Order updates that are remembered for the controls."""
+
 NO_TOKEN_CHECK: Final = ("sockets_dead", "both_dead")
 
 
@@ -84,6 +89,7 @@ class ExchangeServer:
         self.clock = Clock(at_ns, self.settings.speed)
         self.drive = Drive(market, self.clock, self, at_ns)
         self.frames_unread = self.postbacks_failed = 0
+        self.relayed: deque[dict[str, Any]] = deque(maxlen=RELAYED_MAX)
         self.redirect_url = self.settings.redirect_url
         self.postback_url = self.settings.postback_url
         self._world = World(self.faults, self.exchange, self.hub, market.instruments())
@@ -209,7 +215,9 @@ class ExchangeServer:
 
     def _deliver(self, now_ns: int) -> None:
         for update in self.exchange.take_updates(now_ns):
-            self.hub.on_update(update)
+            heard = self.hub.on_update(update)
+            said = {name: update[name] for name in RELAYED}
+            self.relayed.append({"ts": now_ns, "heard": heard, **said})
             if self.postback_url is not None and update["app_id"] == self.account.app_id:
                 if self._postbacks.full():
                     self.postbacks_failed += 1

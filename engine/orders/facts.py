@@ -140,9 +140,9 @@ def step_orders(state: State, item: Item) -> Outcome:
 
 
 def step_watch(state: State, item: Item) -> Outcome:
-    """Incidents and readiness."""
+    """Incidents, then readiness, which counts them: again until there is nothing to say."""
     events = tuple(watched(state))
-    return Outcome(events) if events else NOTHING
+    return Outcome(events, (WATCH,)) if events else NOTHING
 
 
 def step_killed(state: State, item: Item) -> Outcome:

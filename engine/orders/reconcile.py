@@ -13,7 +13,7 @@ from engine.books import holding_key
 from engine.orders.incidents import Incidents
 from engine.orders.legs import SENT, UNKNOWN, UNSENT, WORKING, legs
 from engine.orders.protocol import own_product
-from engine.orders.reduce import POSITION_EXTERNAL
+from engine.orders.reduce import POSITION_EXTERNAL, was_asked
 from engine.state import State
 from events.base import Event
 from events.broker import BrokerSnapshot
@@ -27,6 +27,8 @@ def compared(state: State, event: BrokerSnapshot) -> list[Event]:
     """Differences, incidents, and the verdict of one comparison."""
     if event.orders is None or event.positions is None or event.trades is None:
         incidents = Incidents(state)
+        if not was_asked(event):
+            return []  # the session's own end, and no fault of the broker
         incidents.raised("BROKER_UNREACHABLE", "books", failed=", ".join(event.failed))
         return incidents.events
     events: list[Event] = []

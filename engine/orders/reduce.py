@@ -53,6 +53,9 @@ SETTLED_NS: Final = 2_000 * MS
 
 POSITION_EXTERNAL: Final = "POSITION_EXTERNAL"
 
+CLOSING: Final = " CLOSING"
+"""Ends the name of a book that was not asked for any more, since the session stops its threads."""
+
 REFUSED_WINDOW_NS: Final = 60_000 * MS
 
 
@@ -199,6 +202,8 @@ def apply_broker_snapshot(state: State, event: BrokerSnapshot, ts: int, look: Lo
         state = note_report(state, report, min(event.asked_ts, ts), asked=True)
     whole = event.orders is not None and event.trades is not None and event.positions is not None
     closing = whole and event.trigger == "AFTER_CLOSE"
+    if not was_asked(event):
+        closing = state.desk.closing_books  # what the end keeps back does not undo its books
     state = replace(state, desk=replace(state.desk, books_ns=ts, closing_books=closing))
     if event.positions is None:
         return state
@@ -219,6 +224,12 @@ def apply_broker_snapshot(state: State, event: BrokerSnapshot, ts: int, look: Lo
 def contract_places(state: State) -> dict[tuple[str, str], int]:
     """Instrument indices by exchange and tradingsymbol."""
     return {(row.exchange, row.tradingsymbol): i for i, row in enumerate(state.instruments)}
+
+
+def was_asked(event: BrokerSnapshot) -> bool:
+    """Whether the books were asked for at all: a session that stops its threads answers for the
+    broker that they were not."""
+    return not event.failed or not all(one.endswith(CLOSING) for one in event.failed)
 
 
 def reports_of(event: BrokerSnapshot) -> tuple[BrokerReport, ...]:

@@ -30,7 +30,7 @@ NO_LOGIN: Final = ("EXPIRED", "REFUSED")
 
 
 def watched(state: State) -> list[Event]:
-    """Incidents and readiness of this moment."""
+    """Incidents of this moment; once there is none to say, the readiness that they add up to."""
     if not in_real_time(state):
         return []
     incidents = Incidents(state)
@@ -41,7 +41,7 @@ def watched(state: State) -> list[Event]:
         _positions(state, incidents)
     else:
         _closed_positions(state, incidents)
-    return [*incidents.events, *_readiness(state)]
+    return incidents.events or _readiness(state)
 
 
 def _feed(state: State, incidents: Incidents) -> None:

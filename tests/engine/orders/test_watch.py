@@ -1,0 +1,79 @@
+"""B10: what a session looks after by itself: readiness counts the incidents that are said with it,
+and the session's own end is no fault of the broker."""
+
+from __future__ import annotations
+
+from engine.lookup import lookup_for
+from engine.orders.incidents import apply_incident_raised, apply_incident_resolved
+from engine.orders.reconcile import compared
+from engine.orders.reduce import apply_broker_snapshot
+from engine.orders.watch import watched
+from engine.state import State
+from events.base import Event
+from events.broker import BrokerSnapshot
+from events.governance import IncidentRaised, IncidentResolved, ReadinessChanged
+from tests.engine.orders.test_gates import SECOND, _desk, session
+
+ROUNDS_MAX = 5
+
+
+def _said(state: State) -> tuple[State, list[Event]]:
+    """The state and the events once there is nothing more to say."""
+    said: list[Event] = []
+    for _ in range(ROUNDS_MAX):
+        events = watched(state)
+        if not events:
+            return state, said
+        for one in events:
+            look = lookup_for(state)
+            if isinstance(one, IncidentRaised):
+                state = apply_incident_raised(state, one, state.now, look)
+            elif isinstance(one, IncidentResolved):
+                state = apply_incident_resolved(state, one, state.now, look)
+            elif isinstance(one, ReadinessChanged):
+                state = _desk(readiness=one.status, blockers=one.reasons)(state)
+        said += events
+    raise AssertionError(f"it never comes to rest: {said}")
+
+
+def _statuses(said: list[Event]) -> list[tuple[str, tuple[str, ...]]]:
+    return [(one.status, one.reasons) for one in said if isinstance(one, ReadinessChanged)]
+
+
+def test_readiness_counts_the_incident_that_is_said_with_it() -> None:
+    """The fact that raises an incident says DEGRADED, and the one that resolves it READY."""
+    state, _ = _said(session())
+    before = (state.desk.readiness, state.desk.blockers)
+    assert before == ("READY", ())
+    state, said = _said(_desk(dropped_ns=state.now - 5 * SECOND)(state))
+    assert [one.code for one in said if isinstance(one, IncidentRaised)] == ["FRAMES_DROPPED"]
+    assert _statuses(said) == [("DEGRADED", ("FRAMES_DROPPED",))]
+    state, said = _said(_desk(dropped_ns=0)(state))
+    assert [one.code for one in said if isinstance(one, IncidentResolved)] == ["FRAMES_DROPPED"]
+    assert _statuses(said) == [before]
+
+
+WHOLE = BrokerSnapshot("AFTER_CLOSE", 0, (), (), (), None, ())
+
+
+def _books(fault: str) -> BrokerSnapshot:
+    failed = tuple(f"{book} {fault}" for book in ("orders", "trades", "positions", "funds"))
+    return BrokerSnapshot("PERIODIC", 0, None, None, None, None, failed)
+
+
+def test_books_that_the_end_kept_from_being_asked_for_are_no_incident() -> None:
+    """CLOSING is our own word; any other fault is the broker's, and is told."""
+    state = session()
+    assert compared(state, _books("CLOSING")) == []
+    [raised] = compared(state, _books("NETWORK"))
+    assert isinstance(raised, IncidentRaised) and raised.code == "BROKER_UNREACHABLE"
+
+
+def test_the_books_of_the_end_count_whatever_is_not_asked_after_them() -> None:
+    """Once they came whole, a question that the end kept back does not make them missing; one that
+    the broker failed to answer does."""
+    state = apply_broker_snapshot(session(), WHOLE, session().now, lookup_for(session()))
+    assert state.desk.closing_books
+    for fault, closed in (("CLOSING", True), ("NETWORK", False)):
+        after = apply_broker_snapshot(state, _books(fault), state.now, lookup_for(state))
+        assert after.desk.closing_books is closed
