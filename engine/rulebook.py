@@ -208,8 +208,13 @@ class Rulebook:
         of a rule that has ended its recent rows, so that the core sees that it is stale."""
         kept = [row for row in self.rows if row.valid_to >= day]
         for name, scope in self._by_name:
-            # A row for all is history where each exchange has one of its own.
-            history = scope == "*" and all(self.lookup(name, one, day) for one in ("NSE", "BSE"))
+            # Hours for all are history where each exchange has its own; other rules are an
+            # underlying's, and fall back to the row for all whatever the exchanges have.
+            history = (
+                name.startswith("session.")
+                and scope == "*"
+                and all(self.lookup(name, one, day) for one in ("NSE", "BSE"))
+            )
             if name in EXPIRING and not history:
                 kept.extend(row for row in self.recent(name, scope, day) if row.scope == scope)
         return tuple(sorted(kept, key=row_key))

@@ -214,7 +214,8 @@ class Leg(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=
     ``value_paise`` is price times units of all fills. ``limit_paise`` and ``trigger_paise`` are
     those at the broker as far as it told. ``seen_ns`` is when a report last told of it,
     ``asked_ns`` when a lookup was last answered, ``priced_ns`` when its price was last set;
-    ``steps`` counts re-pricings.
+    ``steps`` counts re-pricings, ``cancel_sent`` says that its end is asked for by us,
+    ``missed_ns`` when a lookup or the books told of it what no update had told.
     """
 
     status: str
@@ -228,6 +229,8 @@ class Leg(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=
     message_no: int
     doubt: bool
     cancelling: bool
+    cancel_sent: bool
+    missed_ns: int
     value_paise: int
     limit_paise: int
     trigger_paise: int
@@ -242,9 +245,9 @@ class Leg(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=
 
 NEW_LEG: Final = Leg(
     status="PENDING", broker_order_id="", broker_status="", product="", order_type="", wish=None,
-    flight=None, answered="", message_no=0, doubt=False, cancelling=False, value_paise=0,
-    limit_paise=0, trigger_paise=0, modified=0, steps=0, sent_ns=0, seen_ns=0, asked_ns=0,
-    priced_ns=0, update_ts=0,
+    flight=None, answered="", message_no=0, doubt=False, cancelling=False, cancel_sent=False,
+    missed_ns=0, value_paise=0, limit_paise=0, trigger_paise=0, modified=0, steps=0, sent_ns=0,
+    seen_ns=0, asked_ns=0, priced_ns=0, update_ts=0,
 )  # fmt: skip
 """A leg of which nothing has left yet."""
 

@@ -37,7 +37,6 @@ SEVERITY: Final[dict[str, int]] = {
     "PROCESS_UNHEALTHY": 2,
     "BROKER_UNREACHABLE": 2,
     "CLOSED_UNRECONCILED": 2,
-    "APPROVAL_WANTED": 2,
     "HISTORY_FAILED": 3,
     "CONTRACT_CHANGED": 1,
 }

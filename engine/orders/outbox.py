@@ -16,7 +16,7 @@ import msgspec
 
 from engine.books import ENTRY, EXIT, MS, PROTECT, order_of, same_entry
 from engine.orders.legs import CANCEL, PARTIAL, UNKNOWN, WORKING, legs
-from engine.orders.protocol import own_product
+from engine.orders.protocol import books_awaited, own_product
 from engine.orders.route import to_broker
 from engine.ports import ApprovedIntent, Authority, ExitAuthority
 from engine.state import Leg, Order, Position, State
@@ -164,7 +164,7 @@ def snapshot_due(state: State) -> str | None:
     close_ns = _close_ns(state)
     if close_ns is not None and state.desk.nets_ns < close_ns - BEFORE_CLOSE_NS <= state.now:
         return "BEFORE_CLOSE"
-    if any(one.times == 1 for one in state.desk.differences):
+    if any(one.times == 1 for one in state.desk.differences) or books_awaited(state):
         return "PERIODIC"
     every_ns = state.config.orders.reconcile_s * 1_000 * MS
     return "PERIODIC" if state.now - state.desk.nets_ns >= every_ns else None

@@ -45,6 +45,10 @@ BPS: Final = 10_000
 PASSING_PATIENCE_NS: Final = 30_000 * MS
 """So long a refused cancel waits for an order that is on its way to something."""
 
+SILENT_BOOKS_NS: Final = 5_000 * MS
+BOOKS_PATIENCE_NS: Final = 10_000 * MS
+"""A sale waits so long for books, once what it knows is in doubt."""
+
 KILL_CANCEL: Final = 2
 KILL_FLATTEN: Final = 3
 
@@ -179,6 +183,8 @@ def _release(state: State, position: Position, order: Order) -> list[Event]:
         return _withdrawn(entry, entry.leg, "ORDER_EXITED")
     if of_position(state, position, PROTECT) is not None or _doubted(state, position, order):
         return []
+    if waits_for_books(state, position, order.due_ns):
+        return []
     units = _sized(state, position, order)
     incidents = Incidents(state)
     if units <= 0:
@@ -287,6 +293,8 @@ def _guard(state: State, position: Position) -> list[Event]:
         return incidents.events
     if not may_try_again(state, position, PROTECT):
         return incidents.events
+    if waits_for_books(state, position, unheard_since_ns(state, position)):
+        return incidents.events
     tried = ended_of(state, position, PROTECT)
     if len(tried) >= 3 and all(_was(one, "REJECTED") for one in tried[-3:]):
         incidents.raised("POSITION_UNPROTECTED", position.position_id)
@@ -308,8 +316,44 @@ def may_try_again(state: State, position: Position, role: str) -> bool:
     if not tried:
         return True
     leg = tried[-1].leg
-    last = leg.sent_ns if leg is not None else 0
+    last = max(leg.sent_ns if leg is not None else 0, tried[-1].due_ns)
     return state.now - last >= state.config.orders.exit_reprice_ms * MS
+
+
+def unheard_since_ns(state: State, position: Position) -> int:
+    """Since when something may have happened to a position that nobody told: an order of it ended
+    at the broker, and we did not ask for that (a square-off cancels before it sells); an update
+    of one was missed, so others may be; or the feed, which carries them, is silent. 0 for nothing
+    of the kind."""
+    since = 0
+    for one in (*state.orders, *state.desk.ended):
+        leg = one.leg
+        if leg is None or not one.authority.startswith(position.position_id):
+            continue
+        since = max(since, leg.missed_ns)
+        ours = leg.cancel_sent or not leg.broker_order_id or one.role == ENTRY
+        if not ours and leg.status in ("CANCELLED", "REJECTED"):
+            since = max(since, leg.seen_ns)
+    silent_ns = state.now - state.feed.last_frame_ns
+    if silent_ns > state.config.feed.link_age_ms_max * MS:
+        since = max(since, state.now - SILENT_BOOKS_NS)
+    return since
+
+
+def waits_for_books(state: State, position: Position, asked_ns: int) -> bool:
+    """Whether a sale waits for the broker's positions: they are not as new as what may have
+    happened unheard. Not for longer than so much since ``asked_ns``: an exit is not blocked."""
+    since = unheard_since_ns(state, position)
+    late = state.now - max(asked_ns, 1) >= BOOKS_PATIENCE_NS
+    return since > state.desk.nets_ns and not late
+
+
+def books_awaited(state: State) -> bool:
+    """Whether some sale waits for the broker's positions."""
+    return any(
+        position.quantity_units > 0 and unheard_since_ns(state, position) > state.desk.nets_ns
+        for position in state.positions
+    )
 
 
 def ended_of(state: State, position: Position, role: str) -> list[Order]:

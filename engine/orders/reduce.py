@@ -117,6 +117,8 @@ def apply_send_started(state: State, event: OrderSendStarted, ts: int, look: Loo
         )
     elif event.action == MODIFY:
         leg = replace(leg, modified=leg.modified + 1)
+    else:
+        leg = replace(leg, cancel_sent=True)
     return with_leg(state, order, leg)
 
 
@@ -138,7 +140,10 @@ def apply_send_result(state: State, event: OrderSendResult, ts: int, look: Looku
         if unknown and leg.status == SENT:
             leg = replace(leg, status=UNKNOWN, doubt=True)
     elif flight.action == CANCEL:
-        leg = replace(leg, cancelling=unknown, doubt=event.outcome != "NOT_SENT")
+        # A refused cancel found no order to cancel: whatever ended it, it was not we.
+        leg = replace(
+            leg, cancelling=unknown, cancel_sent=unknown, doubt=event.outcome != "NOT_SENT"
+        )
     else:
         leg = replace(leg, doubt=event.outcome != "NOT_SENT")
     return with_leg(state, order, leg)
@@ -274,6 +279,8 @@ def note_report(state: State, report: BrokerReport, ts: int, *, asked: bool = Fa
         seen_ns=max(order.leg.seen_ns, ts),
         doubt=False,
     )
+    if asked and (report.filled_units > order.filled_units or report.status in ENDS):
+        leg = replace(leg, missed_ns=max(leg.missed_ns, ts))
     settled = asked and ts - order.leg.seen_ns >= SETTLED_NS
     newer = settled or (report.exchange_update_ts or 0) >= leg.update_ts
     quantity = order.quantity_units

@@ -55,7 +55,8 @@ def opened(**sections: dict[str, int | bool]) -> Core:
 def intent(state: State, number: int, contract: int, lots: int, **changes: Any) -> IntentApproved:
     """An approval of so many lots, due by the configured latency, limit far away."""
     plain = IntentApproved(
-        intent_id=f"{number:016d}", underlying="NIFTY", strategy_id="trend.v1", contract=contract,
+        intent_id=f"{number:08d}{number:08d}", underlying="NIFTY", strategy_id="trend.v1",
+        contract=contract,
         side="BUY", quantity_units=lots * LOT, lots=lots, limit_paise=100_000,
         reference_paise=10_000, stop_paise=9_000, target_paise=11_000, trail_paise=500,
         risk_paise=lots * 65_001, gates_seq=1,
@@ -210,7 +211,7 @@ def test_an_approval_is_an_order_whose_risk_counts_at_once() -> None:
     core = opened()
     funds = free_funds_paise(core.state)
     inject(core, intent(core.state, 1, 2, 3))
-    order = order_of(core.state, "P0000000000000001")
+    order = order_of(core.state, "P0000000100000001")
     assert order is not None
     assert (order.role, order.side, order.underlying, order.filled_units) == ("ENTRY", "BUY", 0, 0)
     assert open_risk_paise(core.state) == order.risk_paise == 3 * 65_001

@@ -194,7 +194,11 @@ def test_levels_without_depth_are_the_best_alone() -> None:
     assert levels(replace(quote, ask_paise=0), "BUY") == ()
 
 
-LEVELS = st.lists(st.tuples(st.integers(0, 20 * LOT), st.integers(1, 20_000)), max_size=5)
+LEVELS = st.lists(
+    st.tuples(st.integers(0, 20 * LOT), st.integers(1, 20_000)),
+    max_size=5,
+    unique_by=lambda level: level[1],
+)
 
 
 @given(LEVELS, st.integers(1, 30), st.integers(5_000, 20_000), st.integers(1, 10_000))

@@ -41,12 +41,14 @@ from events.broker import (
     QuotesObserved,
 )
 from events.feed import FeedFrame, TimerTick
+from events.governance import ApprovalRequested
 from events.orders import IntentApproved
 from events.session import OperatorCommand, SessionOpened, SessionResumed
 from tests.engine.fabricated import SmallMarket, frame_of, relaxed, small_rows
 
 MS: Final = 1_000_000
 SECOND: Final = 1_000 * MS
+ENTRIES: Final = (IntentApproved, ApprovalRequested)
 HEARTBEAT: Final = frame_of(b"\x00")
 CONTEXT: Final = Context("127.0.0.1", 0)
 
@@ -99,7 +101,7 @@ def begun(settings: tuple[tuple[str, str, Any], ...] = ()) -> tuple[State, int, 
         before = core.state
         if isinstance(event, TimerTick):
             derived = core.step(before.seq + 1, ts, event)
-            if any(isinstance(one.entry.event, IntentApproved) for one in derived):
+            if any(isinstance(one.entry.event, ENTRIES) for one in derived):
                 return before, ts, frames
         else:
             core.step(before.seq + 1, ts, event)
@@ -154,6 +156,7 @@ class World:
         books: str = "good",
         faults: tuple[tuple[str, Any], ...] = (),
         restored: bool = False,
+        square_off_ms: int | None = None,
     ) -> None:
         state, self.start_ns, frames = begun(settings)
         self.core = Core(state)
@@ -179,7 +182,7 @@ class World:
         for name, value in faults:
             setattr(self.exchange.faults, name, value)
         self.books = books
-        self.others = by_hand_ms is not None
+        self.others = by_hand_ms is not None or square_off_ms is not None
         last = max((f for f in frames if f.ts <= self.start_ns), key=lambda f: f.ts)
         self.exchange.on_frame(last.ts, last.data)
         for frame in frames:
@@ -190,6 +193,9 @@ class World:
         self._at(self.start_ns, functools.partial(self.arrive, TimerTick(self.start_ns, 0)))
         command = OperatorCommand("HALT", "t", "end", None, halt or "FLATTEN", "c1", "NONE")
         self._at(self.start_ns + flatten_ms * MS, functools.partial(self.arrive, command))
+        if square_off_ms is not None:
+            at = self.start_ns + square_off_ms * MS
+            self._at(at, lambda: self.exchange.square_off(self.now))
         if by_hand_ms is not None:
             self._at(self.start_ns + by_hand_ms * MS, self._by_hand)
         self._outward = self._new_outward()
