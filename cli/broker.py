@@ -14,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cli.candles import ask_history
 from cli.feed import Login
+from engine.history import HistoryQuery
 from engine.orders.outbox import AFTER_CLOSE, Context, Query
 from engine.orders.outward import BrokerOutward
 from engine.ports import Authority
@@ -116,6 +118,9 @@ class Desk:
 
     def ask_lookup(self, query: Query) -> None:
         self._reads.lookup(query.order_id, query.tag, query.broker_order_id)
+
+    def ask_history(self, query: HistoryQuery) -> None:
+        ask_history(self._reads, query)
 
     def ask_quotes(self, names: tuple[tuple[int, str], ...]) -> None:
         self._reads.quotes(names)

@@ -27,7 +27,7 @@ def run_paper(
     """The broker's market, the paper broker of the core. Raises ``UserError``."""
     rulebook, settings = load_rulebook(common), load_machine(common.config)
     config = load_config(common.config)
-    with KiteWorld(common, rest, ws) as world:
+    with KiteWorld(common, rest, ws, decides=True) as world:
         if world.rate != 1:
             raise UserError("a session on paper runs in real time: start the exchange at speed 1")
         market = watch_market(world.reads, common.home, rulebook, world.today(), settings)

@@ -24,6 +24,7 @@ from adapters.kite.credentials import (
 from adapters.kite.roots import FEED_ROOT, REST_ROOT, BadRoot, checked_root, is_loopback
 from adapters.session.clock import SessionClock, wall_ns
 from adapters.session.inbox import Post
+from cli.candles import Candles
 from cli.errors import UserError, told_as_user_error
 from cli.feed import Feed, Login, demo_login, jitter_seed
 from cli.options import Common
@@ -39,9 +40,12 @@ from events.session import Instrument
 
 class KiteWorld:
     """The broker, or a simulated exchange in its place. Raises ``UserError`` where there is no
-    login, no answer, or one address without the other."""
+    login, no answer, or one address without the other. ``decides``: the session has decision
+    cycles, and wants the candles of what it missed."""
 
-    def __init__(self, common: Common, rest: str | None, ws: str | None) -> None:
+    def __init__(
+        self, common: Common, rest: str | None, ws: str | None, *, decides: bool = False
+    ) -> None:
         if (rest is None) != (ws is None):
             raise UserError("give both --rest and --ws, as 'axiom exchange-sim' prints them")
         with told_as_user_error(BadRoot):
@@ -55,7 +59,9 @@ class KiteWorld:
         self._clock = SessionClock(wall_ns() if said is None else int(said["now_ns"]), self.rate)
         self._simulated = said is not None
         self.reads = KiteReads(self.login, root=self.rest)
+        self.decides = decides
         self._feed: Feed | None = None
+        self._candles: Candles | None = None
 
     def __enter__(self) -> KiteWorld:
         return self
@@ -76,9 +82,12 @@ class KiteWorld:
     def start(
         self, post: Post, clock: SessionClock, state: Callable[[], State], halted: Halted
     ) -> Outward:
-        """Subscribe to everything; nothing leaves."""
+        """Subscribe to everything; nothing leaves, and missing candles are asked for."""
         self.follow(post, clock, state().instruments)
-        return Silence()
+        if not self.decides:
+            return Silence()
+        self._candles = Candles(KiteReads(self.login, root=self.rest), post, clock, state)
+        return self._candles
 
     def follow(
         self,
@@ -93,7 +102,9 @@ class KiteWorld:
         self._feed.start(instruments)
 
     def stop(self) -> None:
-        """No more frames."""
+        """No more frames and no more questions."""
+        if self._candles is not None:
+            self._candles.stop()
         if self._feed is not None:
             self._feed.stop()
 

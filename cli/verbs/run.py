@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from adapters.session.clock import SessionClock
     from adapters.session.inbox import Post
     from cli.broker import Desk
+    from cli.candles import Candles
     from cli.feed import Feed
     from cli.session import Ended, Halted, Wish
     from cli.simulation import Simulation
@@ -168,6 +169,7 @@ class SimulatedWorld:
         self._exchange: Simulation | None = None
         self._feed: Feed | None = None
         self._desk: Desk | None = None
+        self._candles: Candles | None = None
 
     def __enter__(self) -> SimulatedWorld:
         return self
@@ -194,19 +196,25 @@ class SimulatedWorld:
         self, post: Post, clock: SessionClock, state: Callable[[], State], halted: Halted
     ) -> Outward:
         """Subscribe to everything, and speak to the broker where orders go to it."""
+        from adapters.kite.broker import KiteReads
         from cli.broker import Desk
+        from cli.candles import Candles
         from cli.feed import Feed, demo_login
-        from cli.session import Silence
         from engine.orders.outbox import Context
         from engine.orders.route import to_broker
 
         assert self._exchange is not None, "the clock comes first"
-        on_order, outward = None, cast("Outward", Silence())
+        on_order: Callable[[dict[str, Any]], None] | None = None
+        outward: Outward
         if to_broker(state()):
             rest, budget = self._exchange.rest, self._budget
             audit = Context(LOOPBACK, 0)
             self._desk = Desk(demo_login, rest, budget, post, clock, lambda: audit, halted)
             on_order, outward = self._desk.on_update, self._desk.start(state)
+        else:
+            reads = KiteReads(demo_login, root=self._exchange.rest)
+            self._candles = Candles(reads, post, clock, state)
+            outward = self._candles
         self._feed = Feed(demo_login, self._exchange.ws, post, clock, self._seed, on_order)
         self._feed.start(state().instruments)
         return outward
@@ -215,6 +223,8 @@ class SimulatedWorld:
         """No more messages and no more frames."""
         if self._desk is not None:
             self._desk.stop()
+        if self._candles is not None:
+            self._candles.stop()
         if self._feed is not None:
             self._feed.stop()
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from engine.core import Derived
+from engine.history import HistoryQuery, history_due
 from engine.orders.outbox import (
     Context,
     Query,
@@ -26,7 +27,7 @@ from engine.ports import Authority
 from engine.state import State
 from events.base import Event
 from events.broker import BrokerSnapshot, OrderLookup, OrderSendStarted, QuotesObserved
-from events.feed import FeedFrame
+from events.feed import FeedFrame, HistoryLoaded
 
 ASK_EVERY_NS: Final = 200_000_000
 QUOTES_EVERY_NS: Final = 1_000_000_000
@@ -43,6 +44,8 @@ class Worker(Protocol):
 
     def ask_quotes(self, names: tuple[tuple[int, str], ...]) -> None: ...
 
+    def ask_history(self, query: HistoryQuery) -> None: ...
+
 
 class BrokerOutward:
     """``engine.sink.Outward`` of a session whose orders go to a broker.
@@ -57,6 +60,7 @@ class BrokerOutward:
         self._worker = worker
         self._context = context
         self._looking: set[str] = set()
+        self._candles: set[int] = set()
         self._books_asked = False
         self._asked_ns = 0
         self._quotes_asked_ns = 0
@@ -82,6 +86,8 @@ class BrokerOutward:
             self._books_asked = False
         elif isinstance(event, QuotesObserved):
             self._quotes_open = False
+        elif isinstance(event, HistoryLoaded):
+            self._candles.discard(event.instrument)
         if now_ns - self._asked_ns >= ASK_EVERY_NS or not isinstance(event, FeedFrame):
             self._asked_ns = now_ns
             self._ask(now_ns)
@@ -100,3 +106,7 @@ class BrokerOutward:
         if names and not self._quotes_open and now_ns - self._quotes_asked_ns >= QUOTES_EVERY_NS:
             self._quotes_open, self._quotes_asked_ns = True, now_ns
             self._worker.ask_quotes(names)
+        for wanted in history_due(state):
+            if wanted.instrument not in self._candles:
+                self._candles.add(wanted.instrument)
+                self._worker.ask_history(wanted)

@@ -23,6 +23,7 @@ from adapters.exchange_sim.spec import Behaviour
 from adapters.kite.reports import net_positions_of, report_of, trade_of, update_of
 from engine.config import Config
 from engine.core import Core
+from engine.history import HistoryQuery
 from engine.opening import fresh_account, opening_facts, session_opened
 from engine.orders.outbox import Context, Query
 from engine.orders.outward import BrokerOutward
@@ -40,7 +41,7 @@ from events.broker import (
     OrderSendStarted,
     QuotesObserved,
 )
-from events.feed import FeedFrame, TimerTick
+from events.feed import FeedFrame, HistoryLoaded, TimerTick
 from events.governance import ApprovalRequested
 from events.orders import IntentApproved
 from events.session import OperatorCommand, SessionOpened, SessionResumed
@@ -407,6 +408,14 @@ class World:
             self.now + 20 * MS,
             functools.partial(self._living, QuotesObserved(self.now, (), "NETWORK")),
         )
+
+    def ask_history(self, query: HistoryQuery) -> None:
+        """No candles here: the wire to them is down."""
+        window = (query.from_ns, query.to_ns)
+        nothing = HistoryLoaded(
+            query.instrument, query.bar_ms, "WORLD", *window, (), (), (), (), (), (), "NETWORK"
+        )
+        self._at(self.now + 20 * MS, functools.partial(self._living, nothing))
 
     # --- the checks, simpler than what they check ------------------------------------------------
 
