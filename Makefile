@@ -20,8 +20,9 @@ PIP := $(BIN)/python -I -m pip --disable-pip-version-check --no-input
 # Wheels only, each by its hash: nothing is built here and nothing runs that no lock names.
 PIP_LOCKED = $(PIP) install --quiet --require-hashes --no-deps --only-binary :all:
 
-# Tests run in this many processes.
-WORKERS ?= 2
+# Tests run in this many processes: one more than the two cores they are meant for, since those of
+# sockets and child processes wait a good part of their time.
+WORKERS ?= 3
 # More words for pytest, such as ARGS="-k journal".
 ARGS ?=
 

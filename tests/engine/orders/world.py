@@ -186,6 +186,23 @@ class World:
         self.others = by_hand_ms is not None or square_off_ms is not None
         last = max((f for f in frames if f.ts <= self.start_ns), key=lambda f: f.ts)
         self.exchange.on_frame(last.ts, last.data)
+        self._plan(frames, run_ms, flatten_ms, halt, square_off_ms, by_hand_ms)
+        self._outward = self._new_outward()
+        self._dead_ns = 0
+        self._ledger: tuple[tuple[str, str, str, int], ...] = ()
+        self._counted = 0
+
+    def _plan(
+        self,
+        frames: tuple[Any, ...],
+        run_ms: int,
+        flatten_ms: int,
+        halt: str | None,
+        square_off_ms: int | None,
+        by_hand_ms: int | None,
+    ) -> None:
+        """Everything that will come by itself: frames, beats, the tick of the entry, the end, and
+        what others do."""
         for frame in frames:
             if self.start_ns < frame.ts <= self.start_ns + run_ms * MS:
                 self._at(frame.ts, functools.partial(self._frame, frame.data))
@@ -199,10 +216,6 @@ class World:
             self._at(at, lambda: self.exchange.square_off(self.now))
         if by_hand_ms is not None:
             self._at(self.start_ns + by_hand_ms * MS, self._by_hand)
-        self._outward = self._new_outward()
-        self._dead_ns = 0
-        self._ledger: tuple[tuple[str, str, str, int], ...] = ()
-        self._counted = 0
 
     def _new_outward(self) -> BrokerOutward:
         return BrokerOutward(lambda: self.core.state, self, lambda: CONTEXT)
