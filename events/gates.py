@@ -94,7 +94,7 @@ GATES: Final[tuple[GateSpec, ...]] = (
     _g("process", N7, "flag", "IS_TRUE", "process and machine are in order", "GOV_UNHEALTHY"),
     _g("frames_lost", N7, "ms", "AT_LEAST", "time since frames were lost", "GOV_FRAMES_DROPPED"),
     _g("reconciled_age", N7, "s", "AT_MOST", "age of the last books that agreed",
-       "GOV_UNRECONCILED"),
+       "GOV_BOOKS_OLD GOV_UNRECONCILED"),
     _g("orders_unknown", N7, "count", "AT_MOST", "orders whose fate is unknown",
        "GOV_ORDER_UNKNOWN"),
     _g("books_differ", N7, "count", "AT_MOST", "differences from the broker's books",

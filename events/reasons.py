@@ -167,9 +167,9 @@ _GOVERNANCE: Final = (
        "Check the machine's time service.", ()),
     _r("GOV_UNHEALTHY", 707, N7, "BLOCK", "The engine's process or its machine is not in order.",
        "See what it names: disk, durability, inbox.", ()),
-    _r("GOV_UNRECONCILED", 708, N7, "UNKNOWN", "Our books have not been compared with the broker's recently enough.",
+    _r("GOV_UNRECONCILED", 708, N7, "UNKNOWN", "Our books have not been compared with the broker's yet.",
        "Wait for the next comparison; if it fails, check the broker.", _OLM),
-    _r("GOV_ORDER_UNKNOWN", 709, N7, "UNKNOWN", "The fate of an order is not known.",
+    _r("GOV_ORDER_UNKNOWN", 709, N7, "BLOCK", "The fate of an order is not known.",
        "It is searched by itself; after the cut-off a person resolves it.", _OLM),
     _r("GOV_BOOKS_DIFFER", 710, N7, "BLOCK", "Our books and the broker's differ.",
        "Look at the differences and at the broker's own screens.", _OLM),
@@ -183,6 +183,8 @@ _GOVERNANCE: Final = (
        "Start another session when you want to trade.", ()),
     _r("GOV_ENTRY_BURST", 715, N7, "BLOCK", "As many entries were approved within a minute as is allowed.",
        "If that is not what you expect of the strategies, halt and look.", _OLM),
+    _r("GOV_BOOKS_OLD", 716, N7, "BLOCK", "Our books were last found equal to the broker's too long ago.",
+       "Wait for the next comparison; if it fails or differs, look at both books.", _OLM),
 )  # fmt: skip
 _SELECT: Final = (
     _r("FAMILY_NONE", 801, N8, "BLOCK", "No strategy family may trade this regime.", _WAIT, (), "NO_STRATEGY_QUALIFIED"),

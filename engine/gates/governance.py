@@ -62,7 +62,7 @@ def _broker(state: State) -> tuple[GateRow, ...]:
     armed = not needs_arming(state) or state.now < desk.armed_until_ns
     return (
         at_most("reconciled_age", reconciled_age_s(state), limits.reconciled_age_s_max,
-                "GOV_UNRECONCILED", unknown="GOV_UNRECONCILED"),
+                "GOV_BOOKS_OLD", unknown="GOV_UNRECONCILED"),
         at_most("orders_unknown", unknown_orders(state), 0, "GOV_ORDER_UNKNOWN"),
         at_most("books_differ", len(desk.differences), 0, "GOV_BOOKS_DIFFER"),
         at_most("rejects", recent, limits.rejects_per_minute_max, "GOV_REJECT_BURST"),

@@ -21,6 +21,7 @@ from events.governance import ApprovalClosed, ApprovalRequested
 from events.orders import IntentApproved
 from events.session import OperatorCommand
 from tests.engine.build import at_trade, view_of, with_config
+from tests.reached import fault_of
 
 SECOND = 1_000_000_000
 
@@ -81,7 +82,7 @@ CASES: list[tuple[str, str, str, Callable[[State], State]]] = [
     ("process", "BLOCK", "GOV_UNHEALTHY", _desk(unhealthy=("DISK_FREE_MB",))),
     ("frames_lost", "BLOCK", "GOV_FRAMES_DROPPED", _at("dropped_ns", 5)),
     ("reconciled_age", "UNKNOWN", "GOV_UNRECONCILED", _desk(reconciled_ns=0)),
-    ("reconciled_age", "BLOCK", "GOV_UNRECONCILED", _at("reconciled_ns", 91)),
+    ("reconciled_age", "BLOCK", "GOV_BOOKS_OLD", _at("reconciled_ns", 91)),
     ("orders_unknown", "BLOCK", "GOV_ORDER_UNKNOWN", _unknown),
     ("books_differ", "BLOCK", "GOV_BOOKS_DIFFER",
      _desk(differences=(Difference("NFO:X:MIS", "POSITION_DIFFERS", 65, 0, 1, 0),))),
@@ -99,6 +100,7 @@ def test_each_gate_blocks_alone(
     assert judge(view_of(session())).verdict == "PASS"
     stage = judge(view_of(change(session())))
     assert (stage.verdict, stage.reason, stage.gate) == (verdict, reason, gate)
+    assert [fault_of(row) for row in stage.rows if fault_of(row)] == []
 
 
 def test_live_waits_for_its_arming() -> None:
