@@ -56,8 +56,9 @@ class KiteWorld:
         self.login = kite_login(common, simulated=said is not None)
         with told_as_user_error(CredentialError):
             self.login()
-        self._clock = SessionClock(wall_ns() if said is None else int(said["now_ns"]), self.rate)
         self._simulated = said is not None
+        anchor_ns = wall_ns() if said is None else int(said["now_ns"])
+        self._clock = SessionClock(anchor_ns, self.rate, simulated=self._simulated)
         self.reads = KiteReads(self.login, root=self.rest)
         self.decides = decides
         self._feed: Feed | None = None

@@ -27,14 +27,18 @@ def wall_ns() -> int:
 
 
 class SessionClock:
-    """``anchor_ns`` (ns UTC) when it is made, then ``rate`` seconds of the market a second."""
+    """``anchor_ns`` (ns UTC) when it is made, then ``rate`` seconds of the market a second.
 
-    def __init__(self, anchor_ns: int, rate: int = 1) -> None:
+    ``simulated``: the anchor is another market's time, which the wall clock never showed.
+    """
+
+    def __init__(self, anchor_ns: int, rate: int = 1, *, simulated: bool = False) -> None:
         if rate < 1:
             raise ValueError(f"a clock of rate {rate} does not go forward")
         self.rate = rate
         self._anchor_ns = anchor_ns
         self._boot_ns = boot_ns()
+        self._apart_ns = wall_ns() - anchor_ns if simulated else 0
 
     def now_ns(self) -> int:
         """Session time, ns UTC."""
@@ -49,5 +53,6 @@ class SessionClock:
         return self._boot_ns + (session_ns - self._anchor_ns) // self.rate
 
     def offset_ns(self) -> int | None:
-        """The wall clock minus this one; None where it does not follow the wall."""
-        return wall_ns() - self.now_ns() if self.rate == 1 else None
+        """The wall clock minus this one, at a simulated market minus what it was at the anchor;
+        None at another rate than the wall's."""
+        return wall_ns() - self.now_ns() - self._apart_ns if self.rate == 1 else None

@@ -190,7 +190,7 @@ class SimulatedWorld:
         self._exchange = Simulation(self._common, wanted, at_ns, resumes=resumes)
         said = simulated_clock(self._exchange.rest)
         assert said is not None, "a simulated exchange says its time"
-        return SessionClock(int(said["now_ns"]), self._speed)
+        return SessionClock(int(said["now_ns"]), self._speed, simulated=True)
 
     def start(
         self, post: Post, clock: SessionClock, state: Callable[[], State], halted: Halted

@@ -38,6 +38,20 @@ def test_a_step_of_the_wall_clock_shows_in_the_offset_alone(
     assert SessionClock(ANCHOR, 2).offset_ns() is None
 
 
+def test_a_simulated_day_is_not_an_offset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A market of another day: nothing is off until the wall clock steps from here on. Taken for
+    the wall's own day (canary) it would be off by the days between, and block every entry."""
+    day_ns = 86_400_000_000_000
+    boot, wall = [0], [ANCHOR + 6 * day_ns]
+    monkeypatch.setattr(clock, "boot_ns", lambda: boot[0])
+    monkeypatch.setattr(clock, "wall_ns", lambda: wall[0])
+    one, canary = SessionClock(ANCHOR, simulated=True), SessionClock(ANCHOR)
+    boot[0], wall[0] = 1_000, wall[0] + 1_000
+    assert (one.offset_ns(), canary.offset_ns()) == (0, 6 * day_ns)
+    wall[0] += 2_000_000_000
+    assert one.offset_ns() == 2_000_000_000
+
+
 def test_it_never_runs_backwards() -> None:
     """The machine's own clock, read often."""
     one = SessionClock(ANCHOR, 7)
