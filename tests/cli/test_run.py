@@ -52,6 +52,23 @@ def test_a_simulated_session_runs_and_replays_identical(axiom: Call, home: Path)
     assert (folder / "published/session.duckdb").exists()
 
 
+def test_another_day_at_the_walls_own_speed_is_no_clock_that_is_off(
+    axiom: Call, home: Path
+) -> None:
+    """The market's day is not today. No cycle is blocked by the clock, at the one speed at which
+    the wall clock is compared; the canary is a gate that does block in a session's first seconds.
+    """
+    answer = axiom("run", "--mode", "sim", "--headless", "--market", "synthetic:small",
+                   "--for", "3s", "--json")  # fmt: skip
+    assert answer.code == 0, answer
+    asked = "select count(*) n from v1.gates where verdict <> 'PASS' and gate = '{}'"
+    blocked = [
+        axiom("query", "latest", asked.format(gate), "--json").document[0]["n"]
+        for gate in ("clock", "bars")
+    ]
+    assert blocked[0] == 0 < blocked[1]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
