@@ -145,6 +145,10 @@ class MeasuredRunner:
         return self._runner.exposed
 
     @property
+    def end_moved_ns(self) -> int:
+        return self._runner.end_moved_ns
+
+    @property
     def takes_frames(self) -> bool:
         return self._runner.takes_frames
 

@@ -73,7 +73,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     _verb("restore", "Operate", "sessions back from a backup"),
     _verb("watchdog", "Operate", "tell a person what the engine cannot: alerts"),
     _verb("doctor", "Operate", "is this machine ready, and what stands against LIVE"),
-    _verb("rulebook", "Operate", "the dated rules with their sources: show, check, add"),
+    _verb("rulebook", "Operate", "the dated rules with their sources: show, check, add, amend"),
     _verb("exchange-sim", "Run", "the local exchange that speaks Kite Connect"),
     _verb("config", "Operate", "the configuration in force, and the check of a file"),
 )

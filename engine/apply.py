@@ -22,6 +22,7 @@ from engine.config import from_settings
 from engine.feed import LIVE, MS, apply_feed_frame, apply_feed_status, mark_feed_gap, roll_bars
 from engine.gates import approval
 from engine.history import apply_history_loaded, begin_missing, end_missing, fresh_history
+from engine.hours import closes_of
 from engine.layout import BAR_KINDS, underlyings_of, vix_of
 from engine.lookup import Lookup, underlying_places
 from engine.orders import incidents, operator, reduce
@@ -121,9 +122,8 @@ def _artifact_loaded(state: State, entry: Entry, look: Lookup) -> State:
     assert isinstance(event, session.ArtifactLoaded)
     if event.kind != "RULEBOOK" or state.opened is None:
         return state
-    return replace(
-        state, rule_rows=event.rows, rules=resolve_day(Rulebook(event.rows), state.opened.day)
-    )
+    rules = resolve_day(Rulebook(event.rows), state.opened.day)
+    return replace(state, rule_rows=event.rows, rules=rules, closes_ns=closes_of(rules))
 
 
 def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
@@ -169,6 +169,8 @@ def _session_amended(state: State, entry: Entry, look: Lookup) -> State:
     """The day's hours as they are from here on, and with them when contracts of the day end."""
     event = entry.event
     assert isinstance(event, session.SessionAmended)
+    if state.desk.amending is not None:
+        state = replace(state, desk=replace(state.desk, amending=None))
     if state.opened is None or state.rules is None:
         return state
     day = state.opened.day

@@ -26,6 +26,7 @@ _TRADING: Final = (LIVE, PAPER, SIM)
 _SENDING: Final = (LIVE, SIM)
 """Modes in which an order can be at a broker."""
 
+AMEND: Final = "AMEND"
 CANCEL: Final = "CANCEL"
 FLATTEN: Final = "FLATTEN"
 LEVELS: Final[tuple[str | None, ...]] = (None, CANCEL, FLATTEN)
@@ -35,11 +36,18 @@ LAPSED: Final = "LAPSED"
 ORDER_PREFIX: Final = "ORDER:"
 LEAVE_PROTECTED: Final = "LEAVE_PROTECTED"
 
+AMENDED: Final = ("NSE:", "BSE:", "*:")
+"""The exchange whose hour is amended, or both; what follows is the hour (``NSE:17:00``)."""
+
 ACCEPTED: Final = "CMD_ACCEPTED"
 NOT_CONFIRMED: Final = "CMD_NOT_CONFIRMED"
 BUSY: Final = "CMD_BUSY"
 ID_REUSED: Final = "CMD_ID_REUSED"
 SUBJECT_UNKNOWN: Final = "CMD_SUBJECT_UNKNOWN"
+VALUE: Final = "CMD_VALUE"
+NOT_AMENDABLE: Final = "CMD_NOT_AMENDABLE"
+AMEND_PAST: Final = "CMD_AMEND_PAST"
+AMEND_OVER: Final = "CMD_AMEND_OVER"
 """What the ends of a channel and the core say beside the codes of ``checked``."""
 
 WHO_CHARS_MAX: Final = 64
@@ -103,6 +111,8 @@ COMMANDS: Final = (
     _c("QUARANTINE", "A strategy may not enter any more.", "STRATEGY", later=True),
     _c("STOP", "The session ends; what is open is closed, or left with its stop at the broker.",
        values=(FLATTEN, LEAVE_PROTECTED), dangerous=True, modes=(*_TRADING, RECORD)),
+    _c(AMEND, "An hour of this day is another from here on: the market is halted, or its day ends"
+       " earlier or later.", "RULE", AMENDED, why=True, dangerous=True, modes=(*_TRADING, RECORD)),
 )  # fmt: skip
 
 BY_VERB: Final = {spec.verb: spec for spec in COMMANDS}
@@ -121,7 +131,7 @@ def checked(command: OperatorCommand, mode: str, *, halted: bool) -> str | None:
     if (command.subject is None) != (spec.subject is None):
         return "CMD_SUBJECT"
     if not _is_value(command.value, spec.values):
-        return "CMD_VALUE"
+        return VALUE
     if spec.why and not command.why.strip():
         return "CMD_WHY_MISSING"
     if mode not in spec.modes:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.books import EXIT, MS, exit_id, exit_working
+from engine.hours import moved_s
 from engine.orders.protocol import KILL_FLATTEN, may_try_again
 from engine.orders.route import to_broker
 from engine.rulebook import IST_OFFSET_NS, NS_PER_DAY, NS_PER_S
@@ -96,7 +97,8 @@ def _trail(state: State, position: Position, bid: int) -> Fired | None:
 
 
 def _square_off(state: State, position: Position, bid: int) -> Fired | None:
-    if ist_seconds(state.now) >= hhmm_seconds(state.config.session.square_off_hhmm):
+    moved = moved_s(state, state.instruments[position.contract].exchange)
+    if ist_seconds(state.now) >= hhmm_seconds(state.config.session.square_off_hhmm) + moved:
         return "EXIT_SQUARE_OFF", None, bid or None
     return None
 

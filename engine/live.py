@@ -10,18 +10,21 @@ Start reading at ``Live.run``. A market's day at full speed is ``engine.schedule
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
+from engine.commands import AMEND
+from engine.core import Derived
+from engine.hours import amendment_of
 from engine.ports import Clock, Inbox, Measured, Watch
 from engine.schedule import AFTER_SNAPSHOT, END_OF_DAY, GRID, MS
 from engine.sink import Outward, Sink
 from events.base import Event
 from events.feed import ClockStepped, FeedFrame, FramesDropped, HealthObserved, TimerTick
 from events.governance import CommandAnswered, SessionEndDue
-from events.session import CycleRule, OperatorCommand, SessionClosed
+from events.session import CycleRule, OperatorCommand, SessionAmended, SessionClosed
 
 OPERATOR: Final = "OPERATOR"
 FLATTEN: Final = "FLATTEN"
@@ -42,7 +45,8 @@ class Timing(msgspec.Struct, frozen=True):
 
     Cycles run from ``open_ns`` to ``close_ns``, the close excluded; without ``cycles`` there are
     none (a recording). The session is closed at ``end_ns`` at the latest; at ``stop_ns`` it is
-    asked to end by ``stop_policy``. ``rate`` is market seconds per second.
+    asked to end by ``stop_policy``. ``rate`` is market seconds per second. Close and end are those
+    by the rulebook: what an operator amends moves both (``Sink.end_moved_ns``).
     """
 
     rule: CycleRule
@@ -81,7 +85,7 @@ Stopped = Callable[[], bool]
 class Cycles:
     """The ticks of a cycle rule, as a clock goes by."""
 
-    __slots__ = ("_close_ns", "_gap_ns", "_pages", "_step_ns", "due_ns")
+    __slots__ = ("_close_ns", "_gap_ns", "_next_ns", "_pages", "_step_ns", "due_ns")
 
     def __init__(self, rule: CycleRule, open_ns: int, close_ns: int, from_ns: int) -> None:
         """Of ticks on a grid the first is due at ``from_ns`` or later. Raises ``ValueError`` for a
@@ -90,7 +94,7 @@ class Cycles:
             raise ValueError(f"cycle rule {rule.kind} of {rule.cadence_ms} ms is not known")
         self._step_ns, self._close_ns = rule.cadence_ms * MS, close_ns
         self._gap_ns, self._pages = rule.max_gap_ms * MS, rule.kind == AFTER_SNAPSHOT
-        self.due_ns = AGES
+        self.due_ns = self._next_ns = AGES
         if not self._pages:
             late_ns = max(from_ns - open_ns, 0)
             self._due_at(open_ns + -(-late_ns // self._step_ns) * self._step_ns)
@@ -112,7 +116,13 @@ class Cycles:
         self._due_at(ts + self._gap_ns + self._step_ns)
         return TimerTick(ts, 0)
 
+    def closes_at(self, close_ns: int) -> None:
+        """The day ends earlier or later than it was to: so do its ticks."""
+        self._close_ns = close_ns
+        self._due_at(self._next_ns)
+
     def _due_at(self, due_ns: int) -> None:
+        self._next_ns = due_ns
         self.due_ns = due_ns if due_ns < self._close_ns else AGES
 
 
@@ -134,6 +144,7 @@ class Live:
         posts has posted its last; facts are taken meanwhile."""
         self._clock, self._inbox, self._sink, self._outward = clock, inbox, sink, outward
         self._watch, self._timing, self._ends = watch, timing, ends
+        self._by_rulebook, self._moved_ns = timing, 0
         self._stop_sources = stop_sources
         self._cycles = Cycles(timing.rule, timing.open_ns, timing.close_ns, clock.now_ns())
         self._health_ns = sink.now
@@ -146,6 +157,7 @@ class Live:
         self._ending: EndRequest | None = None
         self._flat_by_ns = AGES
         self._closes: str | None = None
+        self._follow_hours()
 
     def run(self) -> str:
         """Take facts until the session is to end, and close it; gives the reason of the close."""
@@ -284,6 +296,9 @@ class Live:
         if not derived and isinstance(event, FeedFrame):
             return ts
         groups = [(event, derived)]
+        amended = _amendment(event, derived)
+        if amended is not None:
+            groups.append((amended, sink.append(ts, amended)))
         for fact, led_to in groups:
             starts = outward.starts(ts, fact, led_to)
             groups.extend((start, sink.append(ts, start)) for start in starts)
@@ -292,10 +307,22 @@ class Live:
             outward.release(ts, fact, led_to)
             for one in led_to:
                 self._hear(fact, one.entry.event)
+        if amended is not None or isinstance(event, SessionAmended):
+            self._follow_hours()
         self._exposed = sink.exposed
         if self._ending is not None and not self._exposed:
             self._closes = self._closes or OPERATOR
         return ts
+
+    def _follow_hours(self) -> None:
+        """Ticks and the session end with the day, which may have been amended."""
+        moved_ns = self._sink.end_moved_ns
+        if moved_ns == self._moved_ns:
+            return
+        self._moved_ns, was = moved_ns, self._by_rulebook
+        close_ns, end_ns = was.close_ns + moved_ns, was.end_ns + moved_ns
+        self._timing = msgspec.structs.replace(was, close_ns=close_ns, end_ns=end_ns)
+        self._cycles.closes_at(close_ns)
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -335,3 +362,12 @@ class Live:
             self._closes = self._closes or OPERATOR
         else:
             self._flat_by_ns = self._clock.now_ns() + self._timing.flat_wait_ns
+
+
+def _amendment(event: Event, derived: Sequence[Derived]) -> SessionAmended | None:
+    """What an accepted command to amend the day's hours leads to: a fact right behind it."""
+    if not isinstance(event, OperatorCommand) or event.verb != AMEND:
+        return None
+    answers = (one.entry.event for one in derived)
+    accepted = any(isinstance(a, CommandAnswered) and a.outcome == ACCEPTED for a in answers)
+    return amendment_of(event) if accepted else None

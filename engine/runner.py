@@ -25,6 +25,7 @@ from engine.checkpoint import StateError, checked_bytes, restored_state, state_h
 from engine.config import Config
 from engine.core import Core, CoreFault, Derived, fact_bytes
 from engine.decide import CRASHED
+from engine.hours import end_moved_ns
 from engine.opening import (
     OPENING_ENTRIES,
     fresh_account,
@@ -148,6 +149,11 @@ class Runner:
         """Positions that are open and orders that work."""
         state = self.core.state
         return len(state.positions) + len(state.orders)
+
+    @property
+    def end_moved_ns(self) -> int:
+        """By how much the day's end was amended."""
+        return end_moved_ns(self.core.state)
 
     @property
     def takes_frames(self) -> bool:
@@ -381,6 +387,9 @@ class Reopened:
         state = self.runner.core.state
         resumed = SessionResumed(state.seq, state_hash(state), self._untold)
         self.runner.fact(state.now, resumed)
+        amending = self.runner.core.state.desk.amending
+        if amending is not None:  # the engine died between an accepted command and its fact
+            self.runner.fact(state.now, amending)
 
     def close_crashed(self) -> None:
         """Close the session as it was left: nothing is derived for it any more."""

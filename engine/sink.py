@@ -30,6 +30,12 @@ class Sink(Protocol):
         ...
 
     @property
+    def end_moved_ns(self) -> int:
+        """By how much (ns) the day ends later than it did when the session began, by what was
+        amended since; negative is earlier."""
+        ...
+
+    @property
     def takes_frames(self) -> bool:
         """Whether there is room for them: on a full disk what is left is kept for the rest."""
         ...

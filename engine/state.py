@@ -16,7 +16,7 @@ from engine.config import Config
 from engine.indicators import IndicatorState, VolatilityState
 from engine.rulebook import DayRules
 from events.base import Record
-from events.session import CarriedOver, Instrument, RuleRow, SessionOpened
+from events.session import CarriedOver, Instrument, RuleRow, SessionAmended, SessionOpened
 
 NO_INDEX: Final = -1
 """Stands where an underlying has no such instrument."""
@@ -390,7 +390,8 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
     ``books_ns`` is when books last came, ``first_books`` holds while the session takes in its
     first, ``closing_books`` once those of the end came, ``reconciled_ns`` is when those that last
     agreed were asked for, ``nets_ns`` when the broker's positions were. ``ended`` keeps the orders
-    that are over, for a late word on them. ``approving`` is (request id, who) while a cycle decides
+    that are over, for a late word on them. ``amending`` is an amendment of the day's hours that was
+    accepted and is no fact yet. ``approving`` is (request id, who) while a cycle decides
     on an approval, ``approved`` holds ``intent who`` of those that were used; ``repeated`` and
     ``refused`` tell of the last command.
     """
@@ -420,6 +421,7 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
     approved: tuple[str, ...]
     approving: tuple[str, ...]
     commands: tuple[str, ...]
+    amending: SessionAmended | None
     repeated: bool
     refused: bool
     messages: int
@@ -431,6 +433,8 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
 class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """Everything the core knows. ``now`` is the last fact's ``ts``, ``seq`` the last applied.
 
+    ``closes_ns`` is when the derivatives day ends on NSE and BSE by the rulebook as it was loaded,
+    whatever was amended since; 0 is not known.
     ``rolled_seq`` is the fact before which bars last ended: that fact says them.
     """
 
@@ -441,6 +445,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     config: Config
     rules: DayRules | None
     rule_rows: tuple[RuleRow, ...]
+    closes_ns: tuple[int, int]
     carried: CarriedOver | None
     instruments: tuple[Instrument, ...]
     underlyings: tuple[UnderlyingMap, ...]
@@ -474,7 +479,7 @@ EMPTY_DESK: Final = Desk(
     unhealthy=(), dropped_ns=0, resumed_ns=0, books_ns=0, first_books=False, closing_books=False,
     reconciled_ns=0, nets_ns=0, nets=(), holdings=(), differences=(), foreign=(), ended=(),
     incidents=(), incidents_raised=0, requests=(), approved=(), approving=(), commands=(),
-    repeated=False, refused=False, messages=0, refused_ns=(), readiness="", blockers=(),
+    amending=None, repeated=False, refused=False, messages=0, refused_ns=(), readiness="", blockers=(),
 )  # fmt: skip
 EMPTY_UNDERLYING: Final = UnderlyingState(None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
 EMPTY: Final = State(
@@ -485,6 +490,7 @@ EMPTY: Final = State(
     config=Config(),
     rules=None,
     rule_rows=(),
+    closes_ns=(0, 0),
     carried=None,
     instruments=(),
     underlyings=(),

@@ -360,6 +360,12 @@ _COMMAND: Final = (
        "Give the command again: it gets an id of its own.", ()),
     _r("CMD_SUBJECT_UNKNOWN", 1813, "COMMAND", "BLOCK", "The engine does not know what the command is about.",
        "Look up the id: it may be over already, or of another session.", ()),
+    _r("CMD_NOT_AMENDABLE", 1814, "COMMAND", "BLOCK", "The rule does not change within a day, or the day has no hours by the rulebook.",
+       "Only hours can be amended: `axiom rulebook amend --help` names them; other rules hold from the next session on.", ()),
+    _r("CMD_AMEND_PAST", 1815, "COMMAND", "BLOCK", "The hour to amend to has passed.",
+       "Give one that is still to come: what the engine did until now is not undone.", ()),
+    _r("CMD_AMEND_OVER", 1816, "COMMAND", "BLOCK", "The day is over by its hours, so none of them can be amended any more.",
+       "Add the day's hours with their source (`axiom rulebook add`) and start the engine again.", ()),
 )  # fmt: skip
 _INCIDENT: Final = (
     _r("ORDER_UNKNOWN_LONG", 1901, "INCIDENT", "HALT", "An order is still unknown after all searching.",

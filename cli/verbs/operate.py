@@ -3,7 +3,7 @@
 Lives here: the table of words, the click command of a row, the kill file of ``halt --file``. May
 import: ``cli``, ``adapters.control``, ``engine.commands``, the reason table. Always holds: what the
 engine answered is the exit code: 0 accepted, 1 refused, 2 not known; a halt asks nothing first.
-Start reading at ``WORDS``, then ``_give``.
+Start reading at ``WORDS``, then ``_give``; verbs that stand elsewhere give theirs by ``give``.
 """
 
 from __future__ import annotations
@@ -177,11 +177,29 @@ def _give(word: Word, common: Common, given: dict[str, Any]) -> int:
     folders = runtime_folders(common.home, common.desk)
     if given.get(_name(FILE)):
         return _leave_file(common, folders, value, why)
-    request = _request(word, given, value, why)
-    if given["confirm"] is None and BY_VERB[word.verb].dangerous:
+    subject, confirm, id_ = given.get("subject"), given["confirm"], given["command_id"]
+    return give(common, word.verb, subject, value, why, confirm, id_)
+
+
+def give(
+    common: Common,
+    verb: str,
+    subject: str | None,
+    value: str | None,
+    why: str,
+    confirm: str | None,
+    command_id: str | None,
+) -> int:
+    """Give one command to the engine of the desk; its answer is told, and is the exit code. The
+    word of the mode is asked for where it is needed and was not given. Raises ``UserError``."""
+    from adapters.control.place import runtime_folders
+
+    folders = runtime_folders(common.home, common.desk)
+    request = _request(verb, subject, value, why, confirm, command_id)
+    if confirm is None and BY_VERB[verb].dangerous:
         request = replace(request, word=_asked_word(common, folders, request))
     answer = _answer(common, folders, request)
-    _show(common, word, answer)
+    _show(common, verb, answer)
     return EXIT_GOOD if answer.outcome == ACCEPTED else EXIT_BAD
 
 
@@ -197,15 +215,21 @@ def _value(word: Word, given: dict[str, Any]) -> str | None:
     return flag.value.format(text)
 
 
-def _request(word: Word, given: dict[str, Any], value: str | None, why: str) -> CommandRequest:
+def _request(
+    verb: str,
+    subject: str | None,
+    value: str | None,
+    why: str,
+    confirm: str | None,
+    command_id: str | None,
+) -> CommandRequest:
     """The command as it is sent. ``UserError`` where no engine could take it."""
-    id_ = given["command_id"] or f"c{secrets.token_hex(8)}"
-    subject = given.get("subject")
-    command = OperatorCommand(word.verb, "", why, subject, value, id_, "SOCKET")
-    code = checked(command, BY_VERB[word.verb].modes[0], halted=False)
+    id_ = command_id or f"c{secrets.token_hex(8)}"
+    command = OperatorCommand(verb, "", why, subject, value, id_, "SOCKET")
+    code = checked(command, BY_VERB[verb].modes[0], halted=False)
     if code is not None and code not in JUDGED_BY_THE_ENGINE:
         raise UserError(f"{code}: {_sentence(code)}")
-    return CommandRequest(word.verb, subject, value, why, given["confirm"], id_)
+    return CommandRequest(verb, subject, value, why, confirm, id_)
 
 
 def _asked_word(common: Common, folders: Folders, request: CommandRequest) -> str:
@@ -257,19 +281,19 @@ def _told(common: Common, *, halt: bool = False) -> Iterator[None]:
         raise UserError(f"{error}; it may have the command: {to_do}") from error
 
 
-def _show(common: Common, word: Word, answer: CommandAnswer) -> None:
+def _show(common: Common, verb: str, answer: CommandAnswer) -> None:
     from cli.output import show, write_json
 
     reason = answer.reason or ""
     if common.json:
-        row = {"verb": word.verb, "sentence": _sentence(reason)}
+        row = {"verb": verb, "sentence": _sentence(reason)}
         write_json({**row, **{n: getattr(answer, n) for n in answer.__struct_fields__}})
         return
     entry = f" (entry {answer.seq})" if answer.seq is not None else ""
     if answer.outcome == ACCEPTED:
-        show(f"{word.verb} accepted{entry}")
+        show(f"{verb} accepted{entry}")
     else:
-        show(f"{word.verb} refused{entry}: {reason}: {_sentence(reason)}")
+        show(f"{verb} refused{entry}: {reason}: {_sentence(reason)}")
 
 
 def _sentence(code: str) -> str:

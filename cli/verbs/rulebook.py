@@ -1,8 +1,8 @@
 """``axiom rulebook``: the dated rules in force with their sources, their check, and own rows.
 
-Lives here: ``show``, ``check`` and ``add``. May import: ``cli``, adapters' rulebook, engine's.
-Always holds: a row is never edited, a later one supersedes it; whoever adds one says from where
-it is.
+Lives here: ``show``, ``check``, ``add`` and ``amend``. May import: ``cli``, adapters' rulebook,
+engine's. Always holds: a row is never edited, a later one supersedes it; whoever adds one, or
+amends a day that runs, says from where it is.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def command() -> None:
         axiom rulebook show --name lot
         axiom rulebook check
         axiom rulebook add lot 65 --scope NIFTY --from 2027-01-01 --source "NSE FAOP99999"
+        axiom rulebook amend session.fno.close 17:00 --scope NSE --reason extended --source NSE
     """
 
 
@@ -159,6 +160,57 @@ def add_rule(
     with told_as_user_error(RulebookError):
         added = append_row(path, row, who or getpass.getuser(), now)
     _tell(common, path, added, before)
+
+
+@command.command(name="amend")
+@click.argument("rule")
+@click.argument("value", metavar="HH:MM")
+@click.option("--scope", required=True, help="Whose hour it is: NSE, BSE or '*' for both.")
+@click.option("--reason", required=True, help="Why it changes: a halt, an extension.")
+@click.option("--source", required=True, help="Where it is written: a circular, a page.")
+@click.option("--confirm", metavar="WORD", help="The word of the mode, if it is asked for.")
+@click.option("--id", "command_id", metavar="ID", help="Ask again about this command.")
+@recorded_options
+def amend_rule(
+    rule: str,
+    value: str,
+    scope: str,
+    reason: str,
+    source: str,
+    confirm: str | None,
+    command_id: str | None,
+    common: Common,
+) -> int:
+    """Tell the engine that runs that an hour of this day is another from here on.
+
+    A halt is a later open (session.fno.open); a day that ends earlier or later is another close
+    (session.fno.close). Last entry, square-off and the session's end move with the close. It holds
+    for this session alone: an engine that is started anew after the old close needs the row in the
+    rulebook ('axiom rulebook add', that day). Exit code 0 when the engine accepted it, 1 when it
+    refused, 2 when no engine answered.
+
+    \b
+    RULE is one of
+        session.fno.open    session.fno.close    session.fno.expiry_close
+        session.cash.open   session.cash.close
+        session.cash.auction_from                session.cash.auction_to
+
+    \b
+    Example:
+        axiom rulebook amend session.fno.open 13:30 --scope NSE \\
+            --reason "market-wide halt" --source "NSE press release of 26 Nov 2026"
+    """
+    from cli.verbs.operate import give
+    from engine.commands import AMEND, NOT_AMENDABLE, VALUE, kept
+    from engine.rulebook import AMENDABLE, amendment_fault
+
+    fault = amendment_fault(rule, scope, value)
+    if fault is not None:
+        raise UserError(f"{VALUE if rule in AMENDABLE else NOT_AMENDABLE}: {fault}")
+    if not reason.strip() or not source.strip():
+        raise UserError("CMD_WHY_MISSING: say why with --reason and where it is written: --source")
+    why = kept(f"{reason.strip()} (source: {source.strip()})")
+    return give(common, AMEND, rule, f"{scope}:{value}", why, confirm, command_id)
 
 
 def _tell(common: Common, path: Path, added: LoadedRow, before: tuple[LoadedRow, ...]) -> None:

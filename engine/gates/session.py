@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from engine.exits import hhmm_seconds, ist_seconds
 from engine.gates.rows import UNKNOWN, at_least, is_true, stage_of
+from engine.hours import moved_s
 from engine.view import View
 from events.decision import StageVerdict
 from events.reasons import N1
@@ -30,7 +31,8 @@ def judge(view: View) -> StageVerdict:
         and window.auction_to_ns is not None
         and window.auction_from_ns <= now < window.auction_to_ns
     )
-    left_s = hhmm_seconds(state.config.session.last_entry_hhmm) - ist_seconds(now)
+    until_s = hhmm_seconds(state.config.session.last_entry_hhmm)
+    left_s = until_s + moved_s(state, view.umap.exchange) - ist_seconds(now)
     return stage_of(
         N1,
         (

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from engine import commands
 from engine.books import HALTED, MS, STOPPING, holding_key, moved_holdings
+from engine.hours import amendment_of, amendment_refused
 from engine.lookup import Lookup
 from engine.orders.incidents import Incidents
 from engine.orders.legs import UNKNOWN, with_leg
@@ -39,6 +40,8 @@ def verdict(state: State, event: OperatorCommand) -> str | None:
     refused = commands.checked(event, state.opened.mode, halted=halted)
     if refused is not None:
         return refused if event.verb != "HALT" else None
+    if event.verb == commands.AMEND:
+        return amendment_refused(state, event)
     known = _KNOWS.get(event.verb)
     if known is not None and not known(state, event.subject or ""):
         return commands.SUBJECT_UNKNOWN
@@ -155,6 +158,12 @@ def _approve(state: State, event: OperatorCommand, ts: int) -> State:
     return replace(state, desk=replace(state.desk, approving=(event.subject or "", event.who)))
 
 
+def _amend(state: State, event: OperatorCommand, ts: int) -> State:
+    """What holds from here on is a fact of its own, which the engine gives next: should it die
+    before, it gives it when it goes on."""
+    return replace(state, desk=replace(state.desk, amending=amendment_of(event)))
+
+
 _ACTIONS: Final = {
     "HALT": _halt,
     "FLATTEN": _halt,
@@ -165,6 +174,7 @@ _ACTIONS: Final = {
     "ACK": _acknowledge,
     "RESOLVE": _resolve,
     "APPROVE": _approve,
+    commands.AMEND: _amend,
 }
 """What the verbs do to the state; the rest is in the answer's events."""
 

@@ -17,7 +17,7 @@ import msgspec
 from engine.rulebook import amended_rows
 from events import decision, feed, market, orders, session
 from events.envelope import Envelope
-from projections.live.hours import hours_of
+from projections.live.hours import hours_of, moved_hours
 from projections.live.state import (
     HEAT_PARTS,
     ORDERS_KEPT,
@@ -77,7 +77,7 @@ def _session_amended(state: State, envelope: Envelope, event: session.SessionAme
     state.rule_rows = amended_rows(
         state.rule_rows, day, event.name, event.scope, event.value, event.source
     )
-    state.hours = hours_of(state.rule_rows, day)
+    state.hours = moved_hours(state.hours, hours_of(state.rule_rows, day))
 
 
 def _instruments_loaded(state: State, envelope: Envelope, event: session.InstrumentsLoaded) -> None:

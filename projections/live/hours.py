@@ -7,6 +7,8 @@ hours at all, as in the core.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from engine.rulebook import Rulebook
 from events.session import RuleRow
 from projections.live.view import SessionHours
@@ -29,3 +31,10 @@ def hours_of(rows: tuple[RuleRow, ...], day: int) -> SessionHours | None:
         auction_from_ns=window.auction_from_ns,
         auction_to_ns=window.auction_to_ns,
     )
+
+
+def moved_hours(before: SessionHours | None, after: SessionHours | None) -> SessionHours | None:
+    """The hours after an amendment, with how far the close has moved since the session began."""
+    if before is None or after is None or before.close_ns is None or after.close_ns is None:
+        return after
+    return replace(after, moved_ns=before.moved_ns + after.close_ns - before.close_ns)

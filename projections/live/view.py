@@ -32,7 +32,8 @@ class SessionHours(msgspec.Struct, frozen=True):
     """The day's hours of the derivatives session by the journaled rulebook, all ns UTC.
 
     ``auction_from_ns`` and ``auction_to_ns`` bound the closing auction of the cash market, None
-    where the day has none. ``trading_day`` is None where no calendar covers the day.
+    where the day has none. ``trading_day`` is None where no calendar covers the day. ``moved_ns``
+    is how far the close was moved since the session began: the desk's own times move with it.
     """
 
     trading_day: bool | None
@@ -40,6 +41,7 @@ class SessionHours(msgspec.Struct, frozen=True):
     close_ns: int | None
     auction_from_ns: int | None
     auction_to_ns: int | None
+    moved_ns: int = 0
 
 
 class DecisionLine(msgspec.Struct, frozen=True, gc=False):

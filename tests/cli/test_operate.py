@@ -58,8 +58,10 @@ def words_of(word: Word) -> list[str]:
 
 
 def test_the_verbs_are_the_commands() -> None:
-    """Each command of the engine is one verb, and each verb a command."""
-    assert sorted(word.verb for word in WORDS) == sorted(spec.verb for spec in COMMANDS)
+    """Each command of the engine is one verb, and each verb a command; that of the rulebook is
+    ``axiom rulebook amend``."""
+    verbs = sorted((*(word.verb for word in WORDS), "AMEND"))
+    assert verbs == sorted(spec.verb for spec in COMMANDS)
     for word in WORDS:
         assert word.name == word.verb.lower()
         assert (word.about is None) == (BY_VERB[word.verb].subject is None)
@@ -276,3 +278,55 @@ def test_a_full_home_is_no_obstacle(
         answer = axiom("halt", "--cancel", "--file", "--home", tmp_path)
         assert answer.code == 0
         assert desk.next().value == "CANCEL"
+
+
+# --- axiom rulebook amend -------------------------------------------------------------------------
+
+SAID = ("--scope", "NSE", "--reason", "extended", "--source", "NSE press release")
+
+
+def test_an_amendment_reaches_the_engine(axiom: Call, runtime: Path, tmp_path: Path) -> None:
+    """As a command with the rule, whose hour and which, and reason and source; accepted is 0."""
+    words = ("rulebook", "amend", "session.fno.close", "17:00", *SAID)
+    with engine(runtime, tmp_path) as desk:
+        answer = axiom(*words, "--confirm", "SIM", "--json", "--home", tmp_path)
+        assert (answer.code, answer.document["outcome"]) == (0, "ACCEPTED")
+        (command,) = desk.taken
+    assert (command.verb, command.subject, command.value) == (
+        "AMEND", "session.fno.close", "NSE:17:00")  # fmt: skip
+    assert command.why == "extended (source: NSE press release)"
+    line = axiom(*words, "--confirm", "SIM", "--home", tmp_path).refusal
+    assert "no engine of desk 'main' answers" in line
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "said", "words"),
+    [
+        ("lot", "17:00", SAID, "CMD_NOT_AMENDABLE: 'lot' does not change within a day"),
+        ("session.fno.close", "25:00", SAID, "CMD_VALUE: '25:00' is not a time of day"),
+        ("session.fno.close", "17:00", ("--scope", "NFO", *SAID[2:]), "CMD_VALUE: 'NFO' is no"),
+        ("session.fno.close", "17:00", (*SAID[:4], "--source", " "), "CMD_WHY_MISSING: say why"),
+    ],
+)
+def test_an_amendment_that_cannot_be_asks_no_engine(
+    axiom: Call, runtime: Path, tmp_path: Path, rule: str, value: str, said: tuple[str, ...],
+    words: str,
+) -> None:  # fmt: skip
+    """One line with its code and what to give instead; the engine hears nothing."""
+    with engine(runtime, tmp_path) as desk:
+        line = axiom("rulebook", "amend", rule, value, *said, "--home", tmp_path).refusal
+        assert words in line
+        assert desk.taken == []
+
+
+def test_an_amendment_takes_the_word_of_the_mode(
+    axiom: Call, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T07: an early close sells what is held, and a late one lets entries go on."""
+    words = ("rulebook", "amend", "session.fno.open", "13:30", *SAID)
+    with engine(runtime, tmp_path, "LIVE") as desk:
+        typed(monkeypatch, "yes\n")
+        assert axiom(*words, "--home", tmp_path).code == 2
+        assert desk.taken == []
+        typed(monkeypatch, "LIVE\n")
+        assert axiom(*words, "--home", tmp_path).code == 0

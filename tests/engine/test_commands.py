@@ -35,6 +35,8 @@ from events.session import OperatorCommand
 def fit(spec: CommandSpec) -> OperatorCommand:
     """A command of a row that lacks nothing."""
     value = spec.values[0]
+    if value is not None and value.endswith(":"):
+        value += "17:00"
     subject = None if spec.subject is None else "I7"
     return OperatorCommand(spec.verb, "asha", "looked at it", subject, value, "c-1", "SOCKET")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from engine.core import Core, Derived
+from engine.hours import end_moved_ns
 from engine.live import EndRequest, Live, Stopped, Timing
 from engine.ports import Measured
 from engine.schedule import Dated
@@ -60,6 +61,7 @@ class ListSink:
         self.leads_to: Callable[[Event], list[Derived]] = lambda _: []
         self.exposed = 0
         self.takes_frames = True
+        self.end_moved_ns = 0
         self.settled = 0
         self.now = clock.ns
 
@@ -90,6 +92,7 @@ class CoreSink(ListSink):
         super().append(ts, event)
         derived = self.core.step(len(self.facts) + len(self.datas), ts, event)
         self.datas.extend(one.data for one in derived)
+        self.end_moved_ns = end_moved_ns(self.core.state)
         return derived
 
 

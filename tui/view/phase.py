@@ -51,8 +51,8 @@ def _edges(view: LiveView, hours: SessionHours) -> list[tuple[int, str]]:
     if hours.open_ns is None or hours.close_ns is None:
         return []
     own = (
-        (_own_time(view, "session.last_entry_hhmm", hours.open_ns), "NO-ENTRY"),
-        (_own_time(view, "session.square_off_hhmm", hours.open_ns), "FLATTEN"),
+        (_own_time(view, "session.last_entry_hhmm", hours), "NO-ENTRY"),
+        (_own_time(view, "session.square_off_hhmm", hours), "FLATTEN"),
     )
     edges = [(hours.open_ns, "OPEN")]
     edges.extend((at, word) for at, word in own if at is not None and hours.open_ns < at)
@@ -72,9 +72,9 @@ def _inside(at: int, hours: SessionHours) -> bool:
     return hours.auction_from_ns <= at <= hours.auction_to_ns
 
 
-def _own_time(view: LiveView, key: str, open_ns: int) -> int | None:
+def _own_time(view: LiveView, key: str, hours: SessionHours) -> int | None:
     hhmm = view.setting(key)
-    if hhmm is None:
+    if hhmm is None or hours.open_ns is None:
         return None
-    midnight = (open_ns + IST_OFFSET_NS) // DAY_NS * DAY_NS - IST_OFFSET_NS
-    return midnight + (hhmm // 100 * 3600 + hhmm % 100 * 60) * NS_PER_S
+    midnight = (hours.open_ns + IST_OFFSET_NS) // DAY_NS * DAY_NS - IST_OFFSET_NS
+    return midnight + (hhmm // 100 * 3600 + hhmm % 100 * 60) * NS_PER_S + hours.moved_ns
