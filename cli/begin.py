@@ -9,7 +9,7 @@ Start reading at ``begin``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,11 @@ from adapters.session.clock import SessionClock
 from cli import __version__
 from cli.options import Common
 from cli.output import say
-from cli.recorded import first_fact
+from cli.recorded import first_fact, instruments_of
 from cli.run import close_day, writable_sessions
 from engine.carry import EXITS_ONLY, carried_on, halted_but_for_exits
 from engine.config import Config
+from engine.known import contracts_artifact, with_held
 from engine.opening import fresh_account, opening_facts, rulebook_digest, session_opened
 from engine.ports import Market
 from engine.resume import EngineFault, Running, opening_left, told_as_fault
@@ -42,7 +43,13 @@ from engine.runner import (
 from events.base import Event
 from events.envelope import payload_digest
 from events.registry import schema_digest
-from events.session import CarriedOver, RuleRow, SessionOpened
+from events.session import (
+    CarriedOver,
+    Instrument,
+    InstrumentsLoaded,
+    RuleRow,
+    SessionOpened,
+)
 from journal.checkpointer import checkpointer_of
 from journal.files import OS_FILES
 from journal.log import WriterOptions
@@ -62,7 +69,8 @@ ClockFrom = Callable[[int | None], SessionClock]
 class Plan:
     """What a session in real time is. ``account`` is whose day it counts for; without ``carries``
     that is a fresh virtual one, whatever came before. ``rate`` is market seconds a second.
-    ``at_broker``: orders go to one; ``broker_account`` is whose, where it must be ours alone."""
+    ``at_broker``: orders go to one; ``broker_account`` is whose, where it must be ours alone.
+    ``listed`` is all of the day's list, of which the market watches some."""
 
     mode: str
     market: Market
@@ -74,6 +82,7 @@ class Plan:
     exits_only: bool = False
     at_broker: bool = False
     broker_account: str | None = None
+    listed: tuple[Instrument, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,9 +147,30 @@ def _is_same(recorded: SessionOpened, planned: SessionOpened) -> bool:
     return all(getattr(recorded, name) == getattr(planned, name) for name in SAME)
 
 
-def _opening(plan: Plan, opened: SessionOpened, account: CarriedOver) -> tuple[Event, ...]:
-    """The facts before the first frame; whether a connection is up is said by the feed."""
-    return opening_facts(opened, account, plan.market, plan.rows)[:-1]
+def _opening(
+    plan: Plan, opened: SessionOpened, account: CarriedOver, sessions: Path
+) -> Iterator[Event]:
+    """The facts before the first frame; whether a connection is up is said by the feed. Of an
+    account that an earlier session had also what contracts were there, and every contract that it
+    holds is among the instruments."""
+    before = _instruments_before(sessions, account)
+    for event in opening_facts(opened, account, plan.market, plan.rows)[:-1]:
+        if isinstance(event, InstrumentsLoaded):
+            if before:
+                yield contracts_artifact(before, account)
+            rows = with_held(event.rows, account, plan.listed, before)
+            yield replace(event, rows=rows)
+        else:
+            yield event
+
+
+def _instruments_before(sessions: Path, account: CarriedOver) -> tuple[Instrument, ...]:
+    """The instruments of the session that an account was carried from."""
+    uid = account.previous_session
+    if uid is None:
+        return ()
+    folders = (path for path in sorted(sessions.iterdir()) if uid in path.name)
+    return next((rows for rows in map(instruments_of, folders) if rows), ())
 
 
 def _account(plan: Plan, carried: CarriedOver | None) -> CarriedOver:
@@ -171,7 +201,7 @@ def _new(
     writer = stack.enter_context(JournalWriter.create(folder, uid, options=options))
     keeper = stack.enter_context(checkpointer_of(folder, checkpoint_key(uid), 0, OS_FILES))
     runner = Runner(writer, checkpointer=keeper)
-    for event in _opening(plan, opened, _account(plan, carried)):
+    for event in _opening(plan, opened, _account(plan, carried), desk.sessions):
         runner.fact(opened.anchor_ns, event)
     return Begun(folder, runner, writer, clock, resumed=False)
 
@@ -201,6 +231,7 @@ def _resumed(
         state = runner.core.state
         assert state.opened is not None, "a session without its opening does not go on"
         account = state.carried or _account(plan, None)
-        for event in opening_left(state, _opening(plan, state.opened, account)):
+        opening = tuple(_opening(plan, state.opened, account, folder.parent))
+        for event in opening_left(state, opening):
             runner.fact(state.now, event)
     return Begun(folder, runner, writer, clock_from(state.now), resumed=True)

@@ -32,5 +32,7 @@ def run_paper(
             raise UserError("a session on paper runs in real time: start the exchange at speed 1")
         market = watch_market(world.reads, common.home, rulebook, world.today(), settings)
         rows = rulebook.rows_for(market.day)
-        plan = Plan(PAPER, market, config, rows, PAPER_ACCOUNT, exits_only=exits_only)
+        plan = Plan(
+            PAPER, market, config, rows, PAPER_ACCOUNT, exits_only=exits_only, listed=market.listed
+        )
         return run_session(common, plan, world, wish)

@@ -79,6 +79,7 @@ def run_live(common: Common, wish: Wish, *, exits_only: bool) -> Ended:
         plan = Plan(
             LIVE, market, config, rulebook.rows_for(market.day), account,
             exits_only=exits_only, at_broker=True, broker_account=account,
+            listed=market.listed,
         )  # fmt: skip
         return run_session(common, plan, world, wish)
 

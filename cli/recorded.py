@@ -9,6 +9,7 @@ Start reading at ``session_row``.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 from pathlib import Path
 from typing import Final
@@ -17,8 +18,10 @@ import msgspec
 
 from cli.errors import UserError, exit_code_of
 from cli.output import clean
+from engine.opening import OPENING_ENTRIES
+from events.base import Event
 from events.envelope import EnvelopeError, decode_envelope
-from events.session import SessionOpened
+from events.session import Instrument, InstrumentsLoaded, SessionOpened
 from events.upcast import current_event
 from journal.errors import JournalError, WatermarkDamaged
 from journal.ledger import STATE_CLOSED, LedgerRecord
@@ -133,6 +136,25 @@ def _unfinished(lock: Path) -> str:
 def is_running(folder: Path) -> bool:
     """Whether a writer holds the session now."""
     return _unfinished(folder / LOCK_NAME) == RUNNING
+
+
+def instruments_of(folder: Path) -> tuple[Instrument, ...]:
+    """The instruments that a session began with; none where its opening does not hold them."""
+    loaded = (one for one in opening_of(folder) if isinstance(one, InstrumentsLoaded))
+    return next((one.rows for one in loaded), ())
+
+
+def opening_of(folder: Path) -> tuple[Event, ...]:
+    """A session's opening facts with what they led to, as far as they can be read; whoever needs
+    the session itself is told of damage elsewhere."""
+    events: list[Event] = []
+    try:
+        with JournalReader(folder, verify_chain=False) as reader:
+            for entry in itertools.islice(reader, OPENING_ENTRIES):
+                events.append(current_event(decode_envelope(entry.data)))
+    except (JournalError, EnvelopeError, ValueError):
+        return tuple(events)
+    return tuple(events)
 
 
 def first_fact(folder: Path) -> SessionOpened:

@@ -37,7 +37,8 @@ NO_ACCOUNT: Final = "'axiom run --mode sim' needs no market that is open"
 
 @dataclass(frozen=True)
 class WatchedMarket:
-    """A ``Market`` (engine.ports) whose frames come by the feed. Times in ns UTC."""
+    """A ``Market`` (engine.ports) whose frames come by the feed. Times in ns UTC. ``listed`` is all
+    of the day's list that is of what is watched."""
 
     identity: MarketIdentity
     day: int
@@ -46,6 +47,7 @@ class WatchedMarket:
     close_ns: int
     dump_digest: str
     rows: tuple[Instrument, ...]
+    listed: tuple[Instrument, ...] = ()
     cycle_rule: CycleRule = EACH_SECOND
 
     def instruments(self) -> tuple[Instrument, ...]:
@@ -88,6 +90,7 @@ def watch_market(
         window.close_ns,
         dump.digest,
         rows,
+        dump.rows,
     )
 
 

@@ -26,6 +26,7 @@ from engine.hours import closes_of
 from engine.layout import BAR_KINDS, underlyings_of, vix_of
 from engine.lookup import Lookup, underlying_places
 from engine.orders import incidents, operator, reduce
+from engine.orders.contracts import CONTRACTS, contract_changes
 from engine.orders.route import in_real_time, to_broker
 from engine.rulebook import Rulebook, amended_rows, resolve_day
 from engine.state import (
@@ -120,6 +121,8 @@ def _after_death(leg: Leg) -> Leg:
 def _artifact_loaded(state: State, entry: Entry, look: Lookup) -> State:
     event = entry.event
     assert isinstance(event, session.ArtifactLoaded)
+    if event.kind == CONTRACTS:
+        return replace(state, contract_rows=event.rows)
     if event.kind != "RULEBOOK" or state.opened is None:
         return state
     rules = resolve_day(Rulebook(event.rows), state.opened.day)
@@ -140,10 +143,10 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
         replace(EMPTY_UNDERLYING, cooldown_until_ns=cooldown_of(state.carried, one.name))
         for one in maps
     )
-    places = underlying_places(maps)
+    places = underlying_places(maps, rows)
     positions = placed_positions(state.carried, rows, places)
     orders = placed_orders(state.carried, rows, places) if to_broker(state) else ()
-    return replace(
+    state = replace(
         state,
         orders=orders,
         positions=positions,
@@ -157,6 +160,7 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
         history=fresh_history(len(slots)),
         markets=markets,
     )
+    return replace(state, changes=contract_changes(state), contract_rows=())
 
 
 def _config_changed(state: State, entry: Entry, look: Lookup) -> State:

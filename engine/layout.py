@@ -14,6 +14,10 @@ from engine.state import NO_INDEX, ExpiryMap, UnderlyingMap
 from events.session import Instrument
 
 OPTION_KINDS = ("CE", "PE")
+UNLISTED = "carried"
+"""The provenance of a held contract that today's list does not have: its row is an earlier one's.
+It is in no map, so that nothing is reckoned from it and nothing entered in it."""
+
 BAR_KINDS = ("INDEX", "FUT", "VIX")
 """Kinds that have bars from the start; an option has them while it is held."""
 
@@ -37,7 +41,10 @@ def _underlying(
     options = [
         (i, one)
         for i, one in enumerate(instruments)
-        if one.underlying == name and one.kind in OPTION_KINDS and one.strike_paise > 0
+        if one.underlying == name
+        and one.kind in OPTION_KINDS
+        and one.strike_paise > 0
+        and one.provenance != UNLISTED
     ]
     expiries = sorted({one.expiry: None for _, one in options})
     maps = tuple(_expiry(expiry, options, book) for expiry in expiries)

@@ -10,7 +10,9 @@ from typing import Final
 
 import msgspec
 
+from engine.layout import UNLISTED
 from engine.state import State, UnderlyingMap
+from events.session import Instrument
 
 
 class Lookup(msgspec.Struct, frozen=True):
@@ -30,11 +32,14 @@ def lookup_for(state: State) -> Lookup:
     for place, slot in enumerate(state.slots):
         slot_of[slot.instrument] = place
     index_of = {row.token: i for i, row in enumerate(state.instruments)}
-    return Lookup(index_of, slot_of, underlying_places(state.underlyings))
+    return Lookup(index_of, slot_of, underlying_places(state.underlyings, state.instruments))
 
 
-def underlying_places(maps: tuple[UnderlyingMap, ...]) -> dict[int, int]:
-    """Instrument index to the place of its underlying, for every instrument that has one."""
+def underlying_places(
+    maps: tuple[UnderlyingMap, ...], rows: tuple[Instrument, ...]
+) -> dict[int, int]:
+    """Instrument index to the place of its underlying, for every instrument that has one. A held
+    contract that is not listed any more stands in no map and has its underlying all the same."""
     underlying_of: dict[int, int] = {}
     for u, umap in enumerate(maps):
         members = [umap.index, umap.future]
@@ -42,4 +47,9 @@ def underlying_places(maps: tuple[UnderlyingMap, ...]) -> dict[int, int]:
             members.extend(expiry.calls)
             members.extend(expiry.puts)
         underlying_of.update((i, u) for i in members if i >= 0)
+        underlying_of.update(
+            (i, u)
+            for i, row in enumerate(rows)
+            if row.provenance == UNLISTED and row.underlying == umap.name
+        )
     return underlying_of

@@ -20,6 +20,7 @@ import msgspec
 from engine.apply import Entry
 from engine.config import ConfigError
 from engine.core import Core, CoreFault, Derived
+from engine.orders.contracts import CONTRACTS
 from engine.ports import Market
 from engine.schedule import Dated, facts_of
 from engine.state import State
@@ -27,7 +28,7 @@ from events.base import Event
 from events.envelope import EnvelopeError, decode_envelope
 from events.feed import FeedFrame, TimerTick
 from events.registry import PayloadError, UnknownKindError, VersionTooNewError
-from events.session import CarriedOver, SessionClosed, SessionOpened, TailCut
+from events.session import ArtifactLoaded, CarriedOver, SessionClosed, SessionOpened, TailCut
 from events.upcast import current_event
 
 TORN: Final = "TORN"
@@ -182,10 +183,14 @@ def opening_left(state: State, opening: Sequence[Event]) -> tuple[Event, ...]:
     there = {
         "SessionOpened": state.opened is not None,
         "CarriedOver": state.carried is not None,
-        "ArtifactLoaded": bool(state.rule_rows),
+        "RULEBOOK": bool(state.rule_rows),
+        CONTRACTS: bool(state.contract_rows or state.instruments),
         "InstrumentsLoaded": bool(state.instruments),
     }
-    return tuple(one for one in opening if not there.get(type(one).__name__, False))
+    names = (one.kind if isinstance(one, ArtifactLoaded) else type(one).__name__ for one in opening)
+    return tuple(
+        one for one, name in zip(opening, names, strict=True) if not there.get(name, False)
+    )
 
 
 def account_of(state: State, carried: CarriedOver | None) -> CarriedOver:

@@ -147,8 +147,7 @@ class Runner:
     @property
     def exposed(self) -> int:
         """Positions that are open and orders that work."""
-        state = self.core.state
-        return len(state.positions) + len(state.orders)
+        return len(self.core.state.positions) + len(self.core.state.orders)
 
     @property
     def end_moved_ns(self) -> int:
@@ -385,11 +384,9 @@ class Reopened:
             return
         self._say_cut()
         state = self.runner.core.state
-        resumed = SessionResumed(state.seq, state_hash(state), self._untold)
-        self.runner.fact(state.now, resumed)
-        amending = self.runner.core.state.desk.amending
-        if amending is not None:  # the engine died between an accepted command and its fact
-            self.runner.fact(state.now, amending)
+        self.runner.fact(state.now, SessionResumed(state.seq, state_hash(state), self._untold))
+        if state.desk.amending is not None:  # it died between an accepted command and its fact
+            self.runner.fact(state.now, state.desk.amending)
 
     def close_crashed(self) -> None:
         """Close the session as it was left: nothing is derived for it any more."""

@@ -383,6 +383,22 @@ class Request(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fie
     expires_ns: int
 
 
+class ContractChange(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A contract that is not what it was in the account's session before (CONTRACT_CHANGED).
+
+    ``held`` since before this session; ``subject`` is its incident's: the position, or the first of
+    the contracts that changed alike. ``what``, ``was`` and ``now`` run side by side; an earlier
+    value that is not known is None.
+    """
+
+    contract: int
+    held: bool
+    subject: str
+    what: tuple[str, ...]
+    was: tuple[int | None, ...]
+    now: tuple[int, ...]
+
+
 class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """What the session knows of its broker, its operator and its own health.
 
@@ -434,7 +450,8 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     """Everything the core knows. ``now`` is the last fact's ``ts``, ``seq`` the last applied.
 
     ``closes_ns`` is when the derivatives day ends on NSE and BSE by the rulebook as it was loaded,
-    whatever was amended since; 0 is not known.
+    whatever was amended since; 0 is not known. ``contract_rows`` say what the contracts of the
+    session before were, until the instruments are there; ``changes`` is what they were compared to.
     ``rolled_seq`` is the fact before which bars last ended: that fact says them.
     """
 
@@ -446,8 +463,10 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     rules: DayRules | None
     rule_rows: tuple[RuleRow, ...]
     closes_ns: tuple[int, int]
+    contract_rows: tuple[RuleRow, ...]
     carried: CarriedOver | None
     instruments: tuple[Instrument, ...]
+    changes: tuple[ContractChange, ...]
     underlyings: tuple[UnderlyingMap, ...]
     vix: int
     quotes: tuple[Quote | None, ...]
@@ -479,7 +498,8 @@ EMPTY_DESK: Final = Desk(
     unhealthy=(), dropped_ns=0, resumed_ns=0, books_ns=0, first_books=False, closing_books=False,
     reconciled_ns=0, nets_ns=0, nets=(), holdings=(), differences=(), foreign=(), ended=(),
     incidents=(), incidents_raised=0, requests=(), approved=(), approving=(), commands=(),
-    amending=None, repeated=False, refused=False, messages=0, refused_ns=(), readiness="", blockers=(),
+    amending=None, repeated=False, refused=False, messages=0, refused_ns=(), readiness="",
+    blockers=(),
 )  # fmt: skip
 EMPTY_UNDERLYING: Final = UnderlyingState(None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
 EMPTY: Final = State(
@@ -491,8 +511,10 @@ EMPTY: Final = State(
     rules=None,
     rule_rows=(),
     closes_ns=(0, 0),
+    contract_rows=(),
     carried=None,
     instruments=(),
+    changes=(),
     underlyings=(),
     vix=NO_INDEX,
     quotes=(),

@@ -138,5 +138,7 @@ CONTRACT_FILTERS: Final[tuple[str, ...]] = (
     "CONTRACT_DELTA",
     "CONTRACT_PREMIUM",
     "CONTRACT_REWARD",
+    "CONTRACT_NOT_AS_BEFORE",
 )
-"""The contract filters as reason codes, in the order in which the first failing one is reported."""
+"""The contract filters as reason codes, in the order in which the first failing one is told. The
+last is listed only in a session in which a contract has changed (CONTRACT_CHANGED)."""

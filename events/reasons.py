@@ -213,6 +213,9 @@ _CONTRACT: Final = (
     _r("CONTRACT_DELTA", 1009, N10, "BLOCK", "The contract's delta is outside the band.", _WAIT, (), "delta"),
     _r("CONTRACT_PREMIUM", 1010, N10, "BLOCK", "The contract's premium is outside the band.", _WAIT, (), "premium_band_fail"),
     _r("CONTRACT_REWARD", 1011, N10, "BLOCK", "Reward against risk after charges is too small.", _WAIT, ()),
+    _r("CONTRACT_NOT_AS_BEFORE", 1012, N10, "BLOCK",
+       "The contract's lot, tick, expiry or token is not what it was in the session before.",
+       "Compare it at the exchange; acknowledge the incident CONTRACT_CHANGED where it is not held.", ()),
 )  # fmt: skip
 _FINAL: Final = (
     _r("SIZE_RISK_BUDGET", 1101, N11, "BLOCK", "One lot risks more than the budget of a trade.",
@@ -402,8 +405,8 @@ _INCIDENT: Final = (
        "See the order in the broker's app; a cancel is not sent twice, and what waits for it waits on.", ()),
     _r("HISTORY_FAILED", 1918, "INCIDENT", "INFO", "Candles of minutes without a feed could not be had, or cannot be true.",
        "Nothing at once: it is asked again, and entries wait for bars of the feed's own.", ()),
-    _r("CONTRACT_CHANGED", 1919, "INCIDENT", "HALT", "A contract that is held is not what it was.",
-       "Compare lot, tick, expiry and token at the exchange; close the position if its plan no longer fits.", ()),
+    _r("CONTRACT_CHANGED", 1919, "INCIDENT", "HALT", "A contract that is held or watched is not what it was in the session before.",
+       "Compare lot, tick, expiry and token at the exchange; close a position whose plan no longer fits, acknowledge what is only watched.", ()),
     _r("CLOSED_UNRECONCILED", 1930, "INCIDENT", "HALT", "The session ended without the broker's books of its end.",
        "Compare with the broker's order book and positions by hand; the next session compares at its start.", ()),
 )  # fmt: skip

@@ -116,6 +116,7 @@ NOT_OF_DEGREE: Final[tuple[tuple[str, str], ...]] = (
     ("freeze", "the rulebook gives the freeze quantity or it does not"),
     ("CONTRACT_ONE_SIDED", "a contract has both sides or it has not"),
     ("CONTRACT_IV_UNKNOWN", "a price gives a volatility or it gives none"),
+    ("CONTRACT_NOT_AS_BEFORE", "a contract is what it was or it is not"),
 )
 """Gates and filters that no setting moves, or none all the way, and why. ``contract`` is moved by
 its filters."""

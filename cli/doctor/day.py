@@ -6,7 +6,6 @@ Always holds: the rulebook is read as an engine that starts now would read it.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -18,13 +17,9 @@ from adapters.rulebook.load import LoadedRow, RulebookError, load_all
 from cli.doctor.check import Context, Outcome, bad, good, unknown, warned
 from cli.load import OVERLAY_NAME
 from cli.paths import desk_folder, list_sessions
-from engine.opening import OPENING_ENTRIES
+from cli.recorded import opening_of
 from engine.rulebook import Rulebook, hhmm_of, iso_day
-from events.envelope import EnvelopeError, decode_envelope
 from events.session import Instrument, InstrumentsLoaded, SessionOpened
-from events.upcast import current_event
-from journal.errors import JournalError
-from journal.reader import JournalReader
 
 USED_AND_MARKED: Final = ("freeze",)
 """Rules that, once ended, are stood in for by a stricter one; every other blocks."""
@@ -141,14 +136,8 @@ def _last_watched(context: Context) -> tuple[str, tuple[Instrument, ...]] | None
 def _instruments_of(folder: Path) -> tuple[Instrument, ...] | None:
     """The instruments of a session on the broker's list; None for any other, or one whose opening
     cannot be read (another check tells of damage)."""
-    try:
-        with JournalReader(folder, verify_chain=False) as reader:
-            for entry in itertools.islice(reader, OPENING_ENTRIES):
-                event = current_event(decode_envelope(entry.data))
-                if isinstance(event, SessionOpened) and event.market.kind != KITE_MARKET:
-                    return None
-                if isinstance(event, InstrumentsLoaded):
-                    return event.rows
-    except (JournalError, EnvelopeError, ValueError):
+    opening = opening_of(folder)
+    opened = next((one for one in opening if isinstance(one, SessionOpened)), None)
+    if opened is None or opened.market.kind != KITE_MARKET:
         return None
-    return None
+    return next((one.rows for one in opening if isinstance(one, InstrumentsLoaded)), None)

@@ -15,6 +15,7 @@ from engine.chain import contract_age_ns, iv_of, span, tick_of
 from engine.exact import floor
 from engine.gates.rows import UNKNOWN, at_least, is_true, stage_of
 from engine.options import CALL, PUT, Greeks, Pricer, pricer_for
+from engine.orders.contracts import barred_contracts
 from engine.rulebook import charge_lines, charges_paise, venue_of
 from engine.state import ExpiryState, Quote, State
 from engine.strategies.signal import UP
@@ -25,7 +26,7 @@ from events.reasons import N10
 from events.session import Instrument
 
 NONE: Final = -1
-ONE_SIDED, STALE, SPREAD, VOLUME, OI, IV, DELTA, PREMIUM, REWARD = (
+ONE_SIDED, STALE, SPREAD, VOLUME, OI, IV, DELTA, PREMIUM, REWARD, CHANGED = (
     1 << place for place in range(len(CONTRACT_FILTERS))
 )
 DELTA_AIM_MILLI: Final = 500
@@ -152,7 +153,7 @@ def _screened(
         view.umap.name,
         family,
         direction,
-        CONTRACT_FILTERS,
+        CONTRACT_FILTERS if view.state.changes else CONTRACT_FILTERS[:-1],
         tuple(one.contract for one in picks),
         tuple(_first_place(one.mask) for one in picks),
         tuple(one.mask for one in picks),
@@ -185,6 +186,12 @@ def _screen(view: View, near: ExpiryState, direction: str) -> tuple[list[Pick], 
                 strike = emap.strikes_paise[place]
                 picks.append(_judged(state, costs, pricer, i, strike, right, quote, vol, oldest_ns))
                 neighbour = vol or neighbour
+    barred = barred_contracts(state)
+    if barred:
+        picks = [
+            msgspec.structs.replace(one, mask=one.mask | CHANGED) if one.contract in barred else one
+            for one in picks
+        ]
     return picks, costs.unsure
 
 

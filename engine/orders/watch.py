@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.books import ENTRY, EXIT, HALTED, MS, PROTECT, STOPPING, holding_key
+from engine.orders.contracts import CHANGED, is_of_position
 from engine.orders.incidents import Incidents
 from engine.orders.legs import PARTIAL, PASSING, UNKNOWN, WORKING, held_units, legs, of_position
 from engine.orders.protocol import KILL_FLATTEN, own_product
@@ -146,7 +147,7 @@ def _long_leaving(state: State, position_id: str) -> bool:
 
 _OF_POSITION: Final = (
     "EXIT_NO_BID", "EXIT_REFUSED", "POSITION_UNPROTECTED", "POSITION_BLIND", "FLATTEN_INCOMPLETE",
-    "CONTRACT_CHANGED",
+    CHANGED,
 )  # fmt: skip
 
 
@@ -155,6 +156,8 @@ def _closed_positions(state: State, incidents: Incidents) -> None:
     held = {one.position_id for one in state.positions}
     for one in state.desk.incidents:
         if one.code in _OF_POSITION and one.subject not in held:
+            if one.code == CHANGED and not is_of_position(state, one.subject):
+                continue  # of contracts that are watched
             incidents.resolved(one.code, one.subject)
 
 

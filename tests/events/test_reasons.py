@@ -214,7 +214,7 @@ def test_every_code_in_force_is_given_somewhere() -> None:
 def test_the_contract_filters_are_all_codes_and_all_used() -> None:
     """The screening has a bit for each filter; each filter is a code of its stage, in order."""
     bits = [contract.ONE_SIDED, contract.STALE, contract.SPREAD, contract.VOLUME, contract.OI]
-    bits += [contract.IV, contract.DELTA, contract.PREMIUM, contract.REWARD]
+    bits += [contract.IV, contract.DELTA, contract.PREMIUM, contract.REWARD, contract.CHANGED]
     assert bits == [1 << place for place in range(len(CONTRACT_FILTERS))]
     numbers = [BY_CODE[code].number for code in CONTRACT_FILTERS]
     assert numbers == sorted(numbers)

@@ -13,7 +13,7 @@ from engine.chain import contract_age_ns
 from engine.gates import contract
 from engine.gates.contract import Pick, Plan, costs_of, judge
 from engine.rulebook import charge_lines, charges_paise
-from engine.state import State
+from engine.state import ContractChange, State
 from engine.strategies.signal import DOWN, UP
 from engine.view import spread_bps
 from events.decision import ContractsScreened
@@ -59,6 +59,17 @@ def _config(**settings_: int) -> Change:
     return lambda s, i: with_config(s, contract=dict(settings_))
 
 
+def _changed(state: State) -> State:
+    """Every contract is another than in the session before."""
+    return replace(
+        state,
+        changes=tuple(
+            ContractChange(i, True, "P1", ("LOT",), (75,), (65,))
+            for i in range(len(state.instruments))
+        ),
+    )
+
+
 PRICED = ("CONTRACT_SPREAD", "CONTRACT_IV_UNKNOWN", "CONTRACT_DELTA", "CONTRACT_PREMIUM",
           "CONTRACT_REWARD")  # fmt: skip
 FAILS: dict[str, tuple[Change, tuple[str, ...]]] = {
@@ -81,6 +92,7 @@ FAILS: dict[str, tuple[Change, tuple[str, ...]]] = {
         lambda s, i: with_config(s, contract={"premium_paise_max": quote_of(s, i).ask_paise - 1}),
         ()),
     "CONTRACT_REWARD": (_config(reward_milli_min=10**6), ()),
+    "CONTRACT_NOT_AS_BEFORE": (lambda s, i: _changed(s), ()),
 }  # fmt: skip
 """How to fail each filter alone, and which others fail with it by their nature."""
 
@@ -160,10 +172,10 @@ def test_a_contract_without_two_sides_is_judged_on_the_rest_too(code: str) -> No
 
 
 def test_a_contract_never_seen_fails_everything() -> None:
-    """No quote at all: every filter's bit is set, no score is given."""
+    """No quote at all: every filter's bit is set that a quote decides, no score is given."""
     state = with_config(at_trade().state, contract={"volume_units_min": 1, "oi_units_min": 1})
     first, mask, score = _of(with_quote(state, _target(), None), _target())
-    assert (first, mask, score) == (0, (1 << len(CONTRACT_FILTERS)) - 1, -1)
+    assert (first, mask, score) == (0, (1 << len(CONTRACT_FILTERS) - 1) - 1, -1)
 
 
 def test_the_arrays_are_parallel_and_within_the_window() -> None:
@@ -172,7 +184,7 @@ def test_the_arrays_are_parallel_and_within_the_window() -> None:
     state = with_config(at_trade().state, contract={"window_strikes": 2})
     for direction, kind in ((UP, "CE"), (DOWN, "PE")):
         one = _screened(state, direction)
-        assert one.filters == CONTRACT_FILTERS
+        assert one.filters == CONTRACT_FILTERS[:-1]
         assert len(one.contracts) == 5
         assert {len(a) for a in (one.first_filter, one.masks, one.scores_milli)} == {5}
         rows = [state.instruments[i] for i in one.contracts]
