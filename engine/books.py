@@ -232,7 +232,7 @@ def _begun_or_reopened(state: State, event: OrderChanged, ts: int, look: Lookup)
         stop_paise=0,
         target_paise=0,
         trail_paise=0,
-        reason="EXIT_BY_HAND",
+        reason="EXIT_RESOLVED" if event.reason == "ORDER_RESOLVED_GONE" else "EXIT_BY_HAND",
         leg=None,
     )
     return replace(state, orders=(*state.orders, sold))

@@ -34,6 +34,7 @@ LEVELS: Final[tuple[str | None, ...]] = (None, CANCEL, FLATTEN)
 
 LAPSED: Final = "LAPSED"
 ORDER_PREFIX: Final = "ORDER:"
+HOLDS_PREFIX: Final = "HOLDS:"
 LEAVE_PROTECTED: Final = "LEAVE_PROTECTED"
 
 AMENDED: Final = ("NSE:", "BSE:", "*:")
@@ -48,12 +49,14 @@ VALUE: Final = "CMD_VALUE"
 NOT_AMENDABLE: Final = "CMD_NOT_AMENDABLE"
 AMEND_PAST: Final = "CMD_AMEND_PAST"
 AMEND_OVER: Final = "CMD_AMEND_OVER"
+BOOKS_DISAGREE: Final = "CMD_BOOKS_DISAGREE"
 """What the ends of a channel and the core say beside the codes of ``checked``."""
 
 WHO_CHARS_MAX: Final = 64
 WHY_CHARS_MAX: Final = 500
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+_UNITS: Final = re.compile("[0-9]{1,9}")
 _UNFIT: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -62,7 +65,8 @@ _UNFIT: Final = re.compile(
 
 class CommandSpec(msgspec.Struct, frozen=True):
     """One verb. ``subject`` names what it is about, None for nothing; ``values`` are its words,
-    where a word that ends in a colon is followed by an id, and None means that it may be left out.
+    where a word that ends in a colon is followed by an id (``HOLDS:`` by a number of units, and
+    then a reason must be given), and None means that it may be left out.
 
     ``dangerous``: a person types the mode's word first. ``halted``: works while entries are halted.
     """
@@ -102,8 +106,9 @@ COMMANDS: Final = (
     _c("ARM", "Approved entries may be sent for a while.", dangerous=True, halted=False),
     _c("DISARM", "No approved entry may be sent.", modes=_TRADING),
     _c("FLATTEN", "Every order is cancelled and every position closed.", dangerous=True),
-    _c("RESOLVE", "An order whose fate is unknown did not happen, or is the one named.", "INTENT",
-       (LAPSED, ORDER_PREFIX), dangerous=True, modes=_SENDING),
+    _c("RESOLVE", "An order whose fate is unknown did not happen, or is the one named; of a"
+       " position the broker holds so many units.", "INTENT", (LAPSED, ORDER_PREFIX, HOLDS_PREFIX),
+       dangerous=True, modes=_SENDING),
     _c("ADOPT", "A position or order that is not ours is managed from here on.", "ORDER",
        dangerous=True, modes=_SENDING),
     _c("ACK", "A person has seen an incident.", "INCIDENT", modes=(*_TRADING, RECORD)),
@@ -132,7 +137,8 @@ def checked(command: OperatorCommand, mode: str, *, halted: bool) -> str | None:
         return "CMD_SUBJECT"
     if not _is_value(command.value, spec.values):
         return VALUE
-    if spec.why and not command.why.strip():
+    why = spec.why or (command.value or "").startswith(HOLDS_PREFIX)
+    if why and not command.why.strip():
         return "CMD_WHY_MISSING"
     if mode not in spec.modes:
         return "CMD_NOT_IN_MODE"
@@ -173,6 +179,8 @@ def _is_value(value: str | None, values: tuple[str | None, ...]) -> bool:
     if value is None:
         return False
     word, colon, rest = value.partition(":")
+    if f"{word}{colon}" == HOLDS_PREFIX and _UNITS.fullmatch(rest) is None:
+        return False
     return f"{word}{colon}" in values and is_id(rest)
 
 

@@ -73,10 +73,12 @@ class CommandAnswered(Event, frozen=True, array_like=True, gc=False, forbid_unkn
 
 
 class Reconciled(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """Our books were compared with the broker's. ``status`` is EQUAL, MENDED or DIFFERS.
+    """Our books were compared with the broker's. ``status`` is EQUAL, SKIPPED (what was compared is
+    equal, and on something an order is under way) or DIFFERS.
 
-    ``orders``, ``positions`` are how many were compared, ``mended`` how many of ours moved on to
-    what the broker knew, ``open_differences`` how many remain.
+    ``orders``, ``positions`` are how many the broker's books held; ``mended`` how many keys were
+    skipped so: nothing of ours is ever changed to fit, and the field's name is older than that
+    rule. ``open_differences`` is how many remain.
     """
 
     trigger: str

@@ -256,6 +256,8 @@ _EXIT: Final = (
        "Nothing to do, if that was meant.", ()),
     _r("EXIT_EXCEEDS_LONG", 1311, "EXIT", "BLOCK", "The exit would sell more than is held and confirmed.",
        "Compare with the broker's positions; the exit is made anew for what is left.", ()),
+    _r("EXIT_RESOLVED", 1312, "EXIT", "INFO", "A person said that the broker does not hold the position any more; its result is not confirmed.",
+       "Find the sale in the broker's trade book; the price in the journal is the lower of bid and cost.", ()),
 )  # fmt: skip
 _ORDER: Final = (
     _r("ORDER_ACCEPTED", 1401, "ORDER", "INFO", "The broker accepted the order.", "Nothing to do.", ()),
@@ -303,14 +305,16 @@ _ORDER: Final = (
        "Check what else sends orders for the account.", ()),
     _r("ORDER_LAPSED_UNSENT", 1424, "ORDER", "INFO", "The engine ended before the order left; it is not sent any more.",
        "Nothing to do; what is still needed is decided anew.", ()),
-    _r("ORDER_RESOLVED_LAPSED", 1425, "ORDER", "INFO", "A person said that the unknown order is not at the broker.",
+    _r("ORDER_RESOLVED_LAPSED", 1425, "ORDER", "INFO", "A person said that an order, unknown or missing from the broker's books, is not there.",
        "Nothing to do.", ()),
     _r("ORDER_NOT_LISTED", 1426, "ORDER", "UNKNOWN", "The broker's order book does not show an order that works.",
-       "The next comparison looks again; an absent order is not over.", ()),
+       "The next comparison looks again; an absent order is not over, unless `axiom resolve` says so.", ()),
     _r("ORDER_ADOPTED", 1427, "ORDER", "INFO", "A person made a long that others bought ours to manage.",
        "Nothing to do; it has a stop and the configured plan.", ()),
     _r("ORDER_TAKEN_OVER", 1428, "ORDER", "INFO", "An order with our tag was found that these books did not know: another machine sent it.",
        "Make sure that the other engine is stopped.", ()),
+    _r("ORDER_RESOLVED_GONE", 1429, "ORDER", "INFO", "A person said that the broker holds less of a contract than our books did.",
+       "Nothing to do; entries wait until the next comparison agrees.", ()),
 )  # fmt: skip
 _ACCOUNT: Final = (
     _r("RISK_DAY_OPENED", 1501, "RISK", "INFO", "The account's day began.", "Nothing to do.", ()),
@@ -369,6 +373,8 @@ _COMMAND: Final = (
        "Give one that is still to come: what the engine did until now is not undone.", ()),
     _r("CMD_AMEND_OVER", 1816, "COMMAND", "BLOCK", "The day is over by its hours, so none of them can be amended any more.",
        "Add the day's hours with their source (`axiom rulebook add`) and start the engine again.", ()),
+    _r("CMD_BOOKS_DISAGREE", 1817, "COMMAND", "BLOCK", "The broker's last books do not show what the command says.",
+       "Wait until two comparisons in a row show it and nothing is under way on the contract; then give it again.", ()),
 )  # fmt: skip
 _INCIDENT: Final = (
     _r("ORDER_UNKNOWN_LONG", 1901, "INCIDENT", "HALT", "An order is still unknown after all searching.",
@@ -376,7 +382,7 @@ _INCIDENT: Final = (
     _r("ORDER_REJECT_BURST", 1902, "INCIDENT", "HALT", "Orders are refused one after another.",
        "Read the broker's words; entries wait a minute.", ()),
     _r("POSITION_DIFFERS", 1903, "INCIDENT", "HALT", "The broker holds less of a contract than our books.",
-       "Look at both books; no more is sold than the broker shows.", ()),
+       "Look at both books; no more is sold than the broker shows. Where the broker is right: `axiom resolve`.", ()),
     _r("POSITION_SHORT", 1904, "INCIDENT", "HALT", "More was sold than was held: the account is short.",
        "Buy it back at the broker at once.", ()),
     _r("POSITION_EXTERNAL", 1905, "INCIDENT", "INFO", "The account holds what the engine did not buy.",
@@ -407,6 +413,8 @@ _INCIDENT: Final = (
        "Nothing at once: it is asked again, and entries wait for bars of the feed's own.", ()),
     _r("CONTRACT_CHANGED", 1919, "INCIDENT", "HALT", "A contract that is held or watched is not what it was in the session before.",
        "Compare lot, tick, expiry and token at the exchange; close a position whose plan no longer fits, acknowledge what is only watched.", ()),
+    _r("RESULT_UNCONFIRMED", 1920, "INCIDENT", "INFO", "A position was closed on a person's word, at a price that nobody confirmed.",
+       "Find the sale in the broker's trade book or contract note: the day's result differs by what it brought.", ()),
     _r("CLOSED_UNRECONCILED", 1930, "INCIDENT", "HALT", "The session ended without the broker's books of its end.",
        "Compare with the broker's order book and positions by hand; the next session compares at its start.", ()),
 )  # fmt: skip

@@ -27,11 +27,13 @@ Folders = tuple[Path, ...]
 
 
 class Flag(NamedTuple):
-    """A flag and the command's value that it stands for; ``{}`` in it is the flag's own."""
+    """A flag and the command's value that it stands for; ``{}`` in it is the flag's own, which the
+    help calls ``metavar``."""
 
     name: str
     value: str
     help: str
+    metavar: str = "ID"
 
 
 class Word(NamedTuple):
@@ -79,8 +81,13 @@ WORDS: Final = (
          " what to do by hand. GTT orders are not touched.", "axiom flatten --confirm SIM"),
     Word("resolve", "RESOLVE", "INTENT", None,
          (Flag("--lapsed", "LAPSED", "It did not happen: no order of it is at the broker."),
-          Flag("--order", "ORDER:{}", "It is this order of the broker.")), True,
-         "Say what became of an order whose fate is unknown.",
+          Flag("--order", "ORDER:{}", "It is this order of the broker."),
+          Flag("--holds", "HOLDS:{}", "Of its position the broker holds so many units.", "UNITS")),
+         True,
+         "Say what became of an order whose fate is unknown, or of an order or a position that the"
+         " broker does not show.\n\n--holds is taken where the broker's last two books say the"
+         " same, and needs --why: what is missing counts as sold by others, at the lower of bid and"
+         " cost, and the result is marked as unconfirmed.",
          "axiom resolve 9c41d07e5b22aa10 --order 251120000123456"),
     Word("adopt", "ADOPT", "ORDER", None, (), False,
          "Manage an order or position that is not ours from here on.",
@@ -139,7 +146,9 @@ def _parameters(word: Word) -> Iterator[Callable[[Any], Any]]:
         needed = word.reason == "REASON"
         yield click.argument("why", metavar=word.reason, required=needed)
     for flag in word.flags:
-        kind: dict[str, Any] = {"metavar": "ID"} if "{}" in flag.value else {"is_flag": True}
+        kind: dict[str, Any] = (
+            {"metavar": flag.metavar} if "{}" in flag.value else {"is_flag": True}
+        )
         yield click.option(flag.name, _name(flag.name), help=flag.help, **kind)
     for name, metavar, text in EXTRA.get(word.name, ()):
         kind = {"is_flag": True} if metavar is None else {"metavar": metavar}
@@ -207,12 +216,17 @@ def _value(word: Word, given: dict[str, Any]) -> str | None:
     """The command's value by the flags that were given."""
     there = [(flag, given[_name(flag.name)]) for flag in word.flags if given[_name(flag.name)]]
     if word.one and len(there) != 1:
-        names = " or ".join(flag.name for flag in word.flags)
+        names = _listed([flag.name for flag in word.flags])
         raise UserError(f"give one of {names}; see 'axiom {word.name} --help'")
     if not there:
         return None
     flag, text = there[-1]
     return flag.value.format(text)
+
+
+def _listed(names: list[str]) -> str:
+    """Names of which one is to be chosen."""
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _request(

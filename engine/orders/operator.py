@@ -16,9 +16,11 @@ from engine import commands
 from engine.books import HALTED, MS, STOPPING, holding_key, moved_holdings
 from engine.hours import amendment_of, amendment_refused
 from engine.lookup import Lookup
+from engine.orders import resolve
 from engine.orders.incidents import Incidents
 from engine.orders.legs import UNKNOWN, with_leg
 from engine.orders.protocol import KILL_CANCEL, KILL_FLATTEN
+from engine.orders.reduce import ORDER_NOT_LISTED
 from engine.orders.reports import adopted_events
 from engine.paper import order_event
 from engine.state import Foreign, Order, State
@@ -42,6 +44,11 @@ def verdict(state: State, event: OperatorCommand) -> str | None:
         return refused if event.verb != "HALT" else None
     if event.verb == commands.AMEND:
         return amendment_refused(state, event)
+    if resolve.is_of_position(event):
+        return resolve.refusal(state, event)
+    if event.verb == "RESOLVE" and event.value == commands.LAPSED:
+        found = _gone_order(state, event.subject or "")
+        return None if found is not None else commands.SUBJECT_UNKNOWN
     known = _KNOWS.get(event.verb)
     if known is not None and not known(state, event.subject or ""):
         return commands.SUBJECT_UNKNOWN
@@ -59,6 +66,20 @@ def _unknown_order(state: State, subject: str) -> Order | None:
         if unknown and subject in (order.order_id, order.authority):
             return order
     return None
+
+
+def _gone_order(state: State, subject: str) -> Order | None:
+    """An order that may be none at the broker: an unknown one, or one that works in our books and
+    was in none of the last two whole order books."""
+    missing = {
+        one.subject
+        for one in state.desk.differences
+        if one.reason == ORDER_NOT_LISTED and one.times > 1
+    }
+    for order in state.orders:
+        if subject in (order.order_id, order.authority) and order.order_id in missing:
+            return order
+    return _unknown_order(state, subject)
 
 
 _KNOWS: Final = {
@@ -190,13 +211,15 @@ def answers(state: State, event: OperatorCommand) -> list[Event]:
         before = replace(state, desk=replace(state.desk, refused=False))
         return [_answer(event, verdict(before, event) or commands.SUBJECT_UNKNOWN)]
     events: list[Event] = [_answer(event, None)]
-    order = _unknown_order(state, event.subject or "")
+    order = _gone_order(state, event.subject or "")
     if event.verb == "RESOLVE" and event.value == commands.LAPSED and order is not None:
         incidents = Incidents(state)
         incidents.resolved("ORDER_UNKNOWN", order.order_id, event.who)
         incidents.resolved("ORDER_UNKNOWN_LONG", order.order_id, event.who)
         events.append(order_event(order, "CANCELLED", "ORDER_RESOLVED_LAPSED", order.filled_units))
         events.extend(incidents.events)
+    if resolve.is_of_position(event):
+        events.extend(resolve.resolved_events(state, event))
     if event.verb == "ADOPT":
         events.extend(_adopted(state, event.subject or ""))
     if event.verb == "REJECT":

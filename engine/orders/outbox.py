@@ -17,6 +17,7 @@ import msgspec
 from engine.books import ENTRY, EXIT, MS, PROTECT, order_of, same_entry
 from engine.orders.legs import CANCEL, PARTIAL, UNKNOWN, WORKING, legs
 from engine.orders.protocol import books_awaited, own_product
+from engine.orders.reduce import RESOLVED_GONE
 from engine.orders.route import to_broker
 from engine.ports import ApprovedIntent, Authority, ExitAuthority
 from engine.state import Leg, Order, Position, State
@@ -30,7 +31,8 @@ BEFORE_CLOSE_NS: Final = 60_000 * MS
 """The books are asked for once more in the last minute."""
 
 BOOKS_AGAIN_NS: Final = 2_000 * MS
-"""Books that did not come, or that differ for the first time, are asked for again after this."""
+"""Books that did not come, that differ for the first time, or that a person spoke for, are asked
+for again after this."""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -164,7 +166,8 @@ def snapshot_due(state: State) -> str | None:
     close_ns = _close_ns(state)
     if close_ns is not None and state.desk.nets_ns < close_ns - BEFORE_CLOSE_NS <= state.now:
         return "BEFORE_CLOSE"
-    if any(one.times == 1 for one in state.desk.differences) or books_awaited(state):
+    news = any(one.times == 1 or one.reason == RESOLVED_GONE for one in state.desk.differences)
+    if news or books_awaited(state):
         return "PERIODIC"
     every_ns = state.config.orders.reconcile_s * 1_000 * MS
     return "PERIODIC" if state.now - state.desk.nets_ns >= every_ns else None

@@ -13,7 +13,13 @@ from engine.books import holding_key
 from engine.orders.incidents import Incidents
 from engine.orders.legs import SENT, UNKNOWN, UNSENT, WORKING, legs
 from engine.orders.protocol import own_product
-from engine.orders.reduce import POSITION_EXTERNAL, was_asked
+from engine.orders.reduce import (
+    ORDER_NOT_LISTED,
+    POSITION_DIFFERS,
+    POSITION_EXTERNAL,
+    RESOLVED_GONE,
+    was_asked,
+)
 from engine.state import State
 from events.base import Event
 from events.broker import BrokerSnapshot
@@ -37,17 +43,18 @@ def compared(state: State, event: BrokerSnapshot) -> list[Event]:
     theirs: dict[Key, int] = {}
     for row in event.positions:
         theirs[row.exchange, row.tradingsymbol, row.product] = row.net_units
-    ours = _ours(state)
-    busy = _busy(state, event.asked_ts)
+    ours = our_nets(state)
+    busy = busy_keys(state, event.asked_ts)
     differences = skipped = 0
-    for key in sorted({*theirs, *ours}):
+    told = {_key_of(one.subject) for one in state.desk.incidents if one.code == POSITION_DIFFERS}
+    for key in sorted({*theirs, *ours, *told}):
         if key in busy:
             skipped += 1
             continue
         subject = ":".join(key)
         mine, yours = ours.get(key, 0), theirs.get(key, 0)
         if mine == yours:
-            incidents.resolved("POSITION_DIFFERS", subject)
+            incidents.resolved(POSITION_DIFFERS, subject)
             continue
         sure = _was_found(state, subject)
         others = _others(state, key)
@@ -59,9 +66,9 @@ def compared(state: State, event: BrokerSnapshot) -> list[Event]:
             if mine + moved == yours:
                 continue
         differences += 1
-        events.append(DifferenceFound(subject, "POSITION_DIFFERS", mine, yours))
+        events.append(DifferenceFound(subject, POSITION_DIFFERS, mine, yours))
         if sure:
-            incidents.raised("POSITION_DIFFERS", subject, ours=mine, theirs=yours)
+            incidents.raised(POSITION_DIFFERS, subject, ours=mine, theirs=yours)
     lost = _not_listed(state, event)
     differences += len(lost)
     events.extend(lost)
@@ -72,7 +79,7 @@ def compared(state: State, event: BrokerSnapshot) -> list[Event]:
     return events
 
 
-def _ours(state: State) -> dict[Key, int]:
+def our_nets(state: State) -> dict[Key, int]:
     """Net units by key: our positions and what others hold."""
     found: dict[Key, int] = {}
     for position in state.positions:
@@ -85,12 +92,17 @@ def _ours(state: State) -> dict[Key, int]:
     return found
 
 
+def _key_of(subject: str) -> Key:
+    exchange, tradingsymbol, product = subject.split(":")
+    return exchange, tradingsymbol, product
+
+
 def _others(state: State, key: Key) -> int:
     """Units of a key that are held and not ours."""
     return sum(one.net_units for one in state.desk.holdings if holding_key(one) == key)
 
 
-def _busy(state: State, asked_ns: int) -> set[Key]:
+def busy_keys(state: State, asked_ns: int) -> set[Key]:
     """Keys on which something is under way, or moved since the books were asked for.
 
     An order that works may have been filled in the positions already and not yet in its own row:
@@ -114,14 +126,15 @@ def _busy(state: State, asked_ns: int) -> set[Key]:
 
 def _was_found(state: State, subject: str) -> bool:
     """Whether the comparison before found the difference too: books lag behind each other."""
-    return any(one.subject == subject for one in state.desk.differences)
+    found = [one.reason for one in state.desk.differences if one.subject == subject]
+    return any(reason != RESOLVED_GONE for reason in found)
 
 
 def _not_listed(state: State, event: BrokerSnapshot) -> list[DifferenceFound]:
     """Working orders of ours that the broker's order book does not show: not over, but in doubt."""
     listed = {report.broker_order_id for report in event.orders or ()}
     return [
-        DifferenceFound(order.order_id, "ORDER_NOT_LISTED", order.filled_units, None)
+        DifferenceFound(order.order_id, ORDER_NOT_LISTED, order.filled_units, None)
         for order, leg in legs(state)
         if leg.status == WORKING
         and leg.broker_order_id

@@ -51,7 +51,11 @@ CANCEL_PATIENCE_NS: Final = 5_000 * MS
 SETTLED_NS: Final = 2_000 * MS
 """So long after its last word an order's row in the book is taken to have caught up with it."""
 
+POSITION_DIFFERS: Final = "POSITION_DIFFERS"
 POSITION_EXTERNAL: Final = "POSITION_EXTERNAL"
+ORDER_NOT_LISTED: Final = "ORDER_NOT_LISTED"
+RESOLVED_GONE: Final = "ORDER_RESOLVED_GONE"
+"""A person said that the broker holds less than our books did."""
 
 CLOSING: Final = " CLOSING"
 """Ends the name of a book that was not asked for any more, since the session stops its threads."""
@@ -379,10 +383,20 @@ def apply_difference_found(state: State, event: DifferenceFound, ts: int, look: 
     ours, theirs = event.ours or 0, event.theirs or 0
     if event.reason == POSITION_EXTERNAL:
         return _found_holding(state, event.subject, theirs - ours)
+    if event.reason == RESOLVED_GONE:
+        return _resolved(state, event.subject, ours, theirs, ts)
     same = [o for o in state.desk.differences if (o.subject, o.reason) == _what(event)]
     rest = tuple(o for o in state.desk.differences if o not in same)
     times = same[0].times + 1 if same else 1
     one = Difference(event.subject, event.reason, ours, theirs, times, ts)
+    return replace(state, desk=replace(state.desk, differences=(*rest, one)))
+
+
+def _resolved(state: State, subject: str, ours: int, theirs: int, ts: int) -> State:
+    """A person's word stands for the difference until the next books are compared: no more is sold
+    than the broker shows, and no entry is made."""
+    rest = tuple(one for one in state.desk.differences if one.subject != subject)
+    one = Difference(subject, RESOLVED_GONE, ours, theirs, 2, ts)
     return replace(state, desk=replace(state.desk, differences=(*rest, one)))
 
 

@@ -230,7 +230,7 @@ def _foreign(state: State, report: BrokerReport) -> list[Event]:
             "ORDER_EXTERNAL", units, 0, None,
         )  # fmt: skip
         events.append(sold)
-        events.append(_external_fill(state, sold, one.ours_paise))
+        events.append(external_fill(state, sold, one.ours_paise))
     return events
 
 
@@ -254,7 +254,8 @@ def adopted_events(state: State, one: Foreign, units: int) -> list[Event]:
     ]  # fmt: skip
 
 
-def _external_fill(state: State, sold: OrderChanged, paise: int) -> FillApplied:
+def external_fill(state: State, sold: OrderChanged, paise: int) -> FillApplied:
+    """The one fill of a sale that somebody else made of what we hold, ``paise`` a unit."""
     assert state.rules is not None, "a position can only exist under a rulebook"
     exchange = state.instruments[sold.contract].exchange
     lines = charge_lines(state.rules, exchange, "SELL", paise, sold.quantity_units)

@@ -91,7 +91,8 @@ def test_each_verb_reaches_the_engine(
 VALUES = [
     ("halt", None), ("halt --cancel", "CANCEL"), ("halt --flatten", "FLATTEN"),
     ("halt --flatten --cancel", "FLATTEN"), ("resolve i1 --lapsed", "LAPSED"),
-    ("resolve i1 --order 25", "ORDER:25"), ("stop --flatten", "FLATTEN"),
+    ("resolve i1 --order 25", "ORDER:25"), ("resolve i1 --holds 0 --why sold", "HOLDS:0"),
+    ("stop --flatten", "FLATTEN"),
     ("stop --leave-protected", "LEAVE_PROTECTED"),
 ]  # fmt: skip
 
@@ -211,9 +212,11 @@ def test_without_an_engine_each_verb_says_so(
 WRONG = [
     ("resume", "Missing argument 'REASON'"),
     ("resume ''", "CMD_WHY_MISSING"),
-    ("resolve i1", "one of --lapsed or --order"),
-    ("resolve i1 --lapsed --order 2", "one of --lapsed or --order"),
+    ("resolve i1", "one of --lapsed, --order or --holds"),
+    ("resolve i1 --lapsed --order 2", "one of --lapsed, --order or --holds"),
     ("resolve i1 --order '2 3'", "CMD_VALUE"),
+    ("resolve i1 --holds none --why sold", "CMD_VALUE"),
+    ("resolve i1 --holds 0", "CMD_WHY_MISSING"),
     ("stop", "one of --flatten or --leave-protected"),
     ("approve ../x", "CMD_TEXT"),
     ("ack", "Missing argument 'INCIDENT'"),

@@ -85,6 +85,11 @@ WRONG = [
     ({"verb": "RESOLVE", "subject": "i1", "value": "ORDER:"}, "CMD_VALUE"),
     ({"verb": "RESOLVE", "subject": "i1", "value": "ORDER:a b"}, "CMD_VALUE"),
     ({"verb": "RESOLVE", "subject": "i1", "value": "LAPSED:1"}, "CMD_VALUE"),
+    *(
+        ({"verb": "RESOLVE", "subject": "i1", "value": f"HOLDS:{units}"}, "CMD_VALUE")
+        for units in ("", "-1", "1.5", "x", "1" * 10)
+    ),
+    ({"verb": "RESOLVE", "subject": "i1", "value": "HOLDS:0", "why": " "}, "CMD_WHY_MISSING"),
     ({"verb": "STOP"}, "CMD_VALUE"),
     ({"verb": "QUARANTINE", "subject": "TREND"}, "CMD_LATER_RELEASE"),
     ({"why": "a\nb"}, "CMD_TEXT"),
@@ -105,10 +110,11 @@ def test_what_is_wrong_has_its_code(changes: dict[str, str], code: str) -> None:
 
 
 def test_an_order_is_named_in_the_value() -> None:
-    """RESOLVE takes LAPSED, or ORDER: with an id."""
+    """RESOLVE takes LAPSED, ORDER: with an id, or HOLDS: with units and a reason."""
     command = OperatorCommand("RESOLVE", "asha", "", "a1b2", "ORDER:250101000001", "c", "SOCKET")
     assert checked(command, LIVE, halted=False) is None
     assert checked(replace(command, value=LAPSED), LIVE, halted=True) is None
+    assert checked(replace(command, value="HOLDS:75", why="sold"), LIVE, halted=True) is None
 
 
 @pytest.mark.parametrize("spec", COMMANDS, ids=lambda spec: spec.verb)

@@ -285,7 +285,7 @@ def test_the_interleavings_notice_books_that_are_taken_at_their_word(
     """Canary: compared while the entry works, the broker's books seem to differ."""
     desk, entry = Told.working()
     (_, _, _, (report, _)) = _truths(desk, entry)
-    monkeypatch.setattr(reconcile, "_busy", lambda state, asked_ns: set())
+    monkeypatch.setattr(reconcile, "busy_keys", lambda state, asked_ns: set())
     desk.update(report)
     desk.books((), positions=(desk.net(entry, 325),), asked_ago_ms=20)
     assert desk.state.desk.differences != ()
