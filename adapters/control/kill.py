@@ -10,9 +10,11 @@ Start reading at ``KillSwitch.press``.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -54,6 +56,8 @@ class Found(NamedTuple):
     level: str | None
     why: str
     who: str
+    read: bool
+    """False where it could only be seen, for want of a file descriptor: it is read again."""
 
 
 class KillSwitch:
@@ -195,7 +199,8 @@ class KillSwitch:
             self.press(_command(max(new, key=lambda one: LEVELS.index(one.level))))
         elif self._calm >= CALM_LOOKS and not self._unanswered:
             for one in found:
-                self._take_away(one)
+                if one.read:
+                    self._take_away(one)
 
     def _take_away(self, found: Found) -> None:
         """Rename a file whose halt is journaled. What was written into it meanwhile counts."""
@@ -212,28 +217,38 @@ class KillSwitch:
 
 def _command(found: Found) -> OperatorCommand:
     inode, changed_ns, _ = found.identity
-    id_ = f"file-{inode:x}-{changed_ns:x}"
+    id_ = f"file-{inode:x}-{changed_ns:x}{'' if found.read else '-unread'}"
     return OperatorCommand(HALT, found.who, found.why, None, found.level, id_, "FILE")
 
 
 def read_kill_file(path: Path) -> Found | None:
     """What stands at ``path``; None where nothing does. Whatever stands there is a halt: an empty
-    file, a folder, a file that cannot be read."""
+    file, a folder, a file that cannot be read. A symbolic link is read, not followed."""
     try:
         there = os.lstat(path)
     except OSError:
         return None
-    level, why = parse_kill_text(_head_of(path))
-    identity = (there.st_ino, there.st_mtime_ns, there.st_size)
-    return Found(path, identity, level, why or f"{path.name} file", login_of(there.st_uid))
+    head = _target_of(path) if stat.S_ISLNK(there.st_mode) else _head_of(path)
+    level, why = parse_kill_text(head or "")
+    identity = (there.st_ino, there.st_mtime_ns, -1 if head is None else there.st_size)
+    who, read = login_of(there.st_uid), head is not None
+    return Found(path, identity, level, why or f"{path.name} file", who, read)
 
 
-def _head_of(path: Path) -> str:
+def _target_of(path: Path) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def _head_of(path: Path) -> str | None:
+    """The beginning of a file; None where this process may open no more files at the moment."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         handle = os.open(path, flags)
-    except OSError:
-        return ""
+    except OSError as error:
+        return None if error.errno in (errno.EMFILE, errno.ENFILE) else ""
     try:
         return os.read(handle, FILE_BYTES_MAX).decode("utf-8", "replace")
     except OSError:
@@ -256,8 +271,9 @@ def parse_kill_text(text: str) -> tuple[str | None, str]:
 def write_kill_file(path: Path, level: str | None, why: str) -> None:
     """Put the kill file at ``path``, whole from its first moment where the disk allows it.
 
-    Raises ``OSError`` where it could not be put there, or on a full disk only as an empty file,
-    which halts and no more than that.
+    On a full disk the level stands in the target of a symbolic link, which takes no block, and the
+    reason is lost. Raises ``OSError`` where not even that could be put there: what is there then,
+    if anything, is an empty file, which halts and no more than that.
     """
     text = f"{level or HALT}\n{why}\n"
     beside = path.with_name(f"{path.name}.{os.getpid()}")
@@ -265,6 +281,8 @@ def write_kill_file(path: Path, level: str | None, why: str) -> None:
     handle = os.open(beside, flags, 0o600)
     try:
         os.write(handle, text.encode("utf-8", "replace"))
+    except OSError:
+        _link_level(beside, level)
     finally:
         os.close(handle)
         try:
@@ -272,3 +290,14 @@ def write_kill_file(path: Path, level: str | None, why: str) -> None:
         except OSError:
             beside.unlink(missing_ok=True)
             raise
+
+
+def _link_level(path: Path, level: str | None) -> None:
+    """Put a link whose target is the level in the place of ``path``. Raises ``OSError``."""
+    link = path.with_name(f"{path.name}.link")
+    os.symlink(level or HALT, link)
+    try:
+        link.rename(path)
+    except OSError:
+        link.unlink()
+        raise

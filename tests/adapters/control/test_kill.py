@@ -380,19 +380,55 @@ def test_any_text_is_a_halt_that_the_engine_takes(text: str) -> None:
 
 
 def test_a_full_disk_still_takes_the_name(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """E10: nothing can be written: the file is there, empty, and halts; the asker is told."""
+    """E10: nothing can be written: the level stands in a link, which takes no space. Where not even
+    that can be put there the file is there, empty, and halts; the asker is told."""
 
     def full(*_: object) -> NoReturn:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", full)
+        for level in LEVELS:
+            write_kill_file(root / "KILL", level, "enough")
+            found = read_kill_file(root / "KILL")
+            assert found is not None
+            assert (found.level, found.read) == (level, True)
+        (root / "KILL").unlink()
+        patched.setattr(os, "symlink", full)
         with pytest.raises(OSError, match="No space"):
             write_kill_file(root / "KILL", FLATTEN, "enough")
     found = read_kill_file(root / "KILL")
     assert found is not None
     assert found.level is None
     assert [path.name for path in root.iterdir()] == ["KILL"]
+
+
+def test_a_file_that_cannot_be_opened_yet_halts_and_is_read_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E11: no descriptor is free: what stands there halts at once, stays where it is, and says its
+    level as soon as it can be read."""
+    none_left = True
+    real = os.open
+
+    def scarce(path: object, *rest: object) -> int:
+        if none_left and Path(str(path)).name == "KILL":
+            raise OSError(24, "Too many open files")
+        return real(path, *rest)  # type: ignore[arg-type]
+
+    (root / "run").mkdir(mode=0o700)
+    with running(root) as desk, monkeypatch.context() as patched:
+        patched.setattr(os, "open", scarce)
+        by_desk_file(desk, FLATTEN)
+        until_halted(desk.kill, "a file that could only be seen")
+        first = desk.next()
+        assert (first.value, desk.kill.level) == (None, None)
+        desk.answer(first)
+        none_left = False
+        second = desk.next()
+        assert (second.value, second.why, desk.kill.level) == (FLATTEN, "by hand", FLATTEN)
+        desk.answer(second)
+        until(lambda: not desk.files[0].exists(), "the file is taken away")
 
 
 def test_a_file_that_cannot_be_put_there_leaves_nothing(root: Path) -> None:
