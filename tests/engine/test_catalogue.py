@@ -17,7 +17,7 @@ FAULTS = {
     "E08": "runaway orders",
     "E09": "another build than the one that recorded",
     "E10": "the kill switch with a full disk, a dead feed, a frozen screen",
-    "E11": "an engine that is stuck or whose process is gone, told from outside",
+    "E11": "an engine at its limits, stuck or gone: fail-closed, and told",
     "E12": "midnight, and the zone of the host",
     "E13": "numbers at and over their bounds",
 }

@@ -48,6 +48,27 @@ def test_a_condition_is_said_once_and_its_end_too(code: str) -> None:
     assert code not in desk.open_codes()
 
 
+@pytest.mark.parametrize("what", ["DESCRIPTORS", "ADDRESS_SPACE_MB"])
+def test_a_process_at_its_limits_enters_nothing_and_exits(what: str) -> None:
+    """E11: few descriptors or little address space left: the next tick approves no entry, a held
+    position keeps its stop, and a flatten sends what it takes."""
+    empty = Told()
+    empty.tell(HealthObserved(what, "BAD", 1_000, 992))
+    empty.tell(TimerTick(empty.now, 0), 0)
+    assert empty.send() == []
+    assert "GOV_UNHEALTHY" in empty.state.desk.blockers
+    desk, _ = Told.bought()
+    desk.tell(HealthObserved(what, "BAD", 1_000, 992))
+    desk.tick()
+    assert desk.order("PROTECT").leg is not None
+    desk.tell(FLATTEN)
+    (cancel,) = desk.send()
+    desk.answer(cancel)
+    desk.update(desk.report(desk.order("PROTECT"), "CANCELLED"))
+    (sold,) = desk.send()
+    assert (sold.action, sold.side) == ("PLACE", "SELL")
+
+
 def test_frames_that_were_lost_are_said_for_a_minute() -> None:
     """F11: FRAMES_DROPPED is open while entries wait for it, and over after a minute."""
     desk, _ = Told.bought()
