@@ -215,6 +215,8 @@ def _ended(error: Exception) -> int:
         return _fail(INTERRUPTED)
     if isinstance(error, BrokenPipeError):
         return _reader_left()
+    if isinstance(error, MemoryError):
+        return _fail("out of memory: give it more (ulimit -v, the service's limit, the machine)")
     return _fail(_describe_os(error) if isinstance(error, OSError) else _internal(error))
 
 

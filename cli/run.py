@@ -42,6 +42,11 @@ ENGINE_STOPPED: Final = (
     " report it with the session"
 )
 
+MEMORY_SHORT: Final = (
+    "give it more (ulimit -v, the service's limit, the machine) and start it again: what it"
+    " acknowledged is in its journal"
+)
+
 
 @contextmanager
 def progress(label: str, start: int, end: int) -> Iterator[Callable[[int], None]]:
@@ -87,7 +92,10 @@ def told_as_engine_fault() -> Iterator[None]:
     try:
         yield
     except CoreFault as error:
-        raise UserError(f"{error}; {ENGINE_STOPPED}") from error
+        no_memory = isinstance(error.__cause__, MemoryError)
+        raise UserError(f"{error}; {MEMORY_SHORT if no_memory else ENGINE_STOPPED}") from error
+    except MemoryError as error:
+        raise UserError(f"the engine ran out of memory and stopped; {MEMORY_SHORT}") from error
 
 
 @contextmanager

@@ -218,7 +218,8 @@ def _driven(
 
 
 def _stop_beside(world: World, inbox: SessionInbox) -> Stopped:
-    """Stop the sources on a thread of its own: what they still say is taken meanwhile."""
+    """Stop the sources on a thread of its own: what they still say is taken meanwhile. Where the
+    process may have no more threads they are stopped here, and what they say is taken after."""
 
     def stop() -> None:
         try:
@@ -227,7 +228,10 @@ def _stop_beside(world: World, inbox: SessionInbox) -> Stopped:
             inbox.wake()
 
     stopper = threading.Thread(target=stop, name="stop-sources")
-    stopper.start()
+    try:
+        stopper.start()
+    except RuntimeError:
+        stop()
     return lambda: not stopper.is_alive()
 
 

@@ -1,9 +1,9 @@
 """The simulated exchange beside an engine: its process, and what it says of its time.
 
 Lives here: ``Simulation`` (the engine's side), ``main`` (the exchange's). May import: everything it
-wires. Always holds: an engine that ends in order ends its exchange; one that is killed leaves it
-running for a while, as a broker would be, and the engine that takes its session up finds it again;
-left alone it ends by itself; it speaks on loopback alone.
+wires. Always holds: an engine that ends in order ends its exchange; one that is killed, or that
+fails with something open, leaves it running for a while, as a broker would be, and the engine that
+takes its session up finds it again; left alone it ends by itself; it speaks on loopback alone.
 Start reading at ``Simulation``.
 """
 
@@ -44,6 +44,9 @@ ACCOUNT_NAME: Final = "simulated-account.json"
 
 PRIVATE_MODE: Final = 0o600
 CLOCK_PATH: Final = "/sim/clock"
+
+_left: Final[list[subprocess.Popen[bytes]]] = []
+"""Exchanges that outlive their engine."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,16 @@ class Simulation:
     def _keep(self, found: dict[str, Any]) -> None:
         """For the engine that comes after one that was killed."""
         _write_private(self._note, json.dumps(found).encode())
+
+    def leave(self) -> None:
+        """Let it run on, for the engine that takes the session up: it hears that this one is gone,
+        and ends by itself where none comes."""
+        child = self._child
+        if child is not None:
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    pipe.close()
+            _left.append(child)
 
     def close(self) -> None:
         """End it."""

@@ -170,14 +170,34 @@ class SimulatedWorld:
         self._feed: Feed | None = None
         self._desk: Desk | None = None
         self._candles: Candles | None = None
+        self._state: Callable[[], State] | None = None
 
     def __enter__(self) -> SimulatedWorld:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stop()
-        if self._exchange is not None:
+        if self._exchange is None:
+            return
+        if kind is not None and self._exposed():
+            # As a broker would, it holds what is open for the engine that goes on.
+            self._exchange.leave()
+        else:
             self._exchange.close()
+
+    def _exposed(self) -> bool:
+        """Whether something is open at the exchange, as far as the engine knew. One that cannot
+        say it any more may have been."""
+        from engine.core import CoreFault
+        from engine.orders.route import to_broker
+
+        if self._state is None:
+            return False
+        try:
+            state = self._state()
+        except (CoreFault, MemoryError):
+            return True
+        return to_broker(state) and bool(state.positions or state.orders)
 
     def clock(self, from_ns: int | None) -> SessionClock:
         """Start the exchange where the session stands; its time is the session's."""
@@ -204,6 +224,7 @@ class SimulatedWorld:
         from engine.orders.route import to_broker
 
         assert self._exchange is not None, "the clock comes first"
+        self._state = state
         on_order: Callable[[dict[str, Any]], None] | None = None
         outward: Outward
         if to_broker(state()):

@@ -146,6 +146,24 @@ def test_a_rule_that_fails_stops_the_day_and_the_day_goes_on_when_it_is_mended(
         assert answer[key] == whole[key]
 
 
+def test_a_rule_without_memory_says_what_to_do(
+    axiom: Call, home: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E11: MemoryError in a rule, and one that comes from anywhere else: one line, exit code 2, and
+    that the process needs more."""
+
+    def without(*_: Any) -> Outcome:
+        raise MemoryError
+
+    words = ("backtest", f"session:{built.name}", "--home", home)
+    with monkeypatch.context() as patch:
+        patch.setitem(DECIDE, "TimerTick", without)
+        refusal = axiom(*words).refusal
+    assert "ENGINE_FAULT" in refusal and "ulimit -v" in refusal
+    monkeypatch.setattr(runner, "own_code_digest", without)
+    assert "ulimit -v" in axiom(*words).refusal
+
+
 def test_after_a_change_of_code_a_successor_goes_on(
     axiom: Call, home: Path, built: Path, crashed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
