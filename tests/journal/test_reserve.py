@@ -24,6 +24,7 @@ from journal.verify import verify_session
 from journal.watermark import Watermark, WatermarkFile
 from journal.writer import JournalWriter
 from tests.journal.crash import FOLDER, NAME, OPTIONS, SECTOR_BYTES, Trace, check, ending, look
+from tests.journal.disks import small_disk
 from tests.journal.journals import UID, Group, flat, make_group, read_all
 
 RESERVE_BYTES = 2_200
@@ -237,23 +238,11 @@ def test_j05_a_durable_end_inside_a_group_stays_in_its_segment() -> None:
 TMPFS_BYTES = 256 * 1024
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(name="small_disk")
+def small(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 256 KiB, where this user may mount one."""
-    folder = tmp_path / "small"
-    folder.mkdir(mode=0o700)
-    options = f"size={TMPFS_BYTES},mode=0700"
-    mounted = subprocess.run(
-        ("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)),
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip("this user may not mount a file system")
-    try:
+    with small_disk(tmp_path / "small", TMPFS_BYTES) as folder:
         yield folder
-    finally:
-        subprocess.run(("umount", str(folder)), check=True)
 
 
 def test_j05_a_disk_that_is_really_full(small_disk: Path) -> None:
