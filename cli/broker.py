@@ -71,10 +71,9 @@ class Desk:
         self._closing = threading.Event()
 
     def start(self, state: Callable[[], State]) -> Outward:
-        """Begin to speak: the login first, so that the session knows whether it is taken."""
+        """Begin to speak. What is asked first is whether the login is taken."""
         self._orders.start()
         self._reads.start()
-        self._reads.auth()
         return BrokerOutward(state, self, self._context)
 
     def on_update(self, order: dict[str, Any]) -> None:
@@ -112,6 +111,9 @@ class Desk:
 
     def send(self, message: OrderSendStarted, authority: Authority) -> None:
         self._orders.send(message, authority)
+
+    def ask_auth(self) -> None:
+        self._reads.auth()
 
     def ask_snapshot(self, trigger: str) -> None:
         self._reads.snapshot(trigger)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from engine.core import Derived
 from engine.history import HistoryQuery, history_due
+from engine.orders.outbox import auth_due
 from engine.orders.outward import ASK_EVERY_NS
 from engine.state import State
 from events.base import Event
+from events.broker import AuthStatus
 from events.feed import FeedFrame, HistoryLoaded
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
 
 class Candles:
-    """Asks for the candles that the core wants. ``reads`` is for this object's thread alone."""
+    """Asks for the candles that the core wants, and about a login that was refused. ``reads`` is
+    for this object's thread alone."""
 
     def __init__(
         self, reads: KiteReads, post: Post, clock: SessionClock, state: Callable[[], State]
@@ -34,6 +37,7 @@ class Candles:
 
         self._reads, self._state = ReadWorker(reads, post, clock.now_ns), state
         self._open: set[int] = set()
+        self._login_asked = False
         self._asked_ns = 0
         self._stopped = False
         self._reads.start()
@@ -46,10 +50,16 @@ class Candles:
         """Ask for what is due."""
         if isinstance(event, HistoryLoaded):
             self._open.discard(event.instrument)
+        elif isinstance(event, AuthStatus):
+            self._login_asked = False
         if isinstance(event, FeedFrame) or now_ns - self._asked_ns < ASK_EVERY_NS:
             return
         self._asked_ns = now_ns
-        for query in history_due(self._state()):
+        state = self._state()
+        if not self._login_asked and auth_due(state):
+            self._login_asked = True
+            self._reads.auth()
+        for query in history_due(state):
             if query.instrument not in self._open:
                 self._open.add(query.instrument)
                 ask_history(self._reads, query)

@@ -102,7 +102,13 @@ def _session_resumed(state: State, entry: Entry, look: Lookup) -> State:
     desk = state.desk
     if in_real_time(state):
         desk = replace(
-            desk, auth="UNSEEN", resumed_ns=entry.ts, reconciled_ns=0, nets_ns=0, approving=()
+            desk,
+            auth="UNSEEN",
+            auth_ns=0,
+            resumed_ns=entry.ts,
+            reconciled_ns=0,
+            nets_ns=0,
+            approving=(),
         )
     feed_state = replace(state.feed, connected=False, verified=False)
     state = replace(state, feed=feed_state, orders=orders, desk=desk)

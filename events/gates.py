@@ -93,6 +93,8 @@ GATES: Final[tuple[GateSpec, ...]] = (
     _g("clock", N7, "flag", "IS_TRUE", "the clock is within its limit", "GOV_CLOCK_OFFSET"),
     _g("process", N7, "flag", "IS_TRUE", "process and machine are in order", "GOV_UNHEALTHY"),
     _g("frames_lost", N7, "ms", "AT_LEAST", "time since frames were lost", "GOV_FRAMES_DROPPED"),
+    _g("login_known", N7, "flag", "IS_TRUE", "the broker was asked about the login and answered",
+       "GOV_LOGIN_UNKNOWN"),
     _g("reconciled_age", N7, "s", "AT_MOST", "age of the last books that agreed",
        "GOV_BOOKS_OLD GOV_UNRECONCILED"),
     _g("orders_unknown", N7, "count", "AT_MOST", "orders whose fate is unknown",

@@ -185,6 +185,8 @@ _GOVERNANCE: Final = (
        "If that is not what you expect of the strategies, halt and look.", _OLM),
     _r("GOV_BOOKS_OLD", 716, N7, "BLOCK", "Our books were last found equal to the broker's too long ago.",
        "Wait for the next comparison; if it fails or differs, look at both books.", _OLM),
+    _r("GOV_LOGIN_UNKNOWN", 717, N7, "UNKNOWN", "Nobody says whether the broker takes the login.",
+       "It is asked again by itself; if that goes on, check the network and `axiom login`.", ()),
 )  # fmt: skip
 _SELECT: Final = (
     _r("FAMILY_NONE", 801, N8, "BLOCK", "No strategy family may trade this regime.", _WAIT, (), "NO_STRATEGY_QUALIFIED"),

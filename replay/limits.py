@@ -98,6 +98,7 @@ NOT_OF_DEGREE: Final[tuple[tuple[str, str], ...]] = (
     ("clock", "the machine's clock is a matter of the machine"),
     ("process", "disk and durability are matters of the machine"),
     ("frames_lost", "what was lost was lost"),
+    ("login_known", "the login is a fact of that day"),
     ("reconciled_age", "the broker's books are facts of that day"),
     ("orders_unknown", "the broker's books are facts of that day"),
     ("books_differ", "the broker's books are facts of that day"),

@@ -191,6 +191,14 @@ class KiteReads:
             status = "REFUSED"
         return AuthStatus(status, login.user_id, expires, fault_of(reply))
 
+    def refused_login(self) -> AuthStatus:
+        """What is known of the login once an answer said that it is not taken."""
+        try:
+            login = self._login()
+        except CredentialError:
+            return AuthStatus("EXPIRED", None, None, "TOKEN")
+        return AuthStatus("EXPIRED", login.user_id, login.expires_ns, "TOKEN")
+
     def dump(self) -> Reply[bytes]:
         """All instruments as the broker's CSV, unread. Some ten megabytes."""
         # The client's own method makes a hundred thousand dictionaries of it.

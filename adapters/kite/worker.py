@@ -1,7 +1,8 @@
 """The threads that speak to the broker: messages and questions in, facts out.
 
 Lives here: ``OrderWorker`` and ``ReadWorker``. May import: adapters.kite, engine.ports, events.
-Always holds: whatever is handed in comes back as exactly one fact through ``post``; exits go before
+Always holds: whatever is handed in comes back as exactly one fact through ``post``, and one that
+tells of a refused login is followed by an ``AuthStatus``, whoever asked for what; exits go before
 entries, and one lane is kept for them, so that an exit never waits behind an entry that hangs;
 an order has at most one message on its way; reads have a thread of their own and hold up no order;
 an error inside a call is that call's fact and a ``HealthObserved`` BAD, and the thread goes on; a
@@ -29,10 +30,11 @@ from events.broker import (
     AuthStatus,
     BrokerSnapshot,
     OrderLookup,
+    OrderSendResult,
     OrderSendStarted,
     QuotesObserved,
 )
-from events.feed import HealthObserved
+from events.feed import HealthObserved, HistoryLoaded
 
 WAITING_MAX: Final = 10_000
 """Messages, or questions, that may wait; more is an error of who asks, and is answered at once."""
@@ -40,7 +42,7 @@ WAITING_MAX: Final = 10_000
 CLOSE_PATIENCE_S: Final = 25.0
 """More than a call can take: its place in the budget, its connection, its answer."""
 
-CLOSING, BUDGET, NEW = "CLOSING", "BUDGET", "NEW"
+CLOSING, BUDGET, NEW, TOKEN = "CLOSING", "BUDGET", "NEW", "TOKEN"
 LOOKUP, BOOKS, QUOTES, HISTORY = range(4)
 """Questions in the order in which they are asked: what decides about an unknown order first."""
 
@@ -58,6 +60,15 @@ def guarded(
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
         return otherwise(error), where
+
+
+def says_no_login(answer: Event) -> bool:
+    """Whether an answer of any kind says that the broker does not take the login (any more)."""
+    if isinstance(answer, BrokerSnapshot):
+        return any(one.endswith(f" {TOKEN}") for one in answer.failed)
+    if isinstance(answer, OrderSendResult | OrderLookup | QuotesObserved | HistoryLoaded):
+        return answer.fault == TOKEN
+    return False
 
 
 class OrderWorker:
@@ -158,6 +169,8 @@ class OrderWorker:
 
         result, failure = guarded(lambda: broker.send(message, item.authority), otherwise)
         self._post(result)
+        if says_no_login(result):
+            self._post(broker.refused_login())
         if failure is not None:
             self.failure = failure
             self._post(HealthObserved("ORDER_WORKER_FAILED", "BAD", 1, 0))
@@ -267,6 +280,8 @@ class ReadWorker:
             while (question := self._next()) is not None:
                 answer, failure = guarded(question.do, question.broken)
                 self._post(answer)
+                if says_no_login(answer):
+                    self._post(self._reads.refused_login())
                 if failure is not None:
                     self.failure = failure
                     self._post(HealthObserved("READ_WORKER_FAILED", "BAD", 1, 0))

@@ -16,6 +16,7 @@ from engine.orders.watch import (
     DROPPED_NS,
     NO_LOGIN,
     entries_recent,
+    login_known,
     reconciled_age_s,
     unknown_orders,
 )
@@ -61,6 +62,7 @@ def _broker(state: State) -> tuple[GateRow, ...]:
     recent = sum(at > state.now - REFUSED_WINDOW_NS for at in desk.refused_ns)
     armed = not needs_arming(state) or state.now < desk.armed_until_ns
     return (
+        is_true("login_known", login_known(state), "GOV_LOGIN_UNKNOWN", UNKNOWN),
         at_most("reconciled_age", reconciled_age_s(state), limits.reconciled_age_s_max,
                 "GOV_BOOKS_OLD", unknown="GOV_UNRECONCILED"),
         at_most("orders_unknown", unknown_orders(state), 0, "GOV_ORDER_UNKNOWN"),

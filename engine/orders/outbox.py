@@ -15,10 +15,11 @@ from typing import Final
 import msgspec
 
 from engine.books import ENTRY, EXIT, MS, PROTECT, order_of, same_entry
-from engine.orders.legs import CANCEL, PARTIAL, UNKNOWN, WORKING, legs
+from engine.orders.legs import CANCEL, PARTIAL, PLACE, UNKNOWN, WORKING, legs
 from engine.orders.protocol import books_awaited, own_product
-from engine.orders.reduce import RESOLVED_GONE
+from engine.orders.reduce import LOGIN_OK, RESOLVED_GONE
 from engine.orders.route import to_broker
+from engine.orders.watch import NO_LOGIN, login_known
 from engine.ports import ApprovedIntent, Authority, ExitAuthority
 from engine.state import Leg, Order, Position, State
 from events.broker import OrderSendStarted
@@ -33,6 +34,10 @@ BEFORE_CLOSE_NS: Final = 60_000 * MS
 BOOKS_AGAIN_NS: Final = 2_000 * MS
 """Books that did not come, that differ for the first time, or that a person spoke for, are asked
 for again after this."""
+
+LOGIN_AGAIN_NS: Final = 5_000 * MS
+"""A login of which nobody knows is asked about again after this; one that is taken or refused, as
+often as the books are asked for."""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -55,11 +60,23 @@ def next_message(state: State, context: Context) -> OrderSendStarted | None:
     is, which takes it out of the outbox, and sends it once that is durable."""
     if not to_broker(state):
         return None
-    ready = [(order, leg) for order, leg in legs(state) if leg.wish and leg.flight is None]
+    ready = [
+        (order, leg)
+        for order, leg in legs(state)
+        if leg.wish and leg.flight is None and not _waits_for_login(state, order, leg)
+    ]
     if not ready:
         return None
     order, leg = min(ready, key=lambda pair: _rank(*pair))
     return _message(state, order, leg, context)
+
+
+def _waits_for_login(state: State, order: Order, leg: Leg) -> bool:
+    """Whether an entry must stay: the login may be another's by now, and so may the account. It
+    lapses where the login does not come back in its time; exits and cancels are tried all the
+    same."""
+    new = leg.wish is not None and leg.wish.action == PLACE
+    return new and order.role == ENTRY and state.desk.auth != LOGIN_OK
 
 
 def _rank(order: Order, leg: Leg) -> tuple[int, int]:
@@ -155,9 +172,20 @@ def _patience_ms(leg: Leg, unknown_ms: int, silent_ms: int) -> int | None:
     return None
 
 
+def auth_due(state: State) -> bool:
+    """Whether the broker should be asked now if it takes the login: it may have ended since, by
+    the clock or because somebody logged in elsewhere, while the socket lives on. On paper that is
+    asked only of a login that was refused."""
+    if not to_broker(state) and state.desk.auth not in NO_LOGIN:
+        return False
+    every_ns = state.config.orders.reconcile_s * 1_000 * MS
+    wait_ns = every_ns if login_known(state) else LOGIN_AGAIN_NS
+    return state.now - state.desk.auth_ns >= wait_ns
+
+
 def snapshot_due(state: State) -> str | None:
     """Why the broker's books should be asked for now; None where they need not be."""
-    if not to_broker(state) or state.desk.auth in ("EXPIRED", "REFUSED"):
+    if not to_broker(state) or state.desk.auth in NO_LOGIN:
         return None
     if state.now - state.desk.books_ns < BOOKS_AGAIN_NS:
         return None

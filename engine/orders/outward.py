@@ -3,7 +3,8 @@
 Lives here: what the live driver calls after every group where orders go to a broker. May import:
 events, engine. Always holds: a message leaves only when its start is durable, with the authority
 that its order has; nothing waits here: the worker sends in a thread of its own, and what comes back
-is a fact; at most one question about an order, and one for the books, is open at a time.
+is a fact; at most one question about an order, one for the books, one for the login is open at a
+time.
 Start reading at ``BrokerOutward.starts``.
 """
 
@@ -17,6 +18,7 @@ from engine.history import HistoryQuery, history_due
 from engine.orders.outbox import (
     Context,
     Query,
+    auth_due,
     authority_of,
     lookups_due,
     next_message,
@@ -26,7 +28,13 @@ from engine.orders.outbox import (
 from engine.ports import Authority
 from engine.state import State
 from events.base import Event
-from events.broker import BrokerSnapshot, OrderLookup, OrderSendStarted, QuotesObserved
+from events.broker import (
+    AuthStatus,
+    BrokerSnapshot,
+    OrderLookup,
+    OrderSendStarted,
+    QuotesObserved,
+)
 from events.feed import FeedFrame, HistoryLoaded
 
 ASK_EVERY_NS: Final = 200_000_000
@@ -37,6 +45,8 @@ class Worker(Protocol):
     """Takes messages and questions and returns at once; every answer comes back as a fact."""
 
     def send(self, message: OrderSendStarted, authority: Authority) -> None: ...
+
+    def ask_auth(self) -> None: ...
 
     def ask_snapshot(self, trigger: str) -> None: ...
 
@@ -62,6 +72,7 @@ class BrokerOutward:
         self._looking: set[str] = set()
         self._candles: set[int] = set()
         self._books_asked = False
+        self._login_asked = False
         self._asked_ns = 0
         self._quotes_asked_ns = 0
         self._quotes_open = False
@@ -84,6 +95,8 @@ class BrokerOutward:
             self._looking.discard(event.order_id)
         elif isinstance(event, BrokerSnapshot):
             self._books_asked = False
+        elif isinstance(event, AuthStatus):
+            self._login_asked = False
         elif isinstance(event, QuotesObserved):
             self._quotes_open = False
         elif isinstance(event, HistoryLoaded):
@@ -98,6 +111,9 @@ class BrokerOutward:
             if query.order_id not in self._looking:
                 self._looking.add(query.order_id)
                 self._worker.ask_lookup(query)
+        if not self._login_asked and auth_due(state):
+            self._login_asked = True
+            self._worker.ask_auth()
         trigger = None if self._books_asked else snapshot_due(state)
         if trigger is not None:
             self._books_asked = True

@@ -62,6 +62,9 @@ CLOSING: Final = " CLOSING"
 
 REFUSED_WINDOW_NS: Final = 60_000 * MS
 
+LOGIN_OK: Final = "OK"
+"""The status of a login that the broker takes."""
+
 
 # --- messages ------------------------------------------------------------------------------------
 

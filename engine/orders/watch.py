@@ -15,7 +15,7 @@ from engine.orders.contracts import CHANGED, is_of_position
 from engine.orders.incidents import Incidents
 from engine.orders.legs import PARTIAL, PASSING, UNKNOWN, WORKING, held_units, legs, of_position
 from engine.orders.protocol import KILL_FLATTEN, own_product
-from engine.orders.reduce import REFUSED_WINDOW_NS
+from engine.orders.reduce import LOGIN_OK, REFUSED_WINDOW_NS
 from engine.orders.route import in_real_time, needs_arming, to_broker
 from engine.rulebook import SessionWindow
 from engine.state import Leg, State
@@ -62,7 +62,7 @@ def _login(state: State, incidents: Incidents) -> None:
     desk = state.desk
     if desk.auth in NO_LOGIN:
         incidents.raised("AUTH_LOST", "login", status=desk.auth)
-    else:
+    elif desk.auth == LOGIN_OK:  # an answer that did not come makes no lost login good
         incidents.resolved("AUTH_LOST", "login")
     if desk.clock_bad:
         incidents.raised("CLOCK_OFFSET", "clock", offset_ms=desk.clock_offset_ns // MS)
@@ -201,12 +201,18 @@ def _blockers(state: State) -> tuple[tuple[str, bool], ...]:
         ("GOV_STOPPING", STOPPING in state.account.halts),
         ("FEED_DOWN", not (state.feed.connected and state.feed.verified)),
         ("GOV_LOGIN", desk.auth in NO_LOGIN),
+        ("GOV_LOGIN_UNKNOWN", broker and not login_known(state)),
         ("GOV_CLOCK_OFFSET", desk.clock_bad),
         ("GOV_UNHEALTHY", bool(desk.unhealthy)),
         ("GOV_UNRECONCILED", broker and reconciled_age_s(state) is None),
         ("GOV_ORDER_UNKNOWN", broker and unknown_orders(state) > 0),
         ("GOV_NOT_ARMED", needs_arming(state) and state.now >= desk.armed_until_ns),
     )
+
+
+def login_known(state: State) -> bool:
+    """Whether the broker took or refused the login when it was last asked."""
+    return state.desk.auth == LOGIN_OK or state.desk.auth in NO_LOGIN
 
 
 def reconciled_age_s(state: State) -> int | None:

@@ -123,7 +123,7 @@ def test_the_books_alone_heal_what_lookups_cannot() -> None:
     """B08: with every update lost and every lookup failing, the books of the half minute find the
     fill, and its stop follows."""
     times = Times()
-    schedule = {**lossy(3), "flatten_ms": 50_000, "settings": ()}
+    schedule = {**lossy(3), "flatten_ms": 50_000, "run_ms": 90_000, "settings": ()}
     found = Deaf(times, **schedule).run()
     assert found.problems == ()
     assert times.unknown == times.bare == []

@@ -78,6 +78,8 @@ def test_the_end_of_a_session_halts_it_alone() -> None:
 
 CASES: list[tuple[str, str, str, Callable[[State], State]]] = [
     ("login", "BLOCK", "GOV_LOGIN", _desk(auth="EXPIRED")),
+    ("login_known", "UNKNOWN", "GOV_LOGIN_UNKNOWN", _desk(auth="UNKNOWN")),
+    ("login_known", "UNKNOWN", "GOV_LOGIN_UNKNOWN", _desk(auth="UNSEEN")),
     ("clock", "BLOCK", "GOV_CLOCK_OFFSET", _desk(clock_bad=True)),
     ("process", "BLOCK", "GOV_UNHEALTHY", _desk(unhealthy=("DISK_FREE_MB",))),
     ("frames_lost", "BLOCK", "GOV_FRAMES_DROPPED", _at("dropped_ns", 5)),

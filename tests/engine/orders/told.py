@@ -28,7 +28,7 @@ from events.broker import (
     OrderSendResult,
     OrderSendStarted,
 )
-from events.feed import TimerTick
+from events.feed import HealthObserved, TimerTick
 from tests.engine.orders.world import CONTEXT, HEARTBEAT, MS, SECOND, begun
 
 Settings = tuple[tuple[str, str, Any], ...]
@@ -64,6 +64,12 @@ class Told:
         """Another desk that stands where this one stands, with nothing said yet."""
         other = Told(state=self.state)
         other.now = self.now
+        return other
+
+    def fork_at(self, after_ms: int) -> Told:
+        """Another desk that stands so long after this one, with no frame and no tick between."""
+        other = self.fork()
+        other.tell(HealthObserved("DISK_FREE_MB", "OK", 900, 500), after_ms)
         return other
 
     # --- facts -----------------------------------------------------------------------------------

@@ -371,6 +371,11 @@ class World:
 
         self._at(self.now + after_ms * MS, arrive)
 
+    def ask_auth(self) -> None:
+        """Whether the exchange takes the login."""
+        told = AuthStatus("OK", "demo", None, None)
+        self._at(self.now + 40 * MS, functools.partial(self._living, told))
+
     def ask_snapshot(self, trigger: str) -> None:
         """The books, as they are a moment later."""
         asked = self.now
