@@ -110,7 +110,7 @@ def _session_resumed(state: State, entry: Entry, look: Lookup) -> State:
             nets_ns=0,
             approving=(),
         )
-    feed_state = replace(state.feed, connected=False, verified=False)
+    feed_state = replace(state.feed, connected=False, verified=False, connections=())
     state = replace(state, feed=feed_state, orders=orders, desk=desk)
     if not in_real_time(state) or feed_state.status != LIVE:
         return state
@@ -226,7 +226,7 @@ def _feed_frame(state: State, entry: Entry, look: Lookup) -> State:
 def _feed_status(state: State, entry: Entry, look: Lookup) -> State:
     event = entry.event
     assert isinstance(event, feed.FeedStatus)
-    return apply_feed_status(state, event)
+    return apply_feed_status(state, event, entry.ts)
 
 
 def _timer_tick(state: State, entry: Entry, look: Lookup) -> State:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.books import EXIT, MS, exit_id, exit_working
+from engine.feed import unseen_ns
 from engine.hours import moved_s
 from engine.orders.protocol import KILL_FLATTEN, may_try_again
 from engine.orders.route import to_broker
@@ -67,8 +68,9 @@ def _operator(state: State, position: Position, bid: int) -> Fired | None:
 
 def _blind(state: State, position: Position, bid: int) -> Fired | None:
     limit_s = state.config.orders.blind_flatten_s
-    silent_ns = state.now - state.feed.last_frame_ns
-    if to_broker(state) and limit_s > 0 and silent_ns >= limit_s * 1000 * MS:
+    if not to_broker(state) or limit_s <= 0:
+        return None
+    if unseen_ns(state, position.contract) >= limit_s * 1000 * MS:
         return "EXIT_BLIND", None, bid or None
     return None
 

@@ -25,7 +25,7 @@ from engine.bars import (
 from engine.indicators import step_bar, step_volatility
 from engine.lookup import Lookup
 from engine.orders.route import in_real_time
-from engine.state import BarSlot, FeedState, HistoryState, Quote, State
+from engine.state import BarSlot, Connection, FeedState, HistoryState, Quote, State
 from events.feed import FeedFrame, FeedStatus
 from events.wire.kite import (
     FULL_SIZE,
@@ -45,6 +45,10 @@ from events.wire.kite import (
 MS: Final = 1_000_000
 LIVE: Final = "LIVE"
 """The status of a connection whose frames arrive."""
+
+CONNECTED: Final = "CONNECTED"
+FIRST: Final = 0
+"""The connection over which order updates come."""
 
 SECOND_NS: Final = 1_000_000_000
 REFUSED_WINDOW_NS: Final = 60 * SECOND_NS
@@ -240,17 +244,47 @@ def _seen(
         feed.refused,
         feed.unknown_tokens + unknown,
         feed.gap_ms,
+        feed.connections,
     )
 
 
-def apply_feed_status(state: State, event: FeedStatus) -> State:
-    """A connection came up, was verified, or was lost."""
+def apply_feed_status(state: State, event: FeedStatus, ts: int) -> State:
+    """A connection came up, was verified, or was lost; the feed is what all of them are."""
+    before = next((one for one in state.feed.connections if one.number == event.connection), None)
+    up = event.status == CONNECTED
+    since_ns = (before.lost_ns if before is not None else 0) or ts
+    one = Connection(
+        event.connection, up, up and event.subscription_verified, 0 if up else since_ns
+    )
+    rest = (other for other in state.feed.connections if other.number != event.connection)
+    connections = tuple(sorted((*rest, one), key=lambda other: other.number))
     feed = replace(
         state.feed,
-        connected=event.status == "CONNECTED",
-        verified=event.status == "CONNECTED" and event.subscription_verified,
+        connected=all(other.up for other in connections),
+        verified=all(other.verified for other in connections),
+        connections=connections,
     )
     return replace(state, feed=feed)
+
+
+def unseen_ns(state: State, contract: int) -> int:
+    """How long a contract may have moved unseen: since the last frame of all, or since a connection
+    was lost that may be the contract's. Which instruments a connection carries is in no fact; it
+    is not this one's where its book came since, and else it may be any."""
+    quote = state.quotes[contract]
+    came_ns = quote.seen_ns if quote is not None and quote.depth else 0
+    unseen = state.now - state.feed.last_frame_ns
+    for one in state.feed.connections:
+        if not one.up and came_ns <= one.lost_ns:
+            unseen = max(unseen, state.now - one.lost_ns)
+    return unseen
+
+
+def unheard_ns(state: State) -> int:
+    """How long order updates may not have been heard: they come over the first connection."""
+    first = next((one for one in state.feed.connections if one.number == FIRST), None)
+    lost = state.now - first.lost_ns if first is not None and not first.up else 0
+    return max(state.now - state.feed.last_frame_ns, lost)
 
 
 def mark_feed_gap(state: State) -> State:

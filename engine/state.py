@@ -172,8 +172,19 @@ class UnderlyingState(Record, frozen=True, array_like=True, gc=False, forbid_unk
     cooldown_until_ns: int
 
 
+class Connection(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """One connection as it was last told of. ``lost_ns`` is since when it is not up, 0 while it
+    is."""
+
+    number: int
+    up: bool
+    verified: bool
+    lost_ns: int
+
+
 class FeedState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The connection as the core sees it. ``page_*`` speak of a market that gives whole pages.
+    """The feed as the core sees it. ``connected`` and ``verified`` are true where they are of
+    every one of ``connections``. ``page_*`` speak of a market that gives whole pages.
 
     ``gap_ms`` is the silence that the last frame ended where that was longer than the largest gap
     that the market declares, else 0.
@@ -192,6 +203,7 @@ class FeedState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_f
     refused: int
     unknown_tokens: int
     gap_ms: int
+    connections: tuple[Connection, ...]
 
 
 class Wish(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -491,7 +503,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
 
 
 EMPTY_HISTORY: Final = HistoryState(0, 0, ())
-EMPTY_FEED: Final = FeedState(False, False, "UNSEEN", 0, 0, 0, 0, (), 0, 0, 0, 0, 0)
+EMPTY_FEED: Final = FeedState(False, False, "UNSEEN", 0, 0, 0, 0, (), 0, 0, 0, 0, 0, ())
 EMPTY_ACCOUNT: Final = AccountState(0, 0, 0, 0, 0, ())
 EMPTY_DESK: Final = Desk(
     kill=0, armed_until_ns=0, auth="UNSEEN", auth_ns=0, clock_offset_ns=0, clock_bad=False,

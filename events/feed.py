@@ -28,9 +28,11 @@ class FeedFrame(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fi
 
 
 class FeedStatus(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """A connection's state: ``CONNECTED`` (subscription verified or not), ``LOST``, ``ENDED``.
+    """A connection's state: ``CONNECTED`` (subscription verified or not), ``LOST``, ``WANTED``,
+    ``ENDED``.
 
-    ``ENDED`` is said by a recorded or simulated market that has no more frames to give.
+    ``WANTED`` is said first of each of several connections, so that none is missed that never
+    comes up; ``ENDED`` is said by a recorded or simulated market that has no more frames to give.
     """
 
     connection: int

@@ -126,6 +126,7 @@ UP: Final = "UP"
 
 LOST: Final = "LOST"
 CONNECTED: Final = "CONNECTED"
+WANTED: Final = "WANTED"
 
 
 class Counts(msgspec.Struct):
@@ -201,10 +202,13 @@ class Link:
     def start(self, now_ns: int) -> list[Action]:
         """Begin: the connections that are used are wanted up."""
         self._running = True
-        for one in self._connections:
-            if one.used and one.phase == WAITING:
+        used = [one for one in self._connections if one.used]
+        for one in used:
+            if one.phase == WAITING:
                 one.due_ns = now_ns
-        return self.due(now_ns)
+        # Of one alone nothing need be said: where it is not up, there is no feed.
+        several: list[Action] = [self._status(one, WANTED) for one in used if len(used) > 1]
+        return several + self.due(now_ns)
 
     def stop(self) -> list[Action]:
         """End: every socket is given up and nothing is due any more."""
@@ -228,6 +232,8 @@ class Link:
                 actions += self._change(now_ns, one, before)
             elif self._running and one.used and one.phase == WAITING and one.due_ns is None:
                 one.due_ns = now_ns
+                if not before:
+                    actions.append(self._status(one, WANTED))
         return actions + self.due(now_ns)
 
     # --- what happens ----------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from engine.books import ENTRY, EXIT, MS, PROTECT, order_of, same_entry
+from engine.feed import unseen_ns
 from engine.orders.legs import CANCEL, PARTIAL, PLACE, UNKNOWN, WORKING, legs
 from engine.orders.protocol import books_awaited, own_product
 from engine.orders.reduce import LOGIN_OK, RESOLVED_GONE
@@ -209,12 +210,11 @@ def _close_ns(state: State) -> int | None:
 
 
 def quotes_due(state: State) -> tuple[tuple[int, str], ...]:
-    """Held contracts whose quotes should be asked for, for the feed is silent."""
+    """Held contracts whose quotes should be asked for, for the feed does not show them."""
     if not to_broker(state) or not state.positions:
         return ()
-    silent_ns = state.now - state.feed.last_frame_ns
-    if silent_ns <= state.config.feed.link_age_ms_max * MS:
-        return ()
-    places = sorted({one.contract for one in state.positions})
+    limit_ns = state.config.feed.link_age_ms_max * MS
+    held = sorted({one.contract for one in state.positions})
+    places = [one for one in held if unseen_ns(state, one) > limit_ns]
     rows = state.instruments
     return tuple((i, f"{rows[i].exchange}:{rows[i].tradingsymbol}") for i in places)

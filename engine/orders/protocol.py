@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.books import ENTRY, EXIT, EXIT_PROTECT, MS, PROTECT, exit_id
+from engine.feed import unheard_ns
 from engine.orders.incidents import Incidents
 from engine.orders.legs import (
     AT_BROKER,
@@ -334,8 +335,7 @@ def unheard_since_ns(state: State, position: Position) -> int:
         ours = leg.cancel_sent or not leg.broker_order_id or one.role == ENTRY
         if not ours and leg.status in ("CANCELLED", "REJECTED"):
             since = max(since, leg.seen_ns)
-    silent_ns = state.now - state.feed.last_frame_ns
-    if silent_ns > state.config.feed.link_age_ms_max * MS:
+    if unheard_ns(state) > state.config.feed.link_age_ms_max * MS:
         since = max(since, state.now - SILENT_BOOKS_NS)
     return since
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.books import ENTRY, EXIT, HALTED, MS, PROTECT, STOPPING, holding_key
+from engine.feed import unseen_ns
 from engine.orders.contracts import CHANGED, is_of_position
 from engine.orders.incidents import Incidents
 from engine.orders.legs import PARTIAL, PASSING, UNKNOWN, WORKING, held_units, legs, of_position
@@ -46,9 +47,9 @@ def watched(state: State) -> list[Event]:
 
 
 def _feed(state: State, incidents: Incidents) -> None:
-    silent = state.now - state.feed.last_frame_ns > state.config.feed.link_age_ms_max * MS
+    limit_ns = state.config.feed.link_age_ms_max * MS
     for position in state.positions:
-        if silent:
+        if unseen_ns(state, position.contract) > limit_ns:
             incidents.raised("POSITION_BLIND", position.position_id, units=position.quantity_units)
         else:
             incidents.resolved("POSITION_BLIND", position.position_id)

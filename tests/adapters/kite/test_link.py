@@ -106,6 +106,19 @@ def test_an_old_first_tick_after_reconnection_is_not_fresh() -> None:
     assert statuses(world)[-1] == ("CONNECTED", True)
 
 
+def test_each_of_several_connections_is_told_before_it_is_up() -> None:
+    """F04: so that one which never comes up is missed; of one alone nothing is said before."""
+    many = full(*(option(n) for n in range(6)))
+    world = World(Limits(tokens_max=2))
+    world.answer = lambda _: 0
+    begun(world, many).run(5_000)
+    assert world.kinds(FeedStatus) == [FeedStatus(i, "WANTED", False, 2) for i in range(3)]
+    alone = World()
+    alone.answer = lambda _: 0
+    begun(alone).run(5_000)
+    assert alone.kinds(FeedStatus) == []
+
+
 @pytest.mark.parametrize("connections", [1, 3])
 @pytest.mark.parametrize(("status", "fault"), sorted(NEEDS_LOGIN.items()))
 def test_a_dead_login_is_one_attempt_and_a_question(
