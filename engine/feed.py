@@ -264,7 +264,10 @@ def apply_feed_status(state: State, event: FeedStatus, ts: int) -> State:
         verified=all(other.verified for other in connections),
         connections=connections,
     )
-    return replace(state, feed=feed)
+    state = replace(state, feed=feed)
+    if not up or before is None or before.up:
+        return state
+    return replace(state, desk=replace(state.desk, reconnected_ns=ts))
 
 
 def unseen_ns(state: State, contract: int) -> int:

@@ -417,9 +417,10 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
     ``kill`` is 0, or the level of the kill switch (1 no entries, 2 cancel all, 3 flatten).
     ``books_ns`` is when books last came, ``first_books`` holds while the session takes in its
     first, ``closing_books`` once those of the end came, ``reconciled_ns`` is when those that last
-    agreed were asked for, ``nets_ns`` when the broker's positions were. ``ended`` keeps the orders
-    that are over, for a late word on them. ``amending`` is an amendment of the day's hours that was
-    accepted and is no fact yet. ``approving`` is (request id, who) while a cycle decides
+    agreed were asked for, ``nets_ns`` when the broker's positions were, ``reconnected_ns`` when a
+    connection that was lost was last up again. ``ended`` keeps the orders that are over, for a late
+    word on them. ``amending`` is an amendment of the day's hours that was accepted and is no fact
+    yet. ``approving`` is (request id, who) while a cycle decides
     on an approval, ``approved`` holds ``intent who`` of those that were used; ``repeated`` and
     ``refused`` tell of the last command.
     """
@@ -438,6 +439,7 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
     closing_books: bool
     reconciled_ns: int
     nets_ns: int
+    reconnected_ns: int
     nets: tuple[Holding, ...]
     holdings: tuple[Holding, ...]
     differences: tuple[Difference, ...]
@@ -508,9 +510,10 @@ EMPTY_ACCOUNT: Final = AccountState(0, 0, 0, 0, 0, ())
 EMPTY_DESK: Final = Desk(
     kill=0, armed_until_ns=0, auth="UNSEEN", auth_ns=0, clock_offset_ns=0, clock_bad=False,
     unhealthy=(), dropped_ns=0, resumed_ns=0, books_ns=0, first_books=False, closing_books=False,
-    reconciled_ns=0, nets_ns=0, nets=(), holdings=(), differences=(), foreign=(), ended=(),
-    incidents=(), incidents_raised=0, requests=(), approved=(), approving=(), commands=(),
-    amending=None, repeated=False, refused=False, messages=0, refused_ns=(), readiness="",
+    reconciled_ns=0, nets_ns=0, reconnected_ns=0, nets=(), holdings=(), differences=(),
+    foreign=(), ended=(), incidents=(), incidents_raised=0, requests=(), approved=(), approving=(),
+    commands=(), amending=None, repeated=False, refused=False, messages=0, refused_ns=(),
+    readiness="",
     blockers=(),
 )  # fmt: skip
 EMPTY_UNDERLYING: Final = UnderlyingState(None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)

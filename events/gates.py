@@ -97,6 +97,8 @@ GATES: Final[tuple[GateSpec, ...]] = (
        "GOV_LOGIN_UNKNOWN"),
     _g("reconciled_age", N7, "s", "AT_MOST", "age of the last books that agreed",
        "GOV_BOOKS_OLD GOV_UNRECONCILED"),
+    _g("reconciled_since", N7, "flag", "IS_TRUE", "books agreed since a connection came back",
+       "GOV_RECONNECTED"),
     _g("orders_unknown", N7, "count", "AT_MOST", "orders whose fate is unknown",
        "GOV_ORDER_UNKNOWN"),
     _g("books_differ", N7, "count", "AT_MOST", "differences from the broker's books",

@@ -187,6 +187,8 @@ _GOVERNANCE: Final = (
        "Wait for the next comparison; if it fails or differs, look at both books.", _OLM),
     _r("GOV_LOGIN_UNKNOWN", 717, N7, "UNKNOWN", "Nobody says whether the broker takes the login.",
        "It is asked again by itself; if that goes on, check the network and `axiom login`.", ()),
+    _r("GOV_RECONNECTED", 718, N7, "UNKNOWN", "A connection came back, and our books were not found equal to the broker's since.",
+       "The books are asked for at once; if they fail or differ, look at both.", ()),
 )  # fmt: skip
 _SELECT: Final = (
     _r("FAMILY_NONE", 801, N8, "BLOCK", "No strategy family may trade this regime.", _WAIT, (), "NO_STRATEGY_QUALIFIED"),

@@ -100,6 +100,7 @@ NOT_OF_DEGREE: Final[tuple[tuple[str, str], ...]] = (
     ("frames_lost", "what was lost was lost"),
     ("login_known", "the login is a fact of that day"),
     ("reconciled_age", "the broker's books are facts of that day"),
+    ("reconciled_since", "the broker's books are facts of that day"),
     ("orders_unknown", "the broker's books are facts of that day"),
     ("books_differ", "the broker's books are facts of that day"),
     ("rejects", "the broker's answers are facts of that day"),

@@ -18,6 +18,7 @@ from engine.orders.watch import (
     entries_recent,
     login_known,
     reconciled_age_s,
+    reconciled_since,
     unknown_orders,
 )
 from engine.state import State
@@ -65,6 +66,7 @@ def _broker(state: State) -> tuple[GateRow, ...]:
         is_true("login_known", login_known(state), "GOV_LOGIN_UNKNOWN", UNKNOWN),
         at_most("reconciled_age", reconciled_age_s(state), limits.reconciled_age_s_max,
                 "GOV_BOOKS_OLD", unknown="GOV_UNRECONCILED"),
+        is_true("reconciled_since", reconciled_since(state), "GOV_RECONNECTED", UNKNOWN),
         at_most("orders_unknown", unknown_orders(state), 0, "GOV_ORDER_UNKNOWN"),
         at_most("books_differ", len(desk.differences), 0, "GOV_BOOKS_DIFFER"),
         at_most("rejects", recent, limits.rejects_per_minute_max, "GOV_REJECT_BURST"),

@@ -192,6 +192,8 @@ def snapshot_due(state: State) -> str | None:
         return None
     if state.desk.nets_ns == 0:
         return "START"
+    if state.desk.nets_ns < state.desk.reconnected_ns:
+        return "RECONNECT"
     close_ns = _close_ns(state)
     if close_ns is not None and state.desk.nets_ns < close_ns - BEFORE_CLOSE_NS <= state.now:
         return "BEFORE_CLOSE"

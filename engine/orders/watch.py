@@ -206,6 +206,7 @@ def _blockers(state: State) -> tuple[tuple[str, bool], ...]:
         ("GOV_CLOCK_OFFSET", desk.clock_bad),
         ("GOV_UNHEALTHY", bool(desk.unhealthy)),
         ("GOV_UNRECONCILED", broker and reconciled_age_s(state) is None),
+        ("GOV_RECONNECTED", broker and not reconciled_since(state)),
         ("GOV_ORDER_UNKNOWN", broker and unknown_orders(state) > 0),
         ("GOV_NOT_ARMED", needs_arming(state) and state.now >= desk.armed_until_ns),
     )
@@ -221,6 +222,12 @@ def reconciled_age_s(state: State) -> int | None:
     if not state.desk.reconciled_ns:
         return None
     return max(state.now - state.desk.reconciled_ns, 0) // (1_000 * MS)
+
+
+def reconciled_since(state: State) -> bool:
+    """Whether books that were asked for since a connection came back agreed with ours: while it was
+    lost order updates were, and so may be what they told."""
+    return state.desk.reconciled_ns >= state.desk.reconnected_ns
 
 
 def entries_recent(state: State) -> int:

@@ -85,6 +85,8 @@ CASES: list[tuple[str, str, str, Callable[[State], State]]] = [
     ("frames_lost", "BLOCK", "GOV_FRAMES_DROPPED", _at("dropped_ns", 5)),
     ("reconciled_age", "UNKNOWN", "GOV_UNRECONCILED", _desk(reconciled_ns=0)),
     ("reconciled_age", "BLOCK", "GOV_BOOKS_OLD", _at("reconciled_ns", 91)),
+    ("reconciled_since", "UNKNOWN", "GOV_RECONNECTED",
+     lambda s: _desk(reconnected_ns=s.now, reconciled_ns=s.now - 1)(s)),
     ("orders_unknown", "BLOCK", "GOV_ORDER_UNKNOWN", _unknown),
     ("books_differ", "BLOCK", "GOV_BOOKS_DIFFER",
      _desk(differences=(Difference("NFO:X:MIS", "POSITION_DIFFERS", 65, 0, 1, 0),))),
