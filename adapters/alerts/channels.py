@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Callable, Sequence
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from contextlib import closing
+from http.client import HTTPConnection, HTTPSConnection
 from typing import Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from adapters.alerts.news import SOON, News
 from adapters.alerts.post import BEGAN, OVER, Message
@@ -82,33 +83,33 @@ class Webhook:
 
 def post_json(address: str, body: object) -> None:
     """POST ``body``; good is 2xx. Raises ``ChannelError`` without a word of the address."""
-    parts = urlsplit(address)
-    connection: HTTPConnection
-    if parts.scheme == "https":
-        connection = HTTPSConnection(
-            parts.hostname or "",
-            parts.port,
-            timeout=TIMEOUT_S,
-            context=ssl.create_default_context(),
-        )
-    else:
-        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
-    target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
     try:
         data = json.dumps(body).encode()
-        connection.request("POST", target, data, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        with answer:
-            answer.read(BODY_BYTES_MAX)
-        status, wait = answer.status, answer.getheader("Retry-After") or ""
-    except (OSError, HTTPException, ValueError) as error:
-        # Their words may hold the address, and the address is a secret.
+        parts = urlsplit(address)
+        target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+        with closing(_connection(parts)) as connection:
+            connection.set_debuglevel(0)  # whoever turns it on for all: it prints the address
+            connection.request("POST", target, data, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            with answer:
+                answer.read(BODY_BYTES_MAX)
+            status, wait = answer.status, answer.getheader("Retry-After") or ""
+    except Exception as error:  # noqa: BLE001
+        # The boundary to the network: whatever it raises, its words may hold the address, and the
+        # address is a secret; and a way out that fails ends nothing.
         raise ChannelError(type(error).__name__, again=True) from None
-    finally:
-        connection.close()
     if status not in _OK:
         wait_s = float(wait) if wait.isascii() and wait.isdigit() else None
         raise ChannelError(f"HTTP {status}", again=status in _AGAIN, wait_s=wait_s)
+
+
+def _connection(parts: SplitResult) -> HTTPConnection:
+    """Not yet connected. Raises ``OSError`` where no certificates can be loaded."""
+    host, port = parts.hostname or "", parts.port
+    if parts.scheme != "https":
+        return HTTPConnection(host, port, timeout=TIMEOUT_S)
+    trusted = ssl.create_default_context()
+    return HTTPSConnection(host, port, timeout=TIMEOUT_S, context=trusted)
 
 
 def channels_of(settings: Settings) -> tuple[Channel, ...]:

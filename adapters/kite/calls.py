@@ -3,9 +3,10 @@
 Lives here: the client's construction, the fence in the place of its HTTP session, ``Caller``. May
 import: kiteconnect (inside the constructor alone: its import costs a second and starts a reactor),
 adapters.kite. Always holds: whatever the client raises becomes a row of the error table and nothing
-escapes; key and token are in the client for the length of one call and in no message; a redirect is
-never followed, since the client's library would turn a POST into a GET; nothing of the environment
-(a proxy, a .netrc) changes where a request goes or who sends it.
+escapes; key and token are in the client for the length of one call, and in no message and no record
+even where the broker repeats them; a redirect is never followed, since the client's library would
+turn a POST into a GET; nothing of the environment (a proxy, a .netrc) changes where a request goes
+or who sends it.
 Start reading at ``Caller.call``.
 
 What the client does wrong and the fence puts right (5.2.2): it logs the token in its debug mode,
@@ -27,7 +28,7 @@ from adapters.kite.credentials import Credentials
 from adapters.kite.errors import Verdict, name_of, verdict_of
 from adapters.kite.reports import DamagedData, readable
 from adapters.kite.roots import REST_ROOT, checked_root, fence_loggers
-from adapters.kite.secret import HIDDEN
+from adapters.kite.secret import Secret, masked
 
 BODY_BYTES_MAX: Final = 64 * 1024 * 1024
 """The dump of all instruments has about 10 MB."""
@@ -113,6 +114,7 @@ class Fence:
         self._session = session
         self._may_write = may_write
         self._timeouts = timeouts
+        self.secrets: tuple[Secret, ...] = ()
         self.answer: Answer | None = None
         self.status: int | None = None
 
@@ -130,11 +132,13 @@ class Fence:
             content = self._body(response.raw)
         finally:
             response.close()
+        for secret in self.secrets:
+            content = secret.out_of_bytes(content)
         self.answer = Answer(response.status_code, response.headers, content)
         return self.answer
 
     def forget(self) -> None:
-        """Before a call: nothing has been answered."""
+        """Before a request: nothing has been answered."""
         self.answer, self.status = None, None
 
     def _body(self, raw: Any) -> bytes:
@@ -191,34 +195,34 @@ class Caller:
         """Make one call. ``kind`` is PLACE, MODIFY, CANCEL or READ; ``ask`` calls the client that
         it is given, once, and may turn its answer into records (``DamagedData``)."""
         self._fence.forget()
-        secrets: tuple[str, ...] = ()
+        self._fence.secrets = ()
         try:
             login = self._login()
-            secrets = (login.access_token.reveal(), login.api_key.reveal())
-            self._client.access_token, self._client.api_key = secrets
+            self._fence.secrets = (login.access_token, login.api_key)
+            self._client.access_token = login.access_token.reveal()
+            self._client.api_key = login.api_key.reveal()
             data = ask(self._client)
             if self._fence.status != _OK:
                 raise StrangeAnswer(f"a success at HTTP {self._fence.status}")
         except Exception as error:  # noqa: BLE001
             # The boundary to other people's code: whatever it raises is a row of the table, and a
             # class that is new there is UNKNOWN.
-            return self._failed(kind, error, secrets)
+            return self._failed(kind, error)
         finally:
             self._client.access_token, self._client.api_key = None, None
         return Reply(data, None, None, self._fence.status, None)
 
-    def _failed(self, kind: str, error: Exception, secrets: tuple[str, ...]) -> Reply[Any]:
+    def _failed(self, kind: str, error: Exception) -> Reply[Any]:
         """The reply behind an error. The error itself ends here: it may carry the request."""
         answer = self._fence.answer
         said = answer.error() if answer is not None else None
         text = error.field if isinstance(error, DamagedData) else str(error)
         error_class, text = said or (name_of(error), text)
         verdict = verdict_of(kind, error_class, self._fence.status, text)
-        for secret in secrets:
-            if secret:
-                text = text.replace(secret, HIDDEN)
-                error_class = error_class.replace(secret, HIDDEN)
-        return Reply(None, verdict, readable(error_class), self._fence.status, readable(text))
+        for secret in self._fence.secrets:
+            text, error_class = secret.out_of(text), secret.out_of(error_class)
+        words = readable(masked(text))
+        return Reply(None, verdict, readable(error_class), self._fence.status, words)
 
     def close(self) -> None:
         """End its connections; a later call opens them again."""

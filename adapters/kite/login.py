@@ -1,9 +1,10 @@
 """A day's login at the broker, and its end: request token in, credentials out.
 
 Lives here: ``exchange`` and ``invalidate``, over the official client. May import: adapters.kite;
-kiteconnect inside functions, since its import costs a second. Always holds: what the client raises
-is not passed on, since its text may hold an address with a token; the broker's own sentence is, cut
-and with every secret of ours taken out. Start reading at ``exchange``.
+kiteconnect inside functions, since its import costs a second. Always holds: what the client raises,
+whatever it is, is not passed on, since its text may hold an address with a token; the broker's own
+sentence is, cut and with every secret of ours taken out; nothing of a .netrc is sent, and to this
+machine itself nothing goes by way of a proxy. Start reading at ``exchange``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any, Final
 
 from adapters.kite.callback import LoginError
 from adapters.kite.credentials import CredentialError, Credentials, new_credentials, ns_of
-from adapters.kite.roots import fence_loggers
-from adapters.kite.secret import HIDDEN, Secret
+from adapters.kite.roots import fence_loggers, is_loopback
+from adapters.kite.secret import Secret, masked
 from engine.rulebook import NS_PER_DAY
 
 TIMEOUT_S: Final = 15
@@ -73,7 +74,6 @@ def _asked(
     kept: tuple[Secret, ...],
 ) -> object:
     """The client's answer. Every error leaves as ours, without the one it came from."""
-    fence_loggers()
     from kiteconnect import KiteConnect
     from kiteconnect.exceptions import (
         DataException,
@@ -82,13 +82,17 @@ def _asked(
         TokenException,
     )
 
+    fence_loggers()
     client = KiteConnect(
         api_key.reveal(),
         access_token=access_token.reveal() if access_token is not None else None,
         root=root,
         timeout=TIMEOUT_S,
     )
-    client.reqsession.max_redirects = 0  # what is sent is for this host alone
+    session = client.reqsession
+    session.max_redirects = 0  # what is sent is for this host alone
+    session.trust_env = not is_loopback(root)
+    session.auth = _as_it_is
     try:
         return ask(client)
     except (DataException, NetworkException):
@@ -103,16 +107,23 @@ def _asked(
         raise LoginError(
             f"the broker cannot be reached ({type(error).__name__}): look at the network, try again"
         ) from None
-    except (AttributeError, KeyError, TypeError, ValueError):
-        # The client's own faults on an answer that it does not expect.
-        raise LoginError("the broker's answer cannot be read: try again") from None
+    except Exception as error:  # noqa: BLE001
+        # The boundary to other people's code: its own faults on an answer that it does not expect.
+        raise LoginError(
+            f"the broker's answer cannot be read ({type(error).__name__}): try again"
+        ) from None
     finally:
-        client.reqsession.close()
+        session.close()
+
+
+def _as_it_is(request: Any) -> Any:
+    """In the place of what requests would take from a .netrc: it replaces the header of ours."""
+    return request
 
 
 def _sentence(error: Exception, kept: tuple[Secret, ...]) -> str:
     """What the broker said, on one line and without a secret of ours."""
     text = " ".join(str(error).split())
     for one in kept:
-        text = text.replace(one.reveal(), HIDDEN)
-    return f"the broker refused: {text[:SENTENCE_MAX].rstrip('.')}"
+        text = one.out_of(text)
+    return f"the broker refused: {masked(text)[:SENTENCE_MAX].rstrip('.')}"

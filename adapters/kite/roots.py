@@ -1,14 +1,15 @@
 """Where the broker is: its addresses, and what else may stand in their place.
 
-Lives here: the three addresses, the check of another one, the fence around other people's loggers.
-May import: the standard library. Always holds: nothing is spoken in the clear but to this machine
-itself; a root is a host, since the official client drops its path.
+Lives here: the three addresses, the check of another one, the fence around what others log and
+print. May import: the standard library. Always holds: nothing is spoken in the clear but to this
+machine itself; a root is a host, since the official client drops its path.
 Start reading at ``checked_root``.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -62,13 +63,19 @@ def is_loopback(root: str) -> bool:
 
 def fence_loggers() -> None:
     """Hold the talkative loggers, and those below them, where they name no secret: whatever the
-    root logger is set to, and whoever opened one of them before."""
+    root logger is set to, and whoever opened one of them before. Call it once the client's own
+    library is imported: ``http.client`` prints headers and bodies where its debug level is set, and
+    the classes that the client uses no longer ask it."""
     for name in list(logging.root.manager.loggerDict):
         top = name.partition(".")[0]
         if top in TALKATIVE:
             _hold(logging.getLogger(name), TALKATIVE[top])
     for name, level in TALKATIVE.items():
         logging.getLogger(name).setLevel(max(level, logging.getLogger(name).level))
+    connections = sys.modules.get("urllib3.connection")
+    if connections is not None:
+        for kind in (connections.HTTPConnection, connections.HTTPSConnection):
+            kind.debuglevel = 0
 
 
 def _hold(log: logging.Logger, level: int) -> None:

@@ -1,8 +1,9 @@
 """A text that must not be seen: keys, tokens, secrets of the broker.
 
-Lives here: ``Secret`` and the words that are only placeholders for one. May import: the standard
-library. Always holds: no way of showing, encoding or copying a secret gives its text; ``reveal`` is
-the one way to it, and a test lists who calls it. Start reading at ``Secret``.
+Lives here: ``Secret``, the words that are only placeholders for one, and ``masked`` for texts of
+others. May import: the standard library. Always holds: no way of showing, encoding or copying a
+secret gives its text; ``reveal`` is the one way to it, and a test lists who calls it.
+Start reading at ``Secret``.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from __future__ import annotations
 import hmac
 import re
 from typing import Any, Final, NoReturn
+from urllib.parse import quote
 
 HIDDEN: Final = "***"
 CHARS_MAX: Final = 512
 """More than any key or token that the broker gives."""
+
+SOUGHT_CHARS_MIN: Final = 8
+"""A shorter one is a word of a simulated exchange, such as demo: it stands in much that is none."""
 
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _PLACEHOLDER: Final = re.compile(
@@ -23,6 +28,17 @@ _PLACEHOLDER: Final = re.compile(
     r"|(kite[_-]?)?(api[_-]?key|api[_-]?secret|access[_-]?token|request[_-]?token|token|secret)",
     re.IGNORECASE,
 )
+
+_NAMED: Final = re.compile(
+    r"((?:request|access|refresh|public)_?token|enctoken|api_?(?:key|secret)|checksum)"
+    r"(%3D|['\"]?\s*[=:]\s*['\"]?)[^\s'\"&,;)}\]]+",
+    re.IGNORECASE,
+)
+_HEADER: Final = re.compile(
+    r"\b(token +(?=[^\s:'\",]+:[^\s'\",])|(?:basic|bearer) +(?=[\w+/=.~-]{16}))[^\s'\",]+",
+    re.IGNORECASE,
+)
+_BOT: Final = re.compile(r"/bot[0-9]+(:|%3A)[A-Za-z0-9_-]+", re.IGNORECASE)
 
 
 class Secret:
@@ -38,6 +54,21 @@ class Secret:
     def reveal(self) -> str:
         """The text itself: only where it leaves the process, never into a name that lives on."""
         return self._hidden
+
+    def out_of(self, text: str) -> str:
+        """``text`` with three stars wherever it holds this one, plain or as an address writes it.
+        Ask before a text is cut: a part of a secret is not found."""
+        if len(self._hidden) < SOUGHT_CHARS_MIN:
+            return text
+        return text.replace(self._hidden, HIDDEN).replace(quote(self._hidden, safe=""), HIDDEN)
+
+    def out_of_bytes(self, data: bytes) -> bytes:
+        """As ``out_of``, for what has not been decoded."""
+        if len(self._hidden) < SOUGHT_CHARS_MIN:
+            return data
+        for form in (self._hidden, quote(self._hidden, safe="")):
+            data = data.replace(form.encode(), HIDDEN.encode())
+        return data
 
     def __repr__(self) -> str:
         return HIDDEN
@@ -81,3 +112,11 @@ def why_not_secret(text: str) -> str | None:
     if _PLACEHOLDER.fullmatch(text):
         return "is a placeholder, not a real one"
     return None
+
+
+def masked(text: str) -> str:
+    """A text that was written by others, an error's for one, without what it calls a secret: the
+    value of a field with such a name, a header's credentials, a bot's part of an address."""
+    text = _NAMED.sub(rf"\1\2{HIDDEN}", text)
+    text = _BOT.sub(rf"/bot{HIDDEN}", text)
+    return _HEADER.sub(rf"\1{HIDDEN}", text)

@@ -2,8 +2,9 @@
 
 Lives here: ``Ticker``. May import: websockets, adapters.kite, events. Always holds: all decisions
 are the link's; a frame is posted as it came, before anything looks into it; the address with the
-token in it is made for one handshake and is neither logged nor part of any message; the login is
-read again before each handshake; a redirection is never followed.
+token in it is made for one handshake and is neither logged nor part of any message, and a text that
+repeats the login is handed on without it; the login is read again before each handshake; a
+redirection is never followed.
 Start reading at ``Ticker``.
 
 One thread with one asyncio loop for all connections: the link sees every socket in one order and
@@ -261,7 +262,7 @@ class Ticker:
                 if isinstance(message, bytes):
                     self._do(self.link.frame(now, connection, message))
                 else:
-                    self._do(self.link.text(now, connection, message))
+                    self._do(self.link.text(now, connection, self._without_login(message)))
         except ConnectionClosed:
             reason = socket.close_code
             self._outlet.tell("closed", f"connection {connection}, code {reason}")
@@ -270,6 +271,12 @@ class Ticker:
             # Not a closing handshake: of a socket that is given up nothing more is waited for.
             socket.transport.abort()
         self._happened(self.link.closed(_steady_ns(), connection))
+
+    def _without_login(self, text: str) -> str:
+        """A text of the broker's, which becomes an order's fact or is shown, without our login."""
+        if self._used is None:
+            return text
+        return self._used.api_key.out_of(self._used.access_token.out_of(text))
 
     async def _opened(self, connection: int) -> ClientConnection | None:
         """The socket after its handshake; None where there is none, which the link was told."""

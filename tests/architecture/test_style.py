@@ -22,9 +22,11 @@ LONG_FUNCTIONS: dict[str, int] = {}
 """Functions longer than the limit, ``path:name`` to lines. They may only shrink; add none."""
 
 BOUNDARIES = {
+    "adapters/alerts/channels.py": "post_json",  # the network: an error is a kind, without its text
     "adapters/kite/ticker.py": "Ticker._run",  # the thread: an error is a fact and ends the feed
     "cli/main.py": "run",  # the process: an error becomes one line
     "adapters/kite/calls.py": "Caller.call",  # other people's code: an error is a row of a table
+    "adapters/kite/login.py": "_asked",  # other people's code: an error is a kind, without its text
     "adapters/kite/worker.py": "guarded",  # the threads: an error becomes a fact
     "journal/writer.py": "JournalWriter._run",  # the thread: an error reaches every caller
 }

@@ -283,3 +283,37 @@ def test_canary_a_secret_that_is_said_is_found(
 
     monkeypatch.setattr(Webhook, "send", leaky)
     assert CANARY in everything_said([200], caplog)
+
+
+def test_any_error_of_the_way_is_told_by_its_kind(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """S01: an error of no known kind with the address in its words, certificates that cannot be
+    loaded, a library that prints what it sends: nothing of the address is shown, nothing ends."""
+    lines: list[str] = []
+    with serving() as server:
+        monkeypatch.setattr("http.client.HTTPConnection.debuglevel", 1)
+        assert Dispatcher((telegram(server), webhook(server)), lines.append, _no_pause).send(
+            message()
+        )
+        monkeypatch.setattr("http.client.HTTPConnection.request", _quotes_all)
+        secure = Webhook(WebhookWay(Secret(f"https://127.0.0.1:1/{CANARY}")))
+        monkeypatch.setattr("ssl.create_default_context", _no_certificates)
+        both = (telegram(server), secure)
+        assert not Dispatcher(both, lines.append, _no_pause).send(message())
+    assert "telegram failed: RuntimeError" in lines
+    assert "webhook failed: FileNotFoundError" in lines
+    streams = capfd.readouterr()
+    assert CANARY[8:16] not in "".join((*lines, streams.out, streams.err))
+
+
+def _no_pause(seconds: float) -> None:
+    assert seconds > 0
+
+
+def _quotes_all(self: object, method: str, url: str, *rest: object) -> None:
+    raise RuntimeError(f"{method} {url} {rest}")
+
+
+def _no_certificates() -> None:
+    raise FileNotFoundError(CANARY)

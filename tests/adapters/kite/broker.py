@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import parse_qs, quote, urlsplit
@@ -27,6 +28,7 @@ class Broker:
         self.outcome = f"request_token={REQUEST}&action=login&status=success"
         self.login_time = "2026-11-26 08:41:07"
         self.requests: list[tuple[str, str, str]] = []
+        self.headers: list[Mapping[str, str]] = []
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.broker = self
         self._thread = threading.Thread(
@@ -81,6 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, method: str, body: str) -> None:
         broker = self.server.broker
         broker.requests.append((method, self.path, body))
+        broker.headers.append(dict(self.headers))
         if broker.answer is not None:
             self._say(*broker.answer, broker.location)
             return

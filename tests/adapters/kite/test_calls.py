@@ -327,6 +327,46 @@ def test_no_secret_leaves(
         assert secret not in seen
 
 
+def test_a_secret_that_the_broker_repeats_is_in_no_record(server: RestServer) -> None:
+    """S01: rows that quote the login (a message of an order, an id) come with three stars in it."""
+    server.answers["/orders"] = Canned([{"order_id": f"1{TOKEN}", "status_message": f"{KEY} no"}])
+    one = caller(server.root)
+    reply = one.call(READ, lambda client: client.orders())
+    one.close()
+    assert reply.data == [{"order_id": "1***", "status_message": "*** no"}]
+
+
+def test_the_client_s_debug_mode_is_fenced_too(
+    server: RestServer,
+    caplog: pytest.LogCaptureFixture,
+    capfd: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """S01: with the client's own debug on, the root logger at DEBUG and http.client printing, no
+    header and no address is shown: production cannot be talked into it from outside."""
+    monkeypatch.setattr("http.client.HTTPConnection.debuglevel", 1)
+    with caplog.at_level(logging.DEBUG):
+        one = caller(server.root)
+        one._client.debug = True
+        assert one.call(READ, lambda client: client.profile()).verdict is None
+        one.close()
+    streams = capfd.readouterr()
+    assert (caplog.text, streams.out, streams.err) == ("", "", "")
+
+
+def test_canary_http_client_prints_headers_without_the_fence(
+    server: RestServer, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Canary: the same switch prints the token where the class asks it."""
+    one = caller(server.root)
+    for name in ("HTTPConnection", "HTTPSConnection"):
+        monkeypatch.delattr(f"urllib3.connection.{name}.debuglevel")
+    monkeypatch.setattr("http.client.HTTPConnection.debuglevel", 1)
+    one.call(READ, lambda client: client.profile())
+    one.close()
+    assert TOKEN in capfd.readouterr().out
+
+
 def test_canary_the_client_s_debug_mode_leaks(
     server: RestServer, caplog: pytest.LogCaptureFixture
 ) -> None:

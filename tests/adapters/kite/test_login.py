@@ -7,9 +7,11 @@ import json
 import logging
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import requests
 
 from adapters.kite.callback import LoginError
 from adapters.kite.credentials import Credentials, ist_text
@@ -176,3 +178,33 @@ def test_canary_an_open_urllib3_would_log_the_token(broker: Broker, log: io.Stri
         patch.setattr("adapters.kite.login.fence_loggers", lambda: logger.setLevel(logging.DEBUG))
         invalidate(broker.root, kept)
     assert TOKEN in log.getvalue()
+
+
+def test_whatever_the_client_raises_is_told_by_its_kind(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S01: an error of no known kind, with all that was sent in its words, and its frames on the
+    stack: one line without any of it, and no error behind it."""
+
+    def send(self: object, request: requests.PreparedRequest, **_: object) -> None:
+        raise RuntimeError(f"{request.url} {request.headers} {request.body!r} {SECRET}")
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    shown = said(lambda: log_in(broker), refused=False)
+    assert "cannot be read (RuntimeError)" in shown
+    assert [text for text in CANARIES if text in shown] == []
+    assert "During handling" not in shown and "direct cause" not in shown
+
+
+def test_nothing_of_the_environment_goes_along(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S01: a .netrc for the broker's host does not take the place of our header, and to this
+    machine itself nothing goes by way of a proxy."""
+    (tmp_path / "netrc").write_text("default login x password canarynetrc85\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    invalidate(broker.root, log_in(broker))
+    assert [method for method, *_ in broker.requests] == ["POST", "DELETE"]
+    assert [one for one in broker.headers if "Basic" in str(one.get("Authorization"))] == []

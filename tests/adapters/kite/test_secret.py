@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.kite.secret import HIDDEN, Secret, why_not_secret
+from adapters.kite.secret import HIDDEN, Secret, masked, why_not_secret
 from tests.architecture.source import ROOMS, ROOT, python_files
 from tests.architecture.test_style import functions
 
@@ -137,7 +137,6 @@ CALLERS = {
     ("adapters/kite/credentials.py", "new_credentials"),  # is it one at all
     ("adapters/kite/credentials.py", "write_token"),  # into the file of 0600
     ("adapters/kite/login.py", "_asked"),  # to the official client
-    ("adapters/kite/login.py", "_sentence"),  # out of what the broker says
     ("adapters/kite/login.py", "exchange"),  # is the answer to our key
     ("adapters/kite/login.py", "exchange.ask"),  # to the official client
     ("adapters/kite/ticker.py", "Ticker._handshake"),  # into one address, never kept
@@ -183,3 +182,45 @@ def test_nothing_else_is_on_the_object() -> None:
     with pytest.raises(AttributeError):
         held.note = CANARY
     assert not hasattr(held, "__dict__")
+
+
+def test_a_secret_is_taken_out_of_what_others_say() -> None:
+    """S01: plain and as an address writes it, of texts and of bytes; a word such as demo stays."""
+    held = Secret("canary&+%4712")
+    for text in ("x canary&+%4712 y", "?access_token=canary%26%2B%254712"):
+        assert "canary" not in held.out_of(text)
+        assert held.out_of_bytes(text.encode()) == held.out_of(text).encode()
+    assert Secret("demo").out_of("the user demo") == "the user demo"
+    assert Secret("demo").out_of_bytes(b"the user demo") == b"the user demo"
+
+
+NAMED = [
+    "http://127.0.0.1:8765/?action=login&request_token={}&status=success", "wss://a/?api_key={}",
+    "wss://a/?api_key=***&access_token={}", "{{'api_key': 'x', 'checksum': '{}'}}",
+    "Authorization: token k3y:{}", "{{'Authorization': 'token {}:t0ken'}}", "Basic {}==",
+    '{{"enctoken": "{}"}}', "https://api.telegram.org/bot7012345678:{}/sendMessage",
+    "/bot701%3A{}/x", "public_token%3D{}", "api_secret = {}", "'accessToken': \"{}\"",
+]  # fmt: skip
+SENTENCES = [
+    "api_key in DESK/kite-token.toml is a placeholder, not a real one: give 'axiom login'",
+    "AXIOM_KITE_ACCESS_TOKEN is set and AXIOM_KITE_API_KEY is not: set both",
+    "the access token expired at 2026-11-27 06:00 IST: give 'axiom login'",
+    "Incorrect `api_key` or `access_token`.", "there is no access token: give 'axiom login'",
+    "that is no request token and no address with one: paste the address", "basic settings",
+    "the token file name different ones: unset the variable",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NAMED)
+def test_what_a_text_calls_a_secret_is_masked(text: str) -> None:
+    """S01: fields of addresses, forms and JSON, headers, a bot's address: nothing of it stays."""
+    shown = masked(text.format(CANARY + "0000"))
+    assert CANARY[:8] not in shown
+    assert HIDDEN in shown
+    assert masked(shown) == shown
+
+
+@pytest.mark.parametrize("text", SENTENCES)
+def test_sentences_about_secrets_stay_as_they_are(text: str) -> None:
+    """Our own words name a key or a token and hold none."""
+    assert masked(text) == text

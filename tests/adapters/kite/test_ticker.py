@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from msgspec import structs
@@ -333,6 +333,21 @@ def test_with_every_logger_open_no_token_is_written(server: Server) -> None:
     for text in (KEY, TOKEN, "canarytoken"):
         assert text not in shown
     assert HealthObserved("TICKER_FAILED", "BAD", 1, 0) in one.outcome.events
+
+
+def test_a_text_that_repeats_the_login_is_handed_on_without_it(server: Server) -> None:
+    """S01: an error, an unreadable text and an order that quote the address: no key, no token in
+    what is told or becomes an order's fact."""
+    quoted = f"bad {server.root}/?api_key={KEY}&access_token={quote(TOKEN, safe='')} {TOKEN}"
+    with feed(server) as one:
+        one.wait_verified()
+        server.send(json.dumps({"type": "error", "data": quoted}))
+        server.send(f"no JSON {quoted}")
+        server.send(json.dumps({"type": "order", "data": {"status_message": quoted}}))
+        one.outcome.wait(lambda: one.outcome.orders)
+    shown = f"{one.outcome.told} {one.outcome.orders}"
+    assert shown.count("***") == 9
+    assert [text for text in (KEY, TOKEN, "canarytoken") if text in shown] == []
 
 
 def _fail(order: dict[str, object]) -> None:
