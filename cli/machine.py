@@ -102,6 +102,9 @@ def _checked(settings: MachineSettings) -> MachineSettings:
             raise MachineError(f"{SECTION}.egress_address: {error}") from error
     if settings.egress_url and not settings.egress_url.startswith(("https://", "http://127.")):
         raise MachineError(f"{SECTION}.egress_url must begin with https://")
+    if any(sign in settings.egress_url for sign in "?#@"):
+        # It is shown, and this file need not be private: no place for what opens a service.
+        raise MachineError(f"{SECTION}.egress_url is HOST and PATH alone: no user, no query")
     if not _ACCOUNT.fullmatch(settings.account):
         raise MachineError(f"{SECTION}.account is letters, digits and '-', at most 64")
     if not _HOST.fullmatch(settings.ntp_host):

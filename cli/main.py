@@ -1,8 +1,9 @@
 """The program ``axiom``: one group whose verbs are loaded when they are called.
 
 Lives here: the entry point, the lazy group, and the boundary where every error becomes one line and
-an exit code. May import: click and ``cli``; no other room. Always holds: standard output carries
-answers only, and nobody sees a traceback unless AXIOM_DEBUG is 1. Start reading at ``main``.
+an exit code. May import: click, ``cli`` and adapters.kite.secret. Always holds: standard output
+carries answers only, and nobody sees a traceback unless AXIOM_DEBUG is 1; what an error calls a
+secret is masked; no process of this program leaves a core file. Start reading at ``main``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import difflib
 import errno
 import importlib
 import os
+import resource
 import signal
 import sys
 import threading
@@ -117,6 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program on ``arguments`` (default: the command line) and return its exit code."""
     if arguments is None:
         _begin_again_in_utf8()
+    # A core file would hold the memory, and a key or a token in it. Children inherit the limit.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     closed = _closed_streams()
     if closed is not None:
         return _fail(closed)
@@ -206,9 +210,9 @@ def _remembered_interrupts() -> Iterator[list[int]]:
 def _ended(error: Exception) -> int:
     """The exit code of a command that ended with an error, and its line."""
     if isinstance(error, UserError):
-        return _fail(str(error), error.exit_code)
+        return _fail(_masked(str(error)), error.exit_code)
     if isinstance(error, click.ClickException):
-        return _fail(_describe(error))
+        return _fail(_masked(_describe(error)))
     if isinstance(error, EOFError) or isinstance(error.__context__, EOFError):
         return _fail("a question was asked and nobody is there to answer: give it as a flag")
     if isinstance(error, click.Abort):
@@ -217,7 +221,8 @@ def _ended(error: Exception) -> int:
         return _reader_left()
     if isinstance(error, MemoryError):
         return _fail("out of memory: give it more (ulimit -v, the service's limit, the machine)")
-    return _fail(_describe_os(error) if isinstance(error, OSError) else _internal(error))
+    told = _describe_os(error) if isinstance(error, OSError) else _internal(error)
+    return _fail(_masked(told))
 
 
 def _invoke(group: click.Group, arguments: Sequence[str]) -> int:
@@ -243,6 +248,14 @@ def _fail(message: str, code: int = EXIT_COULD_NOT_RUN) -> int:
     """Say one line on standard error; return the exit code."""
     click.echo(f"{PROGRAM}: {one_line(message)}", err=True)
     return code
+
+
+def _masked(text: str) -> str:
+    """An error's text without what it calls a secret: it may quote an address that was pasted, or
+    be a library's. Imported now, since until the rooms are looked at nothing of one may be."""
+    from adapters.kite.secret import masked
+
+    return masked(text)
 
 
 def _unknown_verb(name: str, known: Iterable[str]) -> str:
@@ -272,7 +285,7 @@ def _describe_os(error: OSError) -> str:
 def _internal(error: Exception) -> str:
     """An unexpected error as one line; the traceback goes before it when AXIOM_DEBUG is 1."""
     if os.environ.get("AXIOM_DEBUG") == "1":
-        traceback.print_exception(error)
+        click.echo(_masked("".join(traceback.format_exception(error))), err=True, nl=False)
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "?"
     return (

@@ -36,10 +36,12 @@ PORT_MAX: Final = 65_535
 )  # fmt: skip
 @click.option("--rest", metavar="URL", help="Another address of the broker's REST interface.")
 @click.option("--page", metavar="URL", help="Another address of the broker's login page.")
+@click.argument("words", nargs=-1, metavar="", type=click.UNPROCESSED)
 @recorded_options
 def command(
-    paste: bool, forget: bool, port: int, rest: str | None, page: str | None, common: Common
-) -> int:
+    paste: bool, forget: bool, port: int, rest: str | None, page: str | None,
+    words: tuple[str, ...], common: Common,
+) -> int:  # fmt: skip
     """Log in at the broker for this day; the access token is kept in the desk's folder (0600).
 
     The app's redirect address at the broker must be http://127.0.0.1:PORT. Key and secret are taken
@@ -58,6 +60,12 @@ def command(
     from adapters.kite.roots import LOGIN_PAGE, REST_ROOT, BadRoot, checked_root
     from cli.paths import desk_folder
 
+    if words:
+        # Not quoted: it is the answer of a login, most likely.
+        raise UserError(
+            "login takes no words: paste into the hidden prompt of --paste; what was given is in "
+            "the shell's history now, so begin the login again"
+        )
     if paste and forget:
         raise UserError("--paste and --forget are two things: give one of them")
     path = token_path(desk_folder(common.home, common.desk))

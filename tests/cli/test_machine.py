@@ -44,6 +44,8 @@ def test_a_section_is_read_and_the_core_never_sees_it(tmp_path: Path) -> None:
         ({"account": "a b"}, "letters, digits"),
         ({"egress_address": "example.org"}, "live.egress_address"),
         ({"egress_url": "ftp://x"}, "must begin with https://"),
+        ({"egress_url": "https://a.example/?key=x"}, "no user, no query"),
+        ({"egress_url": "https://u:p@a.example/"}, "no user, no query"),
         ({"egress_url": "http://example.org"}, "must begin with https://"),
         ({"ntp_host": "a b"}, "live.ntp_host"),
         ({"underlyings": "NIFTY,DOW"}, "names 'DOW'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,36 @@ def test_debug_shows_the_traceback_before_the_line(
     err = capfd.readouterr().err
     assert err.startswith("Traceback")
     assert err.splitlines()[-1].startswith("axiom: internal error: ZeroDivisionError")
+
+
+@pytest.mark.parametrize("debug", ["0", "1"])
+def test_no_line_and_no_traceback_holds_what_an_error_calls_a_secret(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, debug: str
+) -> None:
+    """S01, S08: a bug whose words quote an address, and a pasted address as a verb, an option's
+    value or a word too many: what follows request_token= is three stars."""
+    monkeypatch.setenv("AXIOM_DEBUG", debug)
+    pasted = "http://127.0.0.1:8765/?request_token=canary7Q2x9TqLw&status=success"
+    assert main([pasted]) == 2
+    assert main(["login", "--port", pasted]) == 2
+    assert main(["sessions", pasted]) == 2
+    assert main(["login", pasted]) == 2
+    monkeypatch.setattr("cli.main._invoke", lambda *_: _bug(pasted))
+    assert main(["sessions"]) == 2
+    out, err = capfd.readouterr()
+    assert (out, "Traceback" in err) == ("", debug == "1")
+    assert err.count("request_token=***") >= 4
+    assert "canary7Q" not in err
+
+
+def _bug(text: str) -> int:
+    raise ZeroDivisionError(text)
+
+
+def test_no_process_leaves_a_core_file() -> None:
+    """S01: its memory would hold a key and a token; children inherit the limit."""
+    main(["--version"])
+    assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
 
 
 @pytest.mark.parametrize(
