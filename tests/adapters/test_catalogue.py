@@ -1,4 +1,4 @@
-"""The fault catalogue of the feed and of the broker: each fault is shown by a test."""
+"""The fault catalogue of feed, broker and security: each fault is shown by a test."""
 
 from __future__ import annotations
 
@@ -43,8 +43,21 @@ BROKER = {
     "B16": "square-off by the broker",
 }
 
+SECURITY = {
+    "S01": "a secret in a journal, a log, an error, a screen, a core file",
+    "S02": "a path in a name",
+    "S03": "SQL that does more than ask",
+    "S04": "a journal of a stranger's",
+    "S05": "a journal as code",
+    "S06": "files that others may read",
+    "S07": "a socket on this machine",
+    "S08": "a login's way back, a clipboard, a process's arguments",
+    "S09": "a dependency that was swapped",
+    "S10": "a history that was changed",
+}
 
-@pytest.mark.parametrize(("letter", "faults"), [("F", FEED), ("B", BROKER)])
+
+@pytest.mark.parametrize(("letter", "faults"), [("F", FEED), ("B", BROKER), ("S", SECURITY)])
 def test_every_fault_is_named_by_a_test(letter: str, faults: dict[str, str]) -> None:
     """Each number stands in some test's first line, and no test names one that is not here."""
     counts = named(letter, faults)

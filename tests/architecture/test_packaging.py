@@ -188,7 +188,7 @@ def pins(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_has_hashes_and_no_address(lock: str) -> None:
-    """Each line is a pin, a hash or a comment: no index, no file, no path, no option."""
+    """S09: each line is a pin, a hash or a comment: no index, no file, no path, no option."""
     text = (ROOT / f"locks/{lock}.txt").read_text()
     assert len(pins(text)) > 15
     assert not ADDRESS.search(re.sub(r"^    --hash=sha256:[0-9a-f]{64}", "", text, flags=re.M))

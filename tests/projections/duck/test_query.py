@@ -95,7 +95,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("sql", HOSTILE)
 def test_everything_else_is_refused(published: Path, tmp_path: Path, sql: str) -> None:
-    """Writes, files, settings, extensions, variables are refused in one line; nothing changes."""
+    """S03: writes, files, settings, extensions, variables: refused in one line, nothing changes."""
     secret_rows = [SECRET]
     (tmp_path / "secret.csv").write_text(SECRET)
     before = (published.read_bytes(), sorted(tmp_path.iterdir()))
