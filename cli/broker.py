@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from adapters.kite.calls import Timeouts
 from cli.candles import ask_history
 from cli.feed import Login
 from engine.history import HistoryQuery
@@ -36,8 +37,23 @@ LANES: Final = 2
 CLOSING_S: Final = 15.0
 """So long a session waits for the broker's books at its end."""
 
+PATIENCE_S: Final = 1.0
+"""The least that an answer is waited for, however fast the session's time runs."""
+
 SOCKET: Final = "SOCKET"
 UNREADABLE: Final = "ORDER_UPDATES"
+
+
+def timeouts_at(rate: int) -> Timeouts:
+    """How long answers are waited for in a session of so many market seconds a second: a message
+    that hangs for the usual seconds would hang for most of an hour of a market that is 400 times
+    as fast, and nothing else can be said of its order meanwhile."""
+    usual = Timeouts()
+    if rate == 1:
+        return usual
+    return Timeouts(
+        *(max(getattr(usual, name) / rate, PATIENCE_S) for name in usual.__struct_fields__)
+    )
 
 
 class Desk:
@@ -60,12 +76,16 @@ class Desk:
         from adapters.kite.worker import OrderWorker, ReadWorker
 
         self._post, self._clock, self._context = post, clock, context
+        timeouts = timeouts_at(clock.rate)
         counted, silence = OrderBudget(budget), Silence()
         lanes = [
-            KiteOrders(login, counted, silence, halted=halted, root=rest) for _ in range(LANES)
+            KiteOrders(login, counted, silence, halted=halted, root=rest, timeouts=timeouts)
+            for _ in range(LANES)
         ]
         self._orders = OrderWorker(lanes, post)
-        self._reads = ReadWorker(KiteReads(login, root=rest), self._answered, clock.now_ns)
+        self._reads = ReadWorker(
+            KiteReads(login, root=rest, timeouts=timeouts), self._answered, clock.now_ns
+        )
         self._damaged = 0
         self._stopped = False
         self._closing = threading.Event()

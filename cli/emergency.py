@@ -86,8 +86,8 @@ def _login(common: Common, root: str) -> Any:
     from cli.simulation import simulated_clock
     from cli.world import kite_login
 
-    simulated = is_loopback(root) and simulated_clock(root) is not None
-    return kite_login(common, simulated=simulated)
+    said = simulated_clock(root) if is_loopback(root) else None
+    return kite_login(common, None if said is None else (root, int(said["now_ns"])))
 
 
 def _account_folder(common: Common, mode: str) -> Path:

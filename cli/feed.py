@@ -11,8 +11,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from adapters.kite.credentials import Credentials
-from adapters.kite.secret import Secret
+from adapters.kite.link import Limits
 from adapters.kite.subscription import FULL, Subscription
 from adapters.kite.ticker import Outlet, Ticker
 from adapters.session.clock import SessionClock
@@ -21,20 +23,33 @@ from cli.output import say
 from events.session import Instrument
 
 ESSENTIAL: Final = ("INDEX", "FUT")
-DEMO: Final = "demo"
-"""User, key, secret and token of the simulated exchange's one account."""
-
 Login = Callable[[], Credentials]
-
-
-def demo_login() -> Credentials:
-    """The login of the simulated exchange."""
-    return Credentials(Secret(DEMO), Secret(DEMO), DEMO, None, None, "environment")
 
 
 def jitter_seed(session: str) -> int:
     """Of the waits between attempts to connect: from the session's name, so that it is known."""
     return int.from_bytes(hashlib.sha256(session.encode()).digest()[:4], "big")
+
+
+WAITS: Final = {
+    "verify_ms": 500,
+    "again_ms": 1_000,
+    "backoff_base_ms": 20,
+    "backoff_cap_ms": 200,
+    "stable_ms": 200,
+    "hour_ms": 1_000,
+    "breaker_ms": 250,
+    "token_look_ms": 20,
+}
+"""What the feed waits for in the market's time, and the least of it in real time. Its silence is
+not among them: heartbeats come in real time."""
+
+
+def limits_at(rate: int) -> Limits:
+    """The feed's bounds in a session of so many market seconds a second."""
+    usual = Limits()
+    waits = {name: max(getattr(usual, name) // rate, least) for name, least in WAITS.items()}
+    return usual if rate == 1 else msgspec.structs.replace(usual, **waits)
 
 
 class Feed:
@@ -50,7 +65,8 @@ class Feed:
         on_order: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         outlet = Outlet(post, on_order or _unheard, _tell)
-        self._ticker = Ticker(login, clock.now_ns, outlet, seed=seed, root=root)
+        limits = limits_at(clock.rate)
+        self._ticker = Ticker(login, clock.now_ns, outlet, seed=seed, root=root, limits=limits)
 
     def start(self, instruments: Sequence[Instrument]) -> None:
         """Connect and subscribe."""

@@ -25,8 +25,9 @@ from adapters.kite.roots import FEED_ROOT, REST_ROOT, BadRoot, checked_root, is_
 from adapters.session.clock import SessionClock, wall_ns
 from adapters.session.inbox import Post
 from cli.candles import Candles
+from cli.demo_login import living_login
 from cli.errors import UserError, told_as_user_error
-from cli.feed import Feed, Login, demo_login, jitter_seed
+from cli.feed import Feed, Login, jitter_seed
 from cli.options import Common
 from cli.paths import desk_folder
 from cli.session import Halted, Silence
@@ -53,7 +54,8 @@ class KiteWorld:
             self._ws = checked_root(ws, "wss") if ws is not None else FEED_ROOT
         said = simulated_clock(self.rest) if is_loopback(self.rest) else None
         self.rate = 1 if said is None else _whole_speed(said)
-        self.login = kite_login(common, simulated=said is not None)
+        at = None if said is None else (self.rest, int(said["now_ns"]))
+        self.login = kite_login(common, at)
         with told_as_user_error(CredentialError):
             self.login()
         self._simulated = said is not None
@@ -117,12 +119,14 @@ def _whole_speed(said: Mapping[str, Any]) -> int:
     return int(speed)
 
 
-def kite_login(common: Common, *, simulated: bool) -> Login:
-    """Read anew each time; a simulated exchange has an account for whoever has none."""
+def kite_login(common: Common, simulated: tuple[str, int] | None) -> Login:
+    """Read anew each time; a simulated exchange, at its address and time, has an account for
+    whoever has none. Raises ``UserError`` where that one cannot be logged in to."""
     path = token_path(desk_folder(common.home, common.desk))
     own = path.exists() or KEY_VARIABLE in os.environ or TOKEN_VARIABLE in os.environ
-    if simulated and not own:
-        return demo_login
+    if simulated is not None and not own:
+        demo = living_login(*simulated)
+        return lambda: demo
 
     def login() -> Credentials:
         return credentials(path, wall_ns())

@@ -103,9 +103,12 @@ def _ledger(server: ExchangeServer, asked: dict[str, Any]) -> Any:
 
 def _account(server: ExchangeServer, asked: dict[str, Any]) -> Any:
     """The account's orders and trades as they are, whatever the broker's books show yet; its
-    ledger; the updates that were sent, with what each said and to how many sockets."""
+    ledger; the updates that were sent, with what each said and to how many sockets; how often
+    somebody logged in; and the time (ns UTC) of all that."""
     orders, trades = server.exchange.unlagged()
     return {
+        "now_ns": server.drive.now_ns,
+        "logins": server.exchange.logins,
         "orders": orders,
         "trades": trades,
         "ledger": _ledger(server, asked),

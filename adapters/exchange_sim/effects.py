@@ -1,8 +1,8 @@
 """What a fault does to the exchange and its sockets when it begins and when it ends.
 
-Lives here: the switches of the exchange set from what is on, and the acts of the faults that happen
-once. May import: the parts beside it. Always holds: the switches say exactly what is on, however
-faults overlap. Start reading at ``unfold``.
+Lives here: the switches of the exchange set from what is on, and the acts of the faults that do
+something at their beginning. May import: the parts beside it. Always holds: the switches say
+exactly what is on, however faults overlap. Start reading at ``unfold``.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _breaks_sockets(begun: Active) -> bool:
     return begun.fault.kind in _BREAK_AT_BEGIN
 
 
-# --- what happens once ---------------------------------------------------------------------------
+# --- what happens at the beginning ---------------------------------------------------------------
 
 
 def _close_by_hand(now_ns: int, begun: Active, world: World) -> str:
@@ -126,10 +126,18 @@ def _square_off(now_ns: int, begun: Active, world: World) -> str:
     return "intraday orders cancelled, intraday positions closed"
 
 
+def _log_out(now_ns: int, begun: Active, world: World) -> str:
+    """A token that is dead stays dead when the fault is over: a login brings another."""
+    world.exchange.logout_elsewhere()
+    return "the token is dead"
+
+
 _ACTS: Final[MappingProxyType[str, Callable[[int, Active, World], str]]] = MappingProxyType(
     {
         "position_closed_by_hand": _close_by_hand,
         "foreign_order": _foreign_order,
         "broker_square_off": _square_off,
+        "token_expiry": _log_out,
+        "second_login": _log_out,
     }
 )

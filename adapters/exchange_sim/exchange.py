@@ -144,6 +144,11 @@ class Exchange:
         """Log out."""
         return self._tokens.invalidate(api_key, token)
 
+    @property
+    def logins(self) -> int:
+        """How often somebody has logged in."""
+        return self._tokens.logins
+
     def logout_elsewhere(self) -> None:
         """A master logout: no token lives any more."""
         self._tokens.kill()

@@ -123,15 +123,15 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         "token_expiry",
         LASTING,
-        "the access token is dead: 403 on requests and at the handshake;"
-        " open sockets close, or go quiet",
+        "the access token is dead until a login gives another: 403 on requests and at the"
+        " handshake; open sockets close, or go quiet for a while",
         (Setting("sockets", "close", words=("close", "quiet")),),
         (30, 120),
     ),
     Kind(
         "second_login",
         LASTING,
-        "another program has logged in: the token of the first is dead until it logs in itself",
+        "another program has logged in: the token of the first is dead, until it logs in anew",
         drawn_s=(30, 120),
     ),
     # --- the network

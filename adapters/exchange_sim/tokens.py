@@ -45,6 +45,8 @@ class Tokens:
         self._access: str | None = account.access_token
         self._dies_ns = ist_ns(add_days(day, 1), behaviour.flush_hhmm)
         self._requests: dict[str, int] = {}
+        self.logins = 0
+        """Access tokens that were given so far."""
 
     def login(self, now_ns: int) -> str:
         """What the login page redirects with: a request token."""
@@ -66,6 +68,7 @@ class Tokens:
         if digest != checksum(api_key, request_token, account.api_secret):
             raise KiteError(403, "TokenException", CHECKSUM_INVALID)
         self._access = self._word(32)
+        self.logins += 1
         self._dies_ns = self._flush_after(now_ns)
         return {
             **self.profile(),

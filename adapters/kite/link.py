@@ -35,7 +35,6 @@ from events.feed import FeedFrame, FeedStatus, HealthObserved, SubscriptionChang
 from events.wire.kite import CODEC_NAME, CODEC_VERSION, FrameError, walk
 
 MS: Final = 1_000_000
-HOUR_NS: Final = 3_600_000 * MS
 SECOND_NS: Final = 1_000 * MS
 
 NEEDS_LOGIN: Final = MappingProxyType({400: "INPUT", 401: "TOKEN", 403: "TOKEN"})
@@ -66,6 +65,8 @@ class Limits(msgspec.Struct, frozen=True):
     """A connection that stood so long has ended the row of failures; a handshake alone has not."""
     connects_per_hour: int = 20
     """Of one connection, the first one included; more opens the breaker."""
+    hour_ms: int = 3_600_000
+    """That hour's length, less where the session's time is faster."""
     breaker_ms: int = 900_000
     """With the breaker open one attempt is made each time this is over."""
     token_look_ms: int = 5_000
@@ -421,7 +422,7 @@ class Link:
 
     def _within_budget(self, now_ns: int, one: _Connection) -> list[Action]:
         """Open the breaker where the hour's attempts are used up; it lets one through each time."""
-        while one.connects and now_ns - one.connects[0] >= HOUR_NS:
+        while one.connects and now_ns - one.connects[0] >= self.limits.hour_ms * MS:
             one.connects.popleft()
         if one.breaker or len(one.connects) < self.limits.connects_per_hour:
             return []

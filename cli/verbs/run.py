@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from adapters.session.inbox import Post
     from cli.broker import Desk
     from cli.candles import Candles
+    from cli.demo_login import Person
     from cli.feed import Feed
     from cli.session import Ended, Halted, Wish
     from cli.simulation import Simulation
     from engine.ports import Market
     from engine.sink import Outward
     from engine.state import State
+    from events.base import Event
 
 SIM: Final = "SIM"
 DEFAULT_SEED: Final = 1
@@ -171,6 +173,7 @@ class SimulatedWorld:
         self._desk: Desk | None = None
         self._candles: Candles | None = None
         self._state: Callable[[], State] | None = None
+        self._person: Person | None = None
 
     def __enter__(self) -> SimulatedWorld:
         return self
@@ -219,35 +222,45 @@ class SimulatedWorld:
         from adapters.kite.broker import KiteReads
         from cli.broker import Desk
         from cli.candles import Candles
-        from cli.feed import Feed, demo_login
+        from cli.demo_login import PERSON_S, Person
+        from cli.feed import Feed
         from engine.orders.outbox import Context
         from engine.orders.route import to_broker
 
         assert self._exchange is not None, "the clock comes first"
         self._state = state
+        login = Person(self._exchange.rest, PERSON_S / clock.rate, clock.now_ns)
+        self._person = login
+
+        def heard(event: Event) -> None:
+            post(event)
+            login.heard(event)
+
         on_order: Callable[[dict[str, Any]], None] | None = None
         outward: Outward
         if to_broker(state()):
             rest, budget = self._exchange.rest, self._budget
             audit = Context(LOOPBACK, 0)
-            self._desk = Desk(demo_login, rest, budget, post, clock, lambda: audit, halted)
+            self._desk = Desk(login, rest, budget, heard, clock, lambda: audit, halted)
             on_order, outward = self._desk.on_update, self._desk.start(state)
         else:
-            reads = KiteReads(demo_login, root=self._exchange.rest)
-            self._candles = Candles(reads, post, clock, state)
+            reads = KiteReads(login, root=self._exchange.rest)
+            self._candles = Candles(reads, heard, clock, state)
             outward = self._candles
-        self._feed = Feed(demo_login, self._exchange.ws, post, clock, self._seed, on_order)
+        self._feed = Feed(login, self._exchange.ws, heard, clock, self._seed, on_order)
         self._feed.start(state().instruments)
         return outward
 
     def stop(self) -> None:
-        """No more messages and no more frames."""
+        """No more messages, no more frames and no more logins."""
         if self._desk is not None:
             self._desk.stop()
         if self._candles is not None:
             self._candles.stop()
         if self._feed is not None:
             self._feed.stop()
+        if self._person is not None:
+            self._person.close()
 
     @property
     def _budget(self) -> Path:

@@ -53,7 +53,7 @@ def _feed(state: State, incidents: Incidents) -> None:
             incidents.raised("POSITION_BLIND", position.position_id, units=position.quantity_units)
         else:
             incidents.resolved("POSITION_BLIND", position.position_id)
-    if 0 < state.now - state.desk.dropped_ns < DROPPED_NS and state.desk.dropped_ns:
+    if state.desk.dropped_ns and state.now - state.desk.dropped_ns < DROPPED_NS:
         incidents.raised("FRAMES_DROPPED", "feed")
     else:
         incidents.resolved("FRAMES_DROPPED", "feed")

@@ -13,6 +13,7 @@ from adapters.exchange_sim.faults import KINDS
 from adapters.exchange_sim.running import RunningExchange, running_exchange
 from adapters.exchange_sim.server import Settings
 from adapters.exchange_sim.spec import AccountSpec
+from cli import demo_login
 from events.wire import kite
 from events.wire.kite import encode_frame
 from tests.adapters.exchange_sim.bench_market import CALL, NIFTY, PUT
@@ -158,16 +159,10 @@ def test_token_expiry_closes_everything_until_a_new_login(exchange: RunningExcha
     assert (answer.status, answer.json["message"]) == (403, TOKEN_WRONG)
     with pytest.raises(InvalidStatus, match="403"), listen(exchange):
         raise AssertionError("it opened")
-    token = exchange.do(lambda server: server.exchange.login(server.now_ns()))
-    from adapters.exchange_sim.tokens import checksum
-
-    form = {
-        "api_key": "demo",
-        "request_token": token,
-        "checksum": checksum("demo", token, "demo"),
-    }
-    session = ask(exchange, "POST", "/session/token", form).data
-    assert ask(exchange, "GET", "/orders", token=f"demo:{session['access_token']}").status == 200
+    login = demo_login.renewed(exchange.rest, exchange.now_ns())
+    token = f"demo:{login.access_token.reveal()}"
+    assert ask(exchange, "GET", "/orders", token=token).status == 200
+    assert ask(exchange, "GET", "/sim/account").json["logins"] == 1
 
 
 def test_token_expiry_can_leave_sockets_open_and_quiet(exchange: RunningExchange) -> None:
@@ -182,14 +177,21 @@ def test_token_expiry_can_leave_sockets_open_and_quiet(exchange: RunningExchange
     assert last.last_price == 10_010  # type: ignore[union-attr]
 
 
-def test_second_login_ends_the_first(exchange: RunningExchange) -> None:
-    """Another program logged in: the token of the first is dead, its sockets end."""
+@pytest.mark.parametrize("kind", ["second_login", "token_expiry"])
+def test_second_login_and_token_expiry_end_a_token_for_good(
+    exchange: RunningExchange, kind: str
+) -> None:
+    """F08: another program logged in, or the day's flush came: the socket ends, and the end of the
+    fault brings no token back; a login gives another one."""
     with listen(exchange) as link:
-        fault(exchange, "second_login", "for = '5s'")
+        fault(exchange, kind, "for = '5s'")
         assert breaks(link)
     assert ask(exchange, "GET", "/orders").status == 403
     exchange.step_to(at(6))
-    assert ask(exchange, "GET", "/orders").status == 200
+    assert ask(exchange, "GET", "/orders").status == 403
+    login = demo_login.renewed(exchange.rest, exchange.now_ns())
+    token = f"demo:{login.access_token.reveal()}"
+    assert ask(exchange, "GET", "/orders", token=token).status == 200
 
 
 # --- the network

@@ -267,8 +267,6 @@ NOT_DONE: dict[str, tuple[str, str, str]] = {
         'kind = "server_error"\nstatus = 503\nrequests = ["place"]', "UNKNOWN", "NETWORK"
     ),
     "refused_address": ('kind = "refused_address"\nfor = "1s"', "REFUSED", "IP"),
-    "token_expiry": ('kind = "token_expiry"\nfor = "1s"', "REFUSED", "TOKEN"),
-    "second_login": ('kind = "second_login"\nfor = "1s"', "REFUSED", "TOKEN"),
     "rest_dead": ('kind = "rest_dead"\nfor = "1s"', "UNKNOWN", "NETWORK"),
 }  # fmt: skip
 
@@ -285,6 +283,18 @@ def test_b02_refused_or_unknown(exchange: RunningExchange, orders: KiteOrders, n
     exchange.step_to(at(5))
     assert orders.lookup("P1", "tag000000000001", None, START).outcome == "ABSENT"
     assert ledger(exchange) == {}
+
+
+@pytest.mark.parametrize("kind", ["token_expiry", "second_login"])
+def test_b02_a_dead_login_refuses(exchange: RunningExchange, orders: KiteOrders, kind: str) -> None:
+    """B02: a message under a dead token is REFUSED by that name, and the exchange has no order."""
+    exchange.fault(f'[[fault]]\nkind = "{kind}"\nfor = "1s"\n')
+    result = orders.send(buy(1), ENTRY)
+    check_event(result)
+    assert (result.outcome, result.fault) == ("REFUSED", "TOKEN")
+    exchange.step_to(at(5))
+    assert orders.lookup("P1", "tag000000000001", None, START).outcome == "FAILED"
+    assert exchange.do(lambda server: server.exchange.unlagged()) == ([], [])
 
 
 def test_a_dead_login_is_not_flat(exchange: RunningExchange, orders: KiteOrders) -> None:

@@ -77,3 +77,10 @@ def test_the_books_of_the_end_count_whatever_is_not_asked_after_them() -> None:
     for fault, closed in (("CLOSING", True), ("NETWORK", False)):
         after = apply_broker_snapshot(state, _books(fault), state.now, lookup_for(state))
         assert after.desk.closing_books is closed
+
+
+def test_lost_frames_are_told_by_the_fact_that_tells_of_them() -> None:
+    """F06: not a tick later: an entry may be decided before that."""
+    state, _ = _said(session())
+    state, said = _said(_desk(dropped_ns=state.now)(state))
+    assert [one.code for one in said if isinstance(one, IncidentRaised)] == ["FRAMES_DROPPED"]
