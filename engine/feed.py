@@ -25,6 +25,7 @@ from engine.bars import (
 from engine.indicators import step_bar, step_volatility
 from engine.lookup import Lookup
 from engine.orders.route import in_real_time
+from engine.policy import limit_ms
 from engine.state import BarSlot, Connection, FeedState, HistoryState, Quote, State
 from events.feed import FeedFrame, FeedStatus
 from events.wire.kite import (
@@ -90,15 +91,25 @@ def _after_silence(state: State, ts: int) -> State:
     """A gap that no tick has noticed is marked before its first frame is folded: what was traded
     in it belongs to no bar.
 
-    On a grid a tick falls into every gap; a market of pages has one only where the silence lasts.
+    A market of pages has a tick only where the silence lasts. On a grid one falls into every gap,
+    unless the engine itself stood still meanwhile, which happens in real time alone.
     """
     feed = state.feed
-    limit_ms = state.opened.cycle_rule.max_gap_ms if state.opened is not None else 0
+    silence_ms = silence_ms_max(state)
     silent_ms = (ts - feed.last_frame_ns) // MS if feed.last_frame_ns else 0
-    gap_ms = silent_ms if 0 < limit_ms < silent_ms else 0
+    gap_ms = silent_ms if 0 < silence_ms < silent_ms else 0
     if gap_ms != feed.gap_ms:
         state = replace(state, feed=replace(feed, gap_ms=gap_ms))
     return mark_feed_gap(state) if gap_ms and feed.status == LIVE else state
+
+
+def silence_ms_max(state: State) -> int:
+    """So long may lie between two frames; 0 where nothing but a tick judges it."""
+    if state.opened is None:
+        return 0
+    if in_real_time(state) and not state.opened.cycle_rule.max_gap_ms:
+        return limit_ms(state, "link_age", state.config.feed.link_age_ms_max)[0]
+    return state.opened.cycle_rule.max_gap_ms
 
 
 def _fold_full(

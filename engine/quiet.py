@@ -18,7 +18,15 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.bars import BASE, CUMULATIVE, HIGH, LOW, OPEN, TICKS, Accumulator
-from engine.feed import LIVE, apply_feed_frame, checked_walk, fold_small, full_quote, known_stamp
+from engine.feed import (
+    LIVE,
+    apply_feed_frame,
+    checked_walk,
+    fold_small,
+    full_quote,
+    known_stamp,
+    silence_ms_max,
+)
 from engine.lookup import Lookup
 from engine.state import State
 from events.feed import FeedFrame
@@ -53,12 +61,16 @@ class _Unusual(Exception):  # noqa: N818 - named for the condition
 def quiet_until(state: State) -> int:
     """The session time before which a good frame leads to nothing but itself: no bar is due, no
     connection changes its health, no order may fill, no position may be marked. ``NEVER`` where
-    that cannot be said: a market of pages judges each silence."""
+    that cannot be said: a market of pages judges each silence. In real time each is judged too, so
+    that it is no longer quiet once one may have lasted too long since the last decision."""
     opened, feed = state.opened, state.feed
     busy = state.orders or state.positions
     if busy or opened is None or opened.cycle_rule.max_gap_ms or feed.status != LIVE or feed.gap_ms:
         return NEVER
-    return state.bar_end_ns
+    silence_ns = silence_ms_max(state) * 1_000_000
+    return (
+        min(state.bar_end_ns, feed.last_frame_ns + silence_ns) if silence_ns else state.bar_end_ns
+    )
 
 
 def quiet_frame(event: FeedFrame, ts: int, seq: int) -> QuietFrame | None:

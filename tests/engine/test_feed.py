@@ -304,6 +304,24 @@ def test_a_gap_that_no_tick_saw_is_said_when_it_ends() -> None:
     assert bars[0].volume_units == 0, "the volume traded in the gap is in no bar"
 
 
+@pytest.mark.parametrize(("rate", "told"), [(0, False), (1, True), (400, True)])
+def test_a_silence_through_which_the_engine_stood_still_is_said(rate: int, told: bool) -> None:
+    """F02: in real time a process that stood still takes the frame behind a silence before any
+    tick: the gap is said with its age all the same, and bars count anew. A backtest has ticks."""
+    core = _opened()
+    opened = core.state.opened
+    assert opened is not None
+    core = Core(replace(core.state, opened=replace(opened, rate=rate)))
+    ts, limit = MARKET.open_ns, 6 * SECOND_NS
+    _step(core, ts, frame_fact([_index(2_400_000)]))
+    _step(core, ts + 1, TimerTick(ts, 0))
+    assert _step(core, ts + limit, frame_fact([_index(2_400_000)])) == []
+    said = _step(core, ts + 2 * limit + 1_000_000, frame_fact([_index(2_400_100)]))
+    health = [(one.status, one.link_age_ms) for one in said if isinstance(one, FeedHealthChanged)]
+    assert health == ([("GAP", 6_001), ("LIVE", 0)] if told else [])
+    assert core.state.feed.status == "LIVE"
+
+
 def test_minutes_without_a_tick_make_no_bar() -> None:
     """A gap of many minutes closes the bar before it and invents none inside it."""
     core = _opened()

@@ -36,7 +36,7 @@ from tests.engine.fabricated import (
 
 MINUTES = 16
 MARKET = SmallMarket(minutes=MINUTES, cadence_ms=10_000)
-CONFIG = relaxed(feed={"link_age_ms_max": 6_000})
+CONFIG = relaxed(feed={"link_age_ms_max": 10_000})
 OPEN = MARKET.open_ns
 WITH_BARS = tuple(
     i for i, row in enumerate(MARKET.instruments()) if row.kind in ("INDEX", "FUT", "VIX")
@@ -320,7 +320,7 @@ def test_a_feed_that_began_before_the_open_misses_nothing() -> None:
     facts = list(_day())
     (at, frame) = next((ts, e) for ts, e in facts if isinstance(e, FeedFrame))
     place = next(i for i, (ts, _) in enumerate(facts) if ts == at)
-    facts.insert(place, (at - 30 * SECOND_NS, frame))
+    facts.insert(place, (at - 5 * SECOND_NS, frame))
     run = run_core(facts)
     assert not any(slot.wanted for slot in run.core.state.history.slots)
 

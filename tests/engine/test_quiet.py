@@ -47,14 +47,18 @@ UNKNOWN_SEGMENT = 999 << 8 | 0xEE
 Facts = Sequence[tuple[int, Event]]
 
 
-def _live() -> Core:
-    """A core after the opening facts and a first frame: from here on a good frame is quiet."""
-    return Core(_live_state())
+def _live(rate: int = 0) -> Core:
+    """A core after the opening facts and a first frame: from here on a good frame is quiet. With a
+    ``rate`` it runs by a clock, and judges each silence."""
+    return Core(_live_state(rate))
 
 
 @functools.cache
-def _live_state() -> State:
+def _live_state(rate: int) -> State:
     core = run_core(list(small_facts(MARKET, relaxed()))[:5]).core
+    state = core.state
+    assert state.opened is not None
+    core = Core(replace(state, opened=replace(state.opened, rate=rate)))
     core.step(core.state.seq + 1, MARKET.open_ns, frame_of(HEARTBEAT))
     assert core.state.feed.status == "LIVE"
     return core.state
@@ -100,14 +104,14 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS)
+@given(STEPS, st.sampled_from((0, 1, 400)))
 @settings(deadline=None)
 def test_whoever_asks_and_when_the_state_is_the_same(
-    steps: Sequence[tuple[int, Event, bool]],
+    steps: Sequence[tuple[int, Event, bool]], rate: int
 ) -> None:
     """One core is asked for its state after every fact, so that it folds frame by frame; another
     only here and there. Derivations, states, clock and the state before a fact agree."""
-    asked, waiting = _live(), _live()
+    asked, waiting = _live(rate), _live(rate)
     ts, seq = asked.state.now, asked.state.seq + 1
     for ahead, event, ask in steps:
         ts += ahead
