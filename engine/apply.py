@@ -109,6 +109,7 @@ def _session_resumed(state: State, entry: Entry, look: Lookup) -> State:
             reconciled_ns=0,
             nets_ns=0,
             approving=(),
+            closing_books=False,
         )
     feed_state = replace(state.feed, connected=False, verified=False, connections=())
     state = replace(state, feed=feed_state, orders=orders, desk=desk)

@@ -39,6 +39,9 @@ AGAIN_DOUBLINGS_MAX: Final = 5
 """
 
 FAILED: Final = "HISTORY_FAILED"
+NOT_ASKED: Final = "CLOSING"
+"""Of an answer that the session's own end gave in the source's place: no fault of anybody."""
+
 WARMED: Final = "WARMED_BY_HISTORY"
 """Marks evidence that rests on candles."""
 
@@ -140,7 +143,7 @@ def history_news(state: State, event: HistoryLoaded, look: Lookup) -> tuple[Even
     place = look.slot_of[event.instrument]
     if place >= 0 and not state.history.slots[place].wanted:
         incidents.resolved(FAILED, subject)
-    elif _place(state, event, look) is not None:
+    elif event.fault != NOT_ASKED and _place(state, event, look) is not None:
         fault = history_fault(state, event)
         incidents.raised(FAILED, subject, fault=fault or "", source=event.source)
     return tuple(incidents.events)

@@ -251,6 +251,7 @@ def open_still_holds(found: Day) -> Iterator[str]:
     over = {
         "BROKER_UNREACHABLE": whole,
         "AUTH_LOST": bool(logins) and logins[-1].status not in NO_LOGIN,
+        "CLOSED_UNRECONCILED": whole and any(one.trigger == "AFTER_CLOSE" for one in asked[-3:]),
     }
     for code, subject in open_at_end(found):
         ended = subject in orders and orders[subject].status in FINAL

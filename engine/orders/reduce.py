@@ -213,7 +213,8 @@ def apply_broker_snapshot(state: State, event: BrokerSnapshot, ts: int, look: Lo
     for report in reports_of(event):
         state = note_report(state, report, min(event.asked_ts, ts), asked=True)
     whole = event.orders is not None and event.trades is not None and event.positions is not None
-    closing = whole and event.trigger == "AFTER_CLOSE"
+    # Whole books behind those of the end are as good: a question may have been on its way.
+    closing = whole and (event.trigger == "AFTER_CLOSE" or state.desk.closing_books)
     if not was_asked(event):
         closing = state.desk.closing_books  # what the end keeps back does not undo its books
     state = replace(state, desk=replace(state.desk, books_ns=ts, closing_books=closing))

@@ -270,6 +270,16 @@ def test_bad_candles_change_nothing_and_are_told_once(kind: str) -> None:
     sys.stdout.write(f"{len(BAD)} kinds of bad answers\n")
 
 
+def test_candles_that_the_end_kept_from_being_asked_for_are_no_incident() -> None:
+    """CLOSING is our own word: nothing is told, and nothing is taken in."""
+    core = _asked()
+    before = core.state
+    answer = _candles(INDEX, OPEN, OPEN + 4 * MINUTE_NS, "CLOSING")
+    run = run_core([(before.now, answer)], core)
+    assert [one for one in run.entries if isinstance(one.event, IncidentRaised)] == []
+    assert core.state.slots == before.slots
+
+
 def test_an_answer_that_nobody_waits_for_changes_nothing() -> None:
     """The same candles again, another window, another bar, an option, no instrument at all."""
     core = _asked()

@@ -239,6 +239,8 @@ SPOILT: tuple[tuple[str, str, Spoil], ...] = (
         300, changed(9, "BUY", "UNKNOWN"), raised("ORDER_UNKNOWN", "P9"),
         resolved("ORDER_UNKNOWN", "P9"))),
     ("open_still_holds", "whole books", added(5, raised("BROKER_UNREACHABLE", "books"))),
+    ("open_still_holds", "the books of the end", added(
+        END_S, raised("CLOSED_UNRECONCILED", "books"))),
     ("open_still_holds", "a login that lives", without(IncidentResolved, "AUTH_LOST")),
     ("open_still_holds", "a position that is gone", added(150, raised("POSITION_BLIND", "p1"))),
     ("open_still_holds", "an order that ended", added(100, raised("ORDER_UNKNOWN", "P1"))),

@@ -3,6 +3,9 @@ and the session's own end is no fault of the broker."""
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from engine.core import Core
 from engine.lookup import lookup_for
 from engine.orders.incidents import apply_incident_raised, apply_incident_resolved
 from engine.orders.reconcile import compared
@@ -12,6 +15,7 @@ from engine.state import State
 from events.base import Event
 from events.broker import BrokerSnapshot
 from events.governance import IncidentRaised, IncidentResolved, ReadinessChanged
+from events.session import SessionResumed
 from tests.engine.orders.test_gates import SECOND, _desk, session
 
 ROUNDS_MAX = 5
@@ -77,6 +81,22 @@ def test_the_books_of_the_end_count_whatever_is_not_asked_after_them() -> None:
     for fault, closed in (("CLOSING", True), ("NETWORK", False)):
         after = apply_broker_snapshot(state, _books(fault), state.now, lookup_for(state))
         assert after.desk.closing_books is closed
+
+
+def test_whole_books_behind_those_of_the_end_do_not_undo_them() -> None:
+    """A periodic question was on its way when the session ended; before the books of the end it
+    stands for nothing, and another life of the engine must ask for them itself."""
+    state = session()
+    periodic = replace(WHOLE, trigger="PERIODIC")
+    assert not apply_broker_snapshot(
+        state, periodic, state.now, lookup_for(state)
+    ).desk.closing_books
+    state = apply_broker_snapshot(state, WHOLE, state.now, lookup_for(state))
+    state = apply_broker_snapshot(state, periodic, state.now, lookup_for(state))
+    assert state.desk.closing_books
+    core = Core(state)
+    core.step(state.seq + 1, state.now, SessionResumed(state.seq, "", 0))
+    assert not core.state.desk.closing_books
 
 
 def test_lost_frames_are_told_by_the_fact_that_tells_of_them() -> None:
