@@ -3,8 +3,9 @@
 Lives here: the program that runs one market day a seed, each in a home and at an exchange of its
 own, and holds the journal against the exchange's own books. May import: the checks beside it,
 events and journal. Always holds: engine and exchange are processes that are only started, asked,
-killed and read; what is found wrong names the seed that shows it; a fault kind that never fired is
-named, so that nobody takes it for withstood.
+killed and read; what is found wrong names the seed that shows it; a fault kind that never fired and
+a day without an order (of a machine that could not keep up) are named, so that nobody takes them
+for withstood.
 
     python -m scripts.sim_days                       20 seeds, a whole day each
     python -m scripts.sim_days --seeds 7 8 --at 14:30
@@ -218,6 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     length_s = (CLOSE_S - int(hours) * 3_600 - int(minutes) * 60) / given.speed
     fired: set[str] = set()
     failed: list[int] = []
+    idle: list[int] = []
     for seed in given.seeds:
         home = (given.keep or Path(tempfile.mkdtemp(prefix="sim-days-"))) / f"seed-{seed}"
         home.mkdir(parents=True)
@@ -229,12 +231,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(f"  seed {seed}: {text}")
         fired |= faults_of(found)
         failed += [seed] if wrong else []
+        idle += [] if any(order["tag"] for order in found.account["orders"]) else [seed]
         if given.keep is None:
             shutil.rmtree(home.parent)
     silent = [kind.name for kind in KINDS if kind.name not in fired]
     _say(
         f"{len(given.seeds)} days, {len(fired)} of {len(KINDS)} kinds of faults fired;"
-        f" not fired: {' '.join(silent) or 'none'}; failed seeds: {failed or 'none'}"
+        f" not fired: {' '.join(silent) or 'none'}; days without an order: {idle or 'none'};"
+        f" failed seeds: {failed or 'none'}"
     )
     return 1 if failed else 0
 
