@@ -36,8 +36,9 @@ from events.reasons import BY_CODE
 from events.session import InstrumentsLoaded, SessionResumed
 
 NS_PER_S: Final = 1_000_000_000
-GAP_NS: Final = 60 * NS_PER_S
-"""A silence of the feed that has to be told, in market time; the engine's own limit is less."""
+GAP_NS: Final = 61 * NS_PER_S
+"""A silence of the feed that has to be told, in market time: a little more than the engine's own
+limit in these days (``sim_days.toml``)."""
 
 MOVING_NS: Final = 300 * NS_PER_S
 """What moved so shortly before the exchange was killed may not have been heard of."""

@@ -45,8 +45,9 @@ from journal.reader import read_entries
 from scripts.sim_checks import CHECKS, KEPT, Day, dropped, not_judged, open_at_end
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+SETTINGS: Final = Path(__file__).with_suffix(".toml")
 SEEDS: Final = tuple(range(1, 21))
-SPEED: Final = 400
+SPEED: Final = 250
 """Market seconds a second at which two cores keep up with the market below."""
 
 MARKET: Final = "synthetic:small"
@@ -99,6 +100,7 @@ def day(seed: int, home: Path, at: str, speed: int, length_s: float) -> Day:
     command = axiom(
         "run", "--mode", "sim", "--market", MARKET, "--seed", str(seed), "--speed", str(speed),
         "--at", at, "--faults", f"seed:{seed}", "--headless", "--json", "--home", str(home),
+        "--config", str(SETTINGS),
     )  # fmt: skip
     desk = home / "desks/main"
     with (home / "engine.txt").open("w") as said:
