@@ -251,7 +251,7 @@ def open_still_holds(found: Day) -> Iterator[str]:
     logins = found.of(AuthStatus)
     over = {
         "BROKER_UNREACHABLE": whole,
-        "AUTH_LOST": bool(logins) and logins[-1].status not in NO_LOGIN,
+        "AUTH_LOST": bool(logins) and logins[-1].status == "OK",
         "CLOSED_UNRECONCILED": whole and any(one.trigger == "AFTER_CLOSE" for one in asked[-3:]),
     }
     for code, subject in open_at_end(found):

@@ -31,6 +31,11 @@ DROPPED_NS: Final = 60_000 * MS
 NO_LOGIN: Final = ("EXPIRED", "REFUSED")
 
 
+OF_UNKNOWN: Final = ("ORDER_UNKNOWN", "ORDER_UNKNOWN_LONG")
+"""Over once the order's fate is known, however it was found: filled at once, it has ended before
+its report's own end is looked at."""
+
+
 def watched(state: State) -> list[Event]:
     """Incidents of this moment; once there is none to say, the readiness that they add up to."""
     if not in_real_time(state):
@@ -86,9 +91,11 @@ def _orders(state: State, incidents: Incidents) -> None:
             )  # fmt: skip
         if _pending(leg) and state.now - leg.sent_ns >= cutoff_ns:
             incidents.raised("ORDER_PENDING_LONG", order.order_id, status=leg.broker_status)
+    unknown = {order.order_id for order, leg in legs(state) if leg.status == UNKNOWN}
     pending = {order.order_id for order, leg in legs(state) if _pending(leg)}
     for one in state.desk.incidents:
-        if one.code == "ORDER_PENDING_LONG" and one.subject not in pending:
+        found = one.code in OF_UNKNOWN and one.subject not in unknown
+        if found or (one.code == "ORDER_PENDING_LONG" and one.subject not in pending):
             incidents.resolved(one.code, one.subject)
     if all(at <= state.now - REFUSED_WINDOW_NS for at in state.desk.refused_ns):
         incidents.resolved("ORDER_REJECT_BURST", "orders")

@@ -3,6 +3,7 @@ and the session's own end is no fault of the broker."""
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from engine.core import Core
@@ -17,6 +18,7 @@ from events.broker import BrokerSnapshot
 from events.governance import IncidentRaised, IncidentResolved, ReadinessChanged
 from events.session import SessionResumed
 from tests.engine.orders.test_gates import SECOND, _desk, session
+from tests.engine.orders.world import GOOD, LOST_ANSWER, World
 
 ROUNDS_MAX = 5
 
@@ -104,3 +106,16 @@ def test_lost_frames_are_told_by_the_fact_that_tells_of_them() -> None:
     state, _ = _said(session())
     state, said = _said(_desk(dropped_ns=state.now)(state))
     assert [one.code for one in said if isinstance(one, IncidentRaised)] == ["FRAMES_DROPPED"]
+
+
+@pytest.mark.parametrize("updates", [True, False])
+def test_an_unknown_order_that_is_found_filled_is_unknown_no_more(updates: bool) -> None:
+    """B01: the answer is lost and the order is filled at once: a lookup, or its update, shows it
+    complete, and neither ORDER_UNKNOWN nor ORDER_UNKNOWN_LONG stays open."""
+    settings = (("orders", "unknown_cutoff_s", 1), ("orders", "unknown_ms", 3_000))
+    found = World((LOST_ANSWER, GOOD), updates=updates, settings=settings).run()
+    assert found.problems == ()
+    orders = (*found.state.orders, *found.state.desk.ended)
+    unknown = [one for one in orders if one.leg is not None and one.leg.status == "UNKNOWN"]
+    assert unknown == []
+    assert [one.code for one in found.state.desk.incidents if "UNKNOWN" in one.code] == []
