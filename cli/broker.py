@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.kite.calls import Timeouts
@@ -28,6 +27,7 @@ from events.broker import BrokerSnapshot, OrderSendStarted
 from events.feed import HealthObserved
 
 if TYPE_CHECKING:
+    from adapters.kite.rate_file import OrderBudget
     from adapters.session.clock import SessionClock
     from adapters.session.inbox import Post
 
@@ -57,27 +57,24 @@ def timeouts_at(rate: int) -> Timeouts:
 
 
 class Desk:
-    """The broker's threads for one session. ``budget`` is the folder where the account's messages
-    are counted; ``context`` what is kept with each message for the audit; ``halted`` the kill
-    switch."""
+    """The broker's threads for one session. ``counted`` counts the account's messages, ``context``
+    is what is kept with each message for the audit, ``halted`` the kill switch."""
 
     def __init__(
         self,
         login: Login,
         rest: str,
-        budget: Path,
+        counted: OrderBudget,
         post: Post,
         clock: SessionClock,
         context: Callable[[], Context],
         halted: Callable[[], bool],
     ) -> None:
         from adapters.kite.broker import KiteOrders, KiteReads, Silence
-        from adapters.kite.rate_file import OrderBudget
         from adapters.kite.worker import OrderWorker, ReadWorker
 
         self._post, self._clock, self._context = post, clock, context
-        timeouts = timeouts_at(clock.rate)
-        counted, silence = OrderBudget(budget), Silence()
+        timeouts, silence = timeouts_at(clock.rate), Silence()
         lanes = [
             KiteOrders(login, counted, silence, halted=halted, root=rest, timeouts=timeouts)
             for _ in range(LANES)

@@ -26,6 +26,7 @@ from cli.output import clean, say, show, write_json
 if TYPE_CHECKING:
     from adapters.kite.flatten import Ending
     from adapters.kite.flatten_plan import Freeze
+    from adapters.kite.rate import Budgets
     from events.base import Event
     from journal.lock import FileLock
     from journal.writer import JournalWriter
@@ -266,7 +267,7 @@ def _flatten(
 
     if not include_short:
         say("shorts are not bought back: --include-short does that")
-    broker = KiteOrders(login, OrderBudget(folder), root=root)
+    broker = KiteOrders(login, OrderBudget(folder, _budgets(common)), root=root)
     outside = Outside(
         keeper.keep, _said, time.time_ns, time.sleep, _freeze(common),
         who=login_of(os.getuid()), code_digest=own_code_digest(), algo_id=_algo_id(common),
@@ -292,6 +293,21 @@ def _algo_id(common: Common) -> str | None:
         return load_config(common.config).orders.algo_id or None
     except UserError:
         return None
+
+
+def _budgets(common: Common) -> Budgets:
+    """Those of the engine; the usual ones where settings or rulebook cannot be read."""
+    from adapters.kite.rate import DEFAULT_BUDGETS
+    from cli.budgets import order_budgets
+    from cli.load import load_machine, load_rulebook
+    from engine.rulebook import day_of
+
+    try:
+        day = day_of(time.time_ns())
+        return order_budgets(load_machine(common.config), load_rulebook(common), day)
+    except UserError as error:
+        say(f"the account's own budgets are not used: {error}")
+        return DEFAULT_BUDGETS
 
 
 def _freeze(common: Common) -> Freeze:

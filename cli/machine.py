@@ -49,7 +49,12 @@ class MachineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strikes_each_side: Annotated[
         int, Meta(ge=1, le=60, description="strikes on each side of the money that are watched")
     ] = 20
-
+    orders_per_minute: Annotated[
+        int, Meta(ge=10, le=400, description="order messages a minute; the rulebook's row if less")
+    ] = 380
+    orders_per_day: Annotated[
+        int, Meta(ge=100, le=5_000, description="order messages a day; the rulebook's row if less")
+    ] = 4_800
     at_end: Annotated[
         str, Meta(description="at --for or SIGTERM, what is open: LEAVE, or FLATTEN to sell it")
     ] = "LEAVE"

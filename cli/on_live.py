@@ -12,10 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from adapters.session.clock import SessionClock
+from adapters.kite.rate_file import OrderBudget
+from adapters.session.clock import SessionClock, wall_ns
 from adapters.session.inbox import Post
 from cli.begin import Plan
 from cli.broker import Desk
+from cli.budgets import order_budgets
 from cli.doctor.broker import account_name
 from cli.doctor.check import Context, Row
 from cli.doctor.table import as_documents, preconditions
@@ -28,6 +30,7 @@ from cli.session import Ended, Halted, Wish, run_session
 from cli.universe import todays_list, watch_market
 from cli.world import KiteWorld
 from engine.orders.outbox import Context as Audit
+from engine.rulebook import day_of
 from engine.sink import Outward
 from engine.state import State
 from journal.session_folder import accounts_folder
@@ -38,9 +41,9 @@ LIVE: Final = "LIVE"
 class LiveWorld(KiteWorld):
     """The broker's feed, and its orders."""
 
-    def __init__(self, common: Common, account: str, settings: MachineSettings) -> None:
+    def __init__(self, common: Common, counted: OrderBudget, settings: MachineSettings) -> None:
         super().__init__(common, None, None)
-        self._budget = accounts_folder(common.home, account)
+        self._counted = counted
         self._egress = settings.egress_address or None
         self._desk: Desk | None = None
 
@@ -53,7 +56,7 @@ class LiveWorld(KiteWorld):
             offset_ns = clock.offset_ns()
             return Audit(self._egress, None if offset_ns is None else offset_ns // 1_000)
 
-        self._desk = Desk(self.login, self.rest, self._budget, post, clock, audit, halted)
+        self._desk = Desk(self.login, self.rest, self._counted, post, clock, audit, halted)
         outward = self._desk.start(state)
         self.follow(post, clock, state().instruments, self._desk.on_update)
         return outward
@@ -72,7 +75,9 @@ def run_live(common: Common, wish: Wish, *, exits_only: bool) -> Ended:
     account = account_name(Context(common.home, common.desk, True, settings))
     if account is None:
         raise UserError("the broker's account is not known: axiom login, or set live.account")
-    with LiveWorld(common, account, settings) as world:
+    budgets = order_budgets(settings, rulebook, day_of(wall_ns()))
+    counted = OrderBudget(accounts_folder(common.home, account), budgets)
+    with LiveWorld(common, counted, settings) as world:
         if world.rate != 1:
             raise UserError("LIVE runs in real time alone")
         market = watch_market(world.reads, common.home, rulebook, world.today(), settings)

@@ -22,6 +22,7 @@ from cli.paths import desk_folder
 from cli.run import SEED_MAX, rupees
 
 if TYPE_CHECKING:
+    from adapters.kite.rate import Budgets
     from adapters.session.clock import SessionClock
     from adapters.session.inbox import Post
     from cli.broker import Desk
@@ -143,7 +144,8 @@ class Chosen:
 def _simulated(common: Common, wish: Wish, chosen: Chosen, *, exits_only: bool) -> Ended:
     """A session on an exchange of this machine."""
     from cli.begin import Plan
-    from cli.load import load_config, load_rulebook, open_market
+    from cli.budgets import order_budgets
+    from cli.load import load_config, load_machine, load_rulebook, open_market
     from cli.session import run_session
     from cli.verbs.exchange_sim import fault_plan
 
@@ -156,7 +158,8 @@ def _simulated(common: Common, wish: Wish, chosen: Chosen, *, exits_only: bool) 
         SIM, source, config, rulebook.rows_for(source.day), "sim", chosen.speed,
         carries=False, exits_only=exits_only, at_broker=config.orders.sim_route == "broker",
     )  # fmt: skip
-    with SimulatedWorld(common, source, chosen, at_ns) as world:
+    budgets = order_budgets(load_machine(common.config), rulebook, source.day)
+    with SimulatedWorld(common, source, chosen, at_ns, budgets) as world:
         return run_session(common, plan, world, wish)
 
 
@@ -164,7 +167,10 @@ class SimulatedWorld:
     """An exchange in a child process, the ticker on it, and its broker where orders go there; else
     the core's paper broker fills. The ``World`` of ``cli.session``."""
 
-    def __init__(self, common: Common, market: Market, chosen: Chosen, at_ns: int) -> None:
+    def __init__(
+        self, common: Common, market: Market, chosen: Chosen, at_ns: int, budgets: Budgets
+    ) -> None:
+        self._budgets = budgets
         self._common, self._name, self._market = common, chosen.market, market
         self._seed, self._speed, self._at_ns = chosen.seed, chosen.speed, at_ns
         self._faults = chosen.faults
@@ -220,6 +226,7 @@ class SimulatedWorld:
     ) -> Outward:
         """Subscribe to everything, and speak to the broker where orders go to it."""
         from adapters.kite.broker import KiteReads
+        from adapters.kite.rate_file import OrderBudget
         from cli.broker import Desk
         from cli.candles import Candles
         from cli.demo_login import PERSON_S, Person
@@ -239,9 +246,9 @@ class SimulatedWorld:
         on_order: Callable[[dict[str, Any]], None] | None = None
         outward: Outward
         if to_broker(state()):
-            rest, budget = self._exchange.rest, self._budget
+            rest, counted = self._exchange.rest, OrderBudget(self._budget, self._budgets)
             audit = Context(LOOPBACK, 0)
-            self._desk = Desk(login, rest, budget, heard, clock, lambda: audit, halted)
+            self._desk = Desk(login, rest, counted, heard, clock, lambda: audit, halted)
             on_order, outward = self._desk.on_update, self._desk.start(state)
         else:
             reads = KiteReads(login, root=self._exchange.rest)

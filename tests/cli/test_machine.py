@@ -73,7 +73,7 @@ def test_they_are_shown_and_checked_with_the_others(axiom: Call, tmp_path: Path)
     assert rows["live.account"]["value"] == "AB1234"
     assert rows["live.account"]["origin"] == str(file)
     assert rows["live.ntp_host"]["origin"] == "default"
-    assert len(setting_rows(MachineSettings())) == 8
+    assert len(setting_rows(MachineSettings())) == 10
     good = axiom("config", "check", file, "--json")
     assert good.document["settings"] == [{"key": "live.account", "value": "AB1234", "default": ""}]
     file.write_text("[live]\naccounts = 'AB1234'\n")

@@ -10,6 +10,8 @@ import pytest
 
 from adapters.exchange_sim.running import RunningExchange, running_exchange
 from adapters.exchange_sim.server import Settings
+from adapters.kite.rate import Budgets
+from adapters.kite.rate_file import OrderBudget
 from adapters.markets.synthetic import SyntheticMarket
 from cli.errors import UserError
 from cli.on_live import confirmed
@@ -104,7 +106,14 @@ def test_live_runs_where_nothing_stands_against_it(
     monkeypatch.setattr("cli.world.FEED_ROOT", exchange.ws)
     monkeypatch.setattr("cli.on_live.preconditions", lambda _: ())
     config = home.parent / "live.toml"
-    config.write_text('[live]\nunderlyings = "NIFTY"\naccount = "AB1234"\n')
+    config.write_text('[live]\nunderlyings = "NIFTY"\naccount = "AB1234"\norders_per_minute = 77\n')
+    budgets: list[Budgets] = []
+
+    def counting(folder: Path, given: Budgets) -> OrderBudget:
+        budgets.append(given)
+        return OrderBudget(folder, given)
+
+    monkeypatch.setattr("cli.on_live.OrderBudget", counting)
     run = ("run", "--mode", "live", "--for", "3s", "--headless", "--json", "--config", config)
     assert "'YES' is not LIVE" in axiom(*run, "--confirm", "YES").refusal
     answer = axiom(*run, "--confirm", "LIVE")
@@ -115,6 +124,7 @@ def test_live_runs_where_nothing_stands_against_it(
     entries = axiom("journal", "cat", document["session"], "--json").document
     kinds = {entry["kind"] for entry in entries}
     assert {"AuthStatus", "BrokerSnapshot", "Reconciled", "ReadinessChanged"} <= kinds
+    assert [one.minute for one in budgets] == [77]
     assert not kinds & {"OrderSendStarted", "IntentApproved"}
     with take_account_lock(home, "ab1234"):
         assert "ACCOUNT_SHARED" in axiom(*run, "--confirm", "LIVE").refusal
