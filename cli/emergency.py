@@ -55,7 +55,7 @@ def run_emergency(
     mode = SIM if is_loopback(root) else LIVE
     _confirm(common, root, mode, word)
     login = _login(common, root)
-    folder = _account_folder(common, mode)
+    folder = _account_folder(common, mode, root, login)
     lock = _lock(common, folder)
     keeper = Keeper(common)
     try:
@@ -91,25 +91,44 @@ def _login(common: Common, root: str) -> Any:
     return kite_login(common, None if said is None else (root, int(said["now_ns"])))
 
 
-def _account_folder(common: Common, mode: str) -> Path:
+def _account_folder(common: Common, mode: str, root: str, login: Any) -> Path:
     """Where the account's order messages are counted, by the engine too."""
-    from adapters.kite.credentials import CredentialError
-    from cli.doctor.broker import account_name
-    from cli.doctor.check import Context
-    from cli.load import load_machine
+    from cli.account import counting_folder
     from cli.paths import desk_folder
-    from journal.session_folder import accounts_folder
 
     desk = desk_folder(common.home, common.desk)
     if mode == SIM:
         return desk / SIMULATED
+    name = _account(common, root, login)
     try:
-        settings = load_machine(common.config)
-        name = account_name(Context(common.home, common.desk, True, settings))
-    except (UserError, CredentialError, OSError) as error:
-        say(f"the account's name is not known ({error}): its messages are counted for the desk")
-        name = None
-    return desk if name is None else accounts_folder(common.home, name)
+        if name is not None:
+            return counting_folder(name)
+        say("the account's name is not known: its messages are counted for the desk")
+    except UserError as error:
+        say(f"{error}: its messages are counted for the desk")
+    return desk
+
+
+def _account(common: Common, root: str, login: Any) -> str | None:
+    """The account by its login, else by the broker's own word, else as it is set."""
+    from adapters.kite.broker import KiteReads
+    from adapters.kite.credentials import CredentialError
+    from cli.account import named
+    from cli.load import load_machine
+
+    try:
+        name = named(login().user_id)
+    except (CredentialError, OSError):
+        name = None  # said where the broker is asked
+    if name is None:
+        reads = KiteReads(login, root=root)
+        name = named(reads.auth(time.time_ns()).account)
+        reads.close()
+    try:
+        return name or named(load_machine(common.config).account)
+    except UserError as error:
+        say(str(error))
+        return None
 
 
 def _lock(common: Common, folder: Path) -> FileLock | None:

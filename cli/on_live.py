@@ -15,10 +15,10 @@ from typing import Final
 from adapters.kite.rate_file import OrderBudget
 from adapters.session.clock import SessionClock, wall_ns
 from adapters.session.inbox import Post
+from cli.account import counting_folder, own_account
 from cli.begin import Plan
 from cli.broker import Desk
 from cli.budgets import order_budgets
-from cli.doctor.broker import account_name
 from cli.doctor.check import Context, Row
 from cli.doctor.table import as_documents, preconditions
 from cli.errors import EXIT_BAD, UserError
@@ -33,7 +33,6 @@ from engine.orders.outbox import Context as Audit
 from engine.rulebook import day_of
 from engine.sink import Outward
 from engine.state import State
-from journal.session_folder import accounts_folder
 
 LIVE: Final = "LIVE"
 
@@ -41,9 +40,10 @@ LIVE: Final = "LIVE"
 class LiveWorld(KiteWorld):
     """The broker's feed, and its orders."""
 
-    def __init__(self, common: Common, counted: OrderBudget, settings: MachineSettings) -> None:
+    def __init__(self, common: Common, settings: MachineSettings) -> None:
         super().__init__(common, None, None)
-        self._counted = counted
+        self.counted: OrderBudget | None = None
+        """The account's count of messages, once it is known whose account it is."""
         self._egress = settings.egress_address or None
         self._desk: Desk | None = None
 
@@ -56,7 +56,8 @@ class LiveWorld(KiteWorld):
             offset_ns = clock.offset_ns()
             return Audit(self._egress, None if offset_ns is None else offset_ns // 1_000)
 
-        self._desk = Desk(self.login, self.rest, self._counted, post, clock, audit, halted)
+        assert self.counted is not None, "nothing is sent for an account that is not known"
+        self._desk = Desk(self.login, self.rest, self.counted, post, clock, audit, halted)
         outward = self._desk.start(state)
         self.follow(post, clock, state().instruments, self._desk.on_update)
         return outward
@@ -72,14 +73,12 @@ def run_live(common: Common, wish: Wish, *, exits_only: bool) -> Ended:
     """The session, once nothing stands against it. Raises ``UserError``."""
     rulebook, settings = load_rulebook(common), load_machine(common.config)
     config = load_config(common.config)
-    account = account_name(Context(common.home, common.desk, True, settings))
-    if account is None:
-        raise UserError("the broker's account is not known: axiom login, or set live.account")
-    budgets = order_budgets(settings, rulebook, day_of(wall_ns()))
-    counted = OrderBudget(accounts_folder(common.home, account), budgets)
-    with LiveWorld(common, counted, settings) as world:
+    with LiveWorld(common, settings) as world:
         if world.rate != 1:
             raise UserError("LIVE runs in real time alone")
+        account = own_account(world.reads.auth(world.today().now_ns), settings)
+        budgets = order_budgets(settings, rulebook, day_of(wall_ns()))
+        world.counted = OrderBudget(counting_folder(account), budgets)
         market = watch_market(world.reads, common.home, rulebook, world.today(), settings)
         plan = Plan(
             LIVE, market, config, rulebook.rows_for(market.day), account,

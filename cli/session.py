@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +25,7 @@ from adapters.session.clock import NS_PER_S, SessionClock
 from adapters.session.inbox import Post, SessionInbox
 from adapters.session.latency import LatencyMeter, Percentiles
 from adapters.session.machine import MachineWatch
+from cli.account import account_lock
 from cli.begin import Begun, Plan, begin
 from cli.board import Board
 from cli.ending import Ending, asks_here
@@ -42,7 +43,7 @@ from engine.state import State
 from events.base import Event
 from events.feed import FeedFrame
 from journal.errors import JournalError, JournalLocked
-from journal.lock import take_account_lock, take_desk_lock
+from journal.lock import take_desk_lock
 from journal.log import WriterOptions
 from journal.seal import sealing
 from journal.writer import JournalWriter
@@ -167,7 +168,7 @@ def run_session(common: Common, plan: Plan, world: World, wish: Wish) -> Ended:
     with ExitStack() as stack, told_as_user_error(*faults), told_as_engine_fault():
         stack.enter_context(_desk_lock(common))
         if plan.broker_account is not None:
-            stack.enter_context(_account_lock(common, plan.broker_account))
+            stack.enter_context(account_lock(plan.broker_account))
         sealed = stack.enter_context(sealing(options))
         ending = Ending(wish.end_policy, asks_here())
         stack.enter_context(ending.hearing())
@@ -271,18 +272,6 @@ def _desk_lock(common: Common) -> Any:
         ) from error
     with lock:
         yield lock
-
-
-@contextmanager
-def _account_lock(common: Common, account: str) -> Iterator[None]:
-    try:
-        lock = take_account_lock(common.home, account)
-    except JournalLocked as error:
-        raise UserError(
-            f"ACCOUNT_SHARED: another engine on this machine trades account {account} ({error})"
-        ) from error
-    with lock:
-        yield
 
 
 def _readers(folder: Path) -> list[subprocess.Popen[bytes]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from adapters.kite.broker import KiteReads
 from adapters.kite.credentials import (
@@ -66,7 +66,7 @@ class KiteWorld:
         self._feed: Feed | None = None
         self._candles: Candles | None = None
 
-    def __enter__(self) -> KiteWorld:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

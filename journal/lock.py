@@ -17,9 +17,10 @@ from typing import Final
 
 from journal.errors import JournalLocked, write_failure
 from journal.files import OS_FILES, Files
-from journal.session_folder import accounts_folder, desk_folder
+from journal.session_folder import desk_folder
 
 DESK_LOCK_NAME: Final = "desk.lock"
+ACCOUNT_LOCK_NAME: Final = "account.lock"
 _PID_BYTES_MAX: Final = 20
 _held: Final[weakref.WeakSet[FileLock]] = weakref.WeakSet()
 
@@ -94,10 +95,10 @@ def take_desk_lock(home: Path, desk: str, *, files: Files = OS_FILES) -> FileLoc
     return _take_in(desk_folder(home, desk), DESK_LOCK_NAME, files)
 
 
-def take_account_lock(home: Path, account: str, *, files: Files = OS_FILES) -> FileLock:
-    """The right to send orders for a broker account (a-z, 0-9 and -): in LIVE one engine on this
-    machine, whatever its desk. Raises as ``take_desk_lock``."""
-    return _take_in(accounts_folder(home, account), DESK_LOCK_NAME, files)
+def take_account_lock(folder: Path, *, files: Files = OS_FILES) -> FileLock:
+    """The right to send orders for the broker account that has this folder: in LIVE one engine,
+    whatever its home and its desk. Raises ``JournalLocked`` and ``WriteFailed``."""
+    return _take_in(folder, ACCOUNT_LOCK_NAME, files)
 
 
 def _take_in(folder: Path, name: str, files: Files) -> FileLock:

@@ -56,14 +56,6 @@ def desk_folder(home: Path, desk: str) -> Path:
     return home / "desks" / desk
 
 
-def accounts_folder(home: Path, account: str) -> Path:
-    """What one broker account has on this machine, whatever the desk (its lock). Raises
-    ``BadSessionName`` for a name other than [a-z0-9-]{1,64}."""
-    if _PART.fullmatch(account) is None:
-        raise BadSessionName(f"{account!r} is no name for an account: use a-z, 0-9 and -")
-    return home / "accounts" / account
-
-
 def sessions_folder(home: Path, desk: str) -> Path:
     """Where a desk's sessions are."""
     return desk_folder(home, desk) / SESSIONS_NAME

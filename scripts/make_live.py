@@ -29,6 +29,14 @@ LIVE begins only while every line of this table holds. `axiom doctor --live` loo
 codes of those that do not. What cannot be found out counts as not holding. Without `--live` the
 same checks say whether this machine is ready for anything else.
 
+An account is named by the user id that the broker's profile says; a `live.account` of another one
+is refused. Its lock and the count of its order messages lie in the user's runtime folder
+(`/tmp/axiom-UID/account-NAME`, the lock in `/run/user/UID/axiom` too), so that engines, the
+emergency and every home and desk of one user of this machine meet there. Another user of the
+machine and another machine do not: what they send is seen as orders of others, their login ends
+ours, and then nothing is entered. A restart of the machine may empty that folder: the day's count
+then begins anew.
+
 Settings of the machine stand in the section `[live]` of the configuration file; no session depends
 on them and no journal holds them:
 

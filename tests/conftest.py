@@ -42,11 +42,14 @@ sys.addaudithook(refuse_other_machines)
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test has a home of its own, so that none reads or writes the person's."""
+    """Every test has a home of its own, so that none reads or writes the person's, nor waits for
+    the lock of his accounts."""
     home = tmp_path_factory.getbasetemp() / "own-home"
     home.mkdir(exist_ok=True)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("AXIOM_HOME", str(home / "axiom"))
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    accounts = tmp_path_factory.getbasetemp() / "accounts"
+    monkeypatch.setattr("adapters.control.place.account_roots", lambda: (accounts,))
     return home

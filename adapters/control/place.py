@@ -1,6 +1,7 @@
 """Where an engine is reached: private folders under a hash of its home and desk.
 
-Lives here: the candidates for the runtime folder, their safety, the places of the kill file. May
+Lives here: the candidates for the runtime folder, their safety, the places of the kill file, and
+those of a broker's account. May
 import: the standard library. Always holds: a folder is used only where it is our own and closed to
 everybody else; the asker and the engine look at the same candidates, whatever their environments
 say. Start reading at ``runtime_folders``.
@@ -49,6 +50,22 @@ def runtime_folders(
     roots.append(Path(f"/tmp/axiom-{uid}"))  # anybody's folder: ours in it is checked before use
     name = hashlib.sha256(f"{os.path.realpath(home)}\0{desk}".encode()).hexdigest()[:_HASH_CHARS]
     return tuple(dict.fromkeys(root / name for root in roots))
+
+
+def account_roots() -> tuple[Path, ...]:
+    """The folders of this user that every process of his knows, whatever its environment says; the
+    one first that outlives his logging out."""
+    uid = os.getuid()
+    return Path(f"/tmp/axiom-{uid}"), Path(f"/run/user/{uid}/axiom")
+
+
+def account_folders(account: str) -> tuple[Path, ...]:
+    """Where a broker's account has its lock and its count, whatever home and desk; not made.
+
+    ``account`` is a name of a-z, 0-9 and -. The first that can be made is where it is counted; all
+    that can be are locked.
+    """
+    return tuple(root / f"account-{account}" for root in account_roots())
 
 
 def kill_files(home: Path, desk: str, folders: tuple[Path, ...]) -> tuple[Path, ...]:

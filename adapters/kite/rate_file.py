@@ -10,7 +10,8 @@ The file ``order-messages-YYYYMMDD`` is eight bytes a message, big-endian, of na
 machine started, in order: its size is the day's count and its end is the last minute. The engine
 and ``axiom flatten --emergency`` open it for each message, under ``flock``, so that both count
 into one. Time since the start is the same for all processes and is never put back; after a restart
-the times before it lie in the future, and are then known to be longer ago than any window.
+the times before it lie in the future, and are then known to be longer ago than any window. Where
+the folder does not outlive the restart the day's count begins anew: what is left is the broker's.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from adapters.control.place import account_folders
 from adapters.kite.credentials import (
     CredentialError,
     Credentials,
@@ -15,12 +16,12 @@ from adapters.kite.credentials import (
     ist_text,
     token_path,
 )
+from cli.account import differs, named
 from cli.doctor.check import Context, Outcome, bad, good, unknown, warned
 from cli.doctor.sessions import is_held
 from cli.paths import desk_folder
 from engine.rulebook import ist_ns
-from journal.lock import DESK_LOCK_NAME
-from journal.session_folder import accounts_folder
+from journal.lock import ACCOUNT_LOCK_NAME
 
 DAY_ENDS_IST = "15:40"
 """A login must last until the close; the broker ends each at 06:00."""
@@ -75,26 +76,32 @@ def address(context: Context) -> Outcome:
     return good(f"messages leave from {wanted}")
 
 
+def login_account(context: Context) -> str | None:
+    """The account that the login was made for; None where it does not say."""
+    try:
+        return named(_found(context).user_id)
+    except (CredentialError, OSError):
+        return None
+
+
 def account_name(context: Context) -> str | None:
-    """The broker account as a name of this machine; None where nobody says it."""
-    name = context.settings.account
-    if not name:
-        try:
-            name = _found(context).user_id or ""
-        except (CredentialError, OSError):
-            name = ""
-    return name.lower().replace("_", "-") or None
+    """The broker account as a name of this machine: the login's, else the one that is set; None
+    where nobody says it."""
+    return login_account(context) or named(context.settings.account)
 
 
 def account(context: Context) -> Outcome:
-    """No other engine on this machine sends orders for the account, whatever its desk."""
+    """No other engine of this user sends orders for the account, whatever its home and desk."""
     name = account_name(context)
     if name is None:
         return unknown("the broker's account is not known", "axiom login, or set live.account")
+    fault = differs(context.settings, name)
+    if fault is not None:
+        return bad(fault)
     try:
-        held = is_held(accounts_folder(context.home, name) / DESK_LOCK_NAME)
+        held = any(is_held(folder / ACCOUNT_LOCK_NAME) for folder in account_folders(name))
     except OSError as error:
         return unknown(f"the account's lock cannot be looked at: {error}")
     if held:
         return bad(f"another engine on this machine sends orders for account {name}")
-    return good(f"no other engine here sends orders for account {name}")
+    return good(f"no other engine of this user sends orders for account {name}")

@@ -13,10 +13,10 @@ from adapters.exchange_sim.server import Settings
 from adapters.kite.rate import Budgets
 from adapters.kite.rate_file import OrderBudget
 from adapters.markets.synthetic import SyntheticMarket
+from cli.account import account_lock
 from cli.errors import UserError
 from cli.on_live import confirmed
 from engine.rulebook import ist_ns
-from journal.lock import take_account_lock
 from tests.cli.conftest import Call
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +106,7 @@ def test_live_runs_where_nothing_stands_against_it(
     monkeypatch.setattr("cli.world.FEED_ROOT", exchange.ws)
     monkeypatch.setattr("cli.on_live.preconditions", lambda _: ())
     config = home.parent / "live.toml"
-    config.write_text('[live]\nunderlyings = "NIFTY"\naccount = "AB1234"\norders_per_minute = 77\n')
+    config.write_text('[live]\nunderlyings = "NIFTY"\naccount = "demo"\norders_per_minute = 77\n')
     budgets: list[Budgets] = []
 
     def counting(folder: Path, given: Budgets) -> OrderBudget:
@@ -126,8 +126,12 @@ def test_live_runs_where_nothing_stands_against_it(
     assert {"AuthStatus", "BrokerSnapshot", "Reconciled", "ReadinessChanged"} <= kinds
     assert [one.minute for one in budgets] == [77]
     assert not kinds & {"OrderSendStarted", "IntentApproved"}
-    with take_account_lock(home, "ab1234"):
-        assert "ACCOUNT_SHARED" in axiom(*run, "--confirm", "LIVE").refusal
+    with account_lock("demo"):  # as an engine of another home would hold it
+        elsewhere = (*run, "--home", home.parent / "other", "--confirm", "LIVE")
+        assert "ACCOUNT_SHARED" in axiom(*elsewhere).refusal
+    config.write_text('[live]\nunderlyings = "NIFTY"\naccount = "AB1234"\n')
+    refusal = axiom(*run, "--confirm", "LIVE").refusal
+    assert "live.account is AB1234, and the login is of account demo" in refusal
 
 
 def test_live_wants_its_word() -> None:

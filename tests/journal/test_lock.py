@@ -62,14 +62,14 @@ def test_j11_one_engine_a_desk(tmp_path: Path) -> None:
 
 
 def test_j11_one_sender_an_account(tmp_path: Path) -> None:
-    """J11: in LIVE an account has one engine, whatever the desk; names cannot leave the home."""
-    with take_account_lock(tmp_path, "kite-ab1234"):
+    """J11: in LIVE an account has one engine, whatever the desk: one lock in its folder; a desk's
+    name cannot leave the home."""
+    with take_account_lock(tmp_path / "ab1234"):
         with pytest.raises(JournalLocked):
-            take_account_lock(tmp_path, "kite-ab1234")
-        take_account_lock(tmp_path, "kite-xy9876").release()
-    for take in (take_account_lock, take_desk_lock):
-        with pytest.raises(BadSessionName):
-            take(tmp_path, "../main")
+            take_account_lock(tmp_path / "ab1234")
+        take_account_lock(tmp_path / "xy9876").release()
+    with pytest.raises(BadSessionName):
+        take_desk_lock(tmp_path, "../main")
 
 
 def test_j11_a_dead_holder_holds_nothing(tmp_path: Path) -> None:

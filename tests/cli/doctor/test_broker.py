@@ -8,9 +8,9 @@ import pytest
 
 from adapters.kite.credentials import new_credentials, token_path, write_token
 from adapters.kite.secret import Secret
+from cli.account import account_lock
 from cli.doctor import broker
 from engine.rulebook import ist_ns
-from journal.lock import take_account_lock
 from tests.cli.doctor.place import DAY, context
 
 KEY, TOKEN = "kq7canarykey0001", "canarytoken7f3a9d21"
@@ -98,17 +98,32 @@ def test_the_address_by_whom_the_configuration_names(
 
 
 def test_an_account_has_one_engine(tmp_path: Path) -> None:
-    """By the login's user, or as configured; held by another desk's engine is bad."""
+    """By the login's user, or as configured; held by an engine of another desk or home is bad."""
     assert broker.account(context(tmp_path)).verdict is None
     named = context(tmp_path, settings={"account": "AB1234"})
     assert broker.account(named).verdict == "ok"
-    _login(tmp_path)
-    assert broker.account_name(context(tmp_path)) == "ab1234"
-    with take_account_lock(tmp_path, "ab1234"):
-        assert broker.account(context(tmp_path)).verdict == "bad"
+    with account_lock("ab1234"):
         assert broker.account(named).verdict == "bad"
+        assert (
+            broker.account(context(tmp_path / "other", settings={"account": "AB1234"})).verdict
+            == "bad"
+        )
         assert broker.account(context(tmp_path, settings={"account": "zz9"})).verdict == "ok"
+        _login(tmp_path)
+        assert broker.account_name(context(tmp_path)) == "ab1234"
+        assert broker.account(context(tmp_path)).verdict == "bad"
     assert broker.account(named).verdict == "ok"
+
+
+def test_a_setting_that_names_another_account_is_bad(tmp_path: Path) -> None:
+    """B06: live.account against the login's own user: in other letters it is the same, and another
+    one is told; it never stands in for the login's."""
+    _login(tmp_path)
+    for word, verdict in (("ab1234", "ok"), ("AB1234", "ok"), ("ZZ9", "bad")):
+        found = broker.account(context(tmp_path, settings={"account": word}))
+        assert found.verdict == verdict
+        assert ("live.account is ZZ9" in found.sentence) is (verdict == "bad")
+    assert broker.account_name(context(tmp_path, settings={"account": "ZZ9"})) == "ab1234"
 
 
 def test_no_key_is_ever_shown(tmp_path: Path) -> None:
