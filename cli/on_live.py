@@ -20,6 +20,7 @@ from cli.begin import Plan
 from cli.broker import Desk
 from cli.budgets import order_budgets
 from cli.doctor.check import Context, Row
+from cli.doctor.clock import OFFSET_NS_MAX, ClockError, Measured, measured
 from cli.doctor.table import as_documents, preconditions
 from cli.errors import EXIT_BAD, UserError
 from cli.load import load_config, load_machine, load_rulebook
@@ -33,6 +34,7 @@ from engine.orders.outbox import Context as Audit
 from engine.rulebook import day_of
 from engine.sink import Outward
 from engine.state import State
+from events.feed import ClockStepped
 
 LIVE: Final = "LIVE"
 
@@ -41,6 +43,7 @@ class LiveWorld(KiteWorld):
     """The broker's feed, and its orders."""
 
     def __init__(self, common: Common, settings: MachineSettings) -> None:
+        self._measured = clock_measured(common, settings)
         super().__init__(common, None, None)
         self.counted: OrderBudget | None = None
         """The account's count of messages, once it is known whose account it is."""
@@ -52,10 +55,14 @@ class LiveWorld(KiteWorld):
     ) -> Outward:
         """Subscribe to everything, and speak to the broker."""
 
-        def audit() -> Audit:
-            offset_ns = clock.offset_ns()
-            return Audit(self._egress, None if offset_ns is None else offset_ns // 1_000)
+        ahead_ns = -self._measured.offset_ns
 
+        def audit() -> Audit:
+            moved_ns = clock.offset_ns()
+            offset_us = None if moved_ns is None else (ahead_ns + moved_ns) // 1_000
+            return Audit(self._egress, offset_us)
+
+        post(ClockStepped(ahead_ns, OFFSET_NS_MAX, self._measured.kind))
         assert self.counted is not None, "nothing is sent for an account that is not known"
         self._desk = Desk(self.login, self.rest, self.counted, post, clock, audit, halted)
         outward = self._desk.start(state)
@@ -67,6 +74,21 @@ class LiveWorld(KiteWorld):
         if self._desk is not None:
             self._desk.stop()
         super().stop()
+
+
+def clock_measured(common: Common, settings: MachineSettings) -> Measured:
+    """How far the clock is off at the start: what every order is stamped with. Raises
+    ``UserError`` where nobody says it."""
+    try:
+        found = measured(Context(common.home, common.desk, True, settings))
+    except ClockError as error:
+        raise UserError(str(error)) from error
+    if found is None:
+        raise UserError(
+            "LIVE_CLOCK: nobody says how far the clock is off: set live.ntp_host, or run chrony or"
+            " systemd-timesyncd"
+        )
+    return found
 
 
 def run_live(common: Common, wish: Wish, *, exits_only: bool) -> Ended:

@@ -20,8 +20,8 @@ class OrderSendStarted(Event, frozen=True, array_like=True, gc=False, forbid_unk
     digits). ``message_no`` counts the session's messages from 1. Prices None: not part of the
     message. ``protection_bps`` goes with a MARKET order. The rest is kept for the audit:
     ``strategy_digest`` is that of the settings in force, ``egress`` the address the message leaves
-    from as it was checked, ``clock_offset_us`` the clock's last measured offset, ``approver`` who
-    approved.
+    from as it was checked, ``clock_offset_us`` how far the wall clock is ahead of a time server: as
+    it was measured at the start, and what it moved since; ``approver`` who approved.
     """
 
     message_no: int

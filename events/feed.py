@@ -94,9 +94,10 @@ class HistoryLoaded(Event, frozen=True, array_like=True, gc=False, forbid_unknow
 
 
 class ClockStepped(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The wall clock was found apart from the session clock, which is not moved by it.
+    """The wall clock was compared with another one; the session clock is not moved by it.
 
-    ``offset_ns`` is wall minus session clock; ``source`` is what was compared (WALL, NTP)."""
+    ``offset_ns`` is the wall clock minus the other: of source WALL that is the session clock, of
+    NTP, CHRONY or TIMESYNCD it is a time server's, as a start of LIVE measured it."""
 
     offset_ns: int
     limit_ns: int

@@ -36,10 +36,11 @@ _UNITS: Final = {"us": 1_000, "ms": 1_000_000, "s": NS_PER_S}
 
 
 class Measured(NamedTuple):
-    """An offset (ns) and who said it."""
+    """An offset (ns), who said it, and of what kind that is: the word that a journal keeps."""
 
     offset_ns: int
     source: str
+    kind: str
 
 
 class ClockError(Exception):
@@ -49,7 +50,7 @@ class ClockError(Exception):
 def clock(context: Context) -> Outcome:
     """The check: within a tenth of a second is good, past a second it is bad."""
     try:
-        found = _measured(context)
+        found = measured(context)
     except ClockError as error:
         return unknown(str(error))
     if found is None:
@@ -69,17 +70,19 @@ def _words(offset_ns: int) -> str:
     return f"{ms:.3f} ms {'behind' if offset_ns > 0 else 'ahead'}"
 
 
-def _measured(context: Context) -> Measured | None:
+def measured(context: Context) -> Measured | None:
+    """How far the clock is off, by whoever says it first: the time server that is named, else the
+    machine's own service; None where nobody does. Raises ``ClockError``."""
     host = context.settings.ntp_host
     if host:
-        return Measured(ask_time(host, context.now_ns), host)
+        return Measured(ask_time(host, context.now_ns), host, "NTP")
     said = context.run(("chronyc", "tracking"))
     offset = None if said is None else chrony_offset(said)
     if offset is not None:
-        return Measured(offset, "chrony")
+        return Measured(offset, "chrony", "CHRONY")
     said = context.run(("timedatectl", "timesync-status"))
     offset = None if said is None else timesync_offset(said)
-    return None if offset is None else Measured(offset, "systemd-timesyncd")
+    return None if offset is None else Measured(offset, "systemd-timesyncd", "TIMESYNCD")
 
 
 def chrony_offset(text: str) -> int | None:

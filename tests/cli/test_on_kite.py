@@ -14,6 +14,7 @@ from adapters.kite.rate import Budgets
 from adapters.kite.rate_file import OrderBudget
 from adapters.markets.synthetic import SyntheticMarket
 from cli.account import account_lock
+from cli.doctor.clock import Measured
 from cli.errors import UserError
 from cli.on_live import confirmed
 from engine.rulebook import ist_ns
@@ -105,6 +106,7 @@ def test_live_runs_where_nothing_stands_against_it(
     monkeypatch.setattr("cli.world.REST_ROOT", exchange.rest)
     monkeypatch.setattr("cli.world.FEED_ROOT", exchange.ws)
     monkeypatch.setattr("cli.on_live.preconditions", lambda _: ())
+    monkeypatch.setattr("cli.on_live.measured", lambda _: Measured(250_000_000, "a host", "NTP"))
     config = home.parent / "live.toml"
     config.write_text('[live]\nunderlyings = "NIFTY"\naccount = "demo"\norders_per_minute = 77\n')
     budgets: list[Budgets] = []
@@ -125,6 +127,8 @@ def test_live_runs_where_nothing_stands_against_it(
     kinds = {entry["kind"] for entry in entries}
     assert {"AuthStatus", "BrokerSnapshot", "Reconciled", "ReadinessChanged"} <= kinds
     assert [one.minute for one in budgets] == [77]
+    steps = [e["payload"] for e in entries if e["kind"] == "ClockStepped"]
+    assert (steps[0]["offset_ns"], steps[0]["source"]) == (-250_000_000, "NTP")
     assert not kinds & {"OrderSendStarted", "IntentApproved"}
     with account_lock("demo"):  # as an engine of another home would hold it
         elsewhere = (*run, "--home", home.parent / "other", "--confirm", "LIVE")
