@@ -2,7 +2,7 @@
 
 Lives here: ``Feed``, over ``adapters.kite.ticker``. May import: adapters, events. Always holds: the
 whole universe is subscribed to in full mode; indices and futures are essential, since nothing is
-decided without them.
+decided without them; the seed of its jitter stands in the journal.
 """
 
 from __future__ import annotations
@@ -20,9 +20,13 @@ from adapters.kite.ticker import Outlet, Ticker
 from adapters.session.clock import SessionClock
 from adapters.session.inbox import Post
 from cli.output import say
+from cli.run import SEED_MAX
+from events.feed import HealthObserved
 from events.session import Instrument
 
 ESSENTIAL: Final = ("INDEX", "FUT")
+JITTER_SEED: Final = "FEED_JITTER_SEED"
+
 Login = Callable[[], Credentials]
 
 
@@ -67,9 +71,12 @@ class Feed:
         outlet = Outlet(post, on_order or _unheard, _tell)
         limits = limits_at(clock.rate)
         self._ticker = Ticker(login, clock.now_ns, outlet, seed=seed, root=root, limits=limits)
+        self._post, self._seed = post, seed
 
     def start(self, instruments: Sequence[Instrument]) -> None:
-        """Connect and subscribe."""
+        """Connect and subscribe. The seed of the waits between attempts is a fact before the first
+        of them, so that they can be told again."""
+        self._post(HealthObserved(JITTER_SEED, "OK", self._seed, SEED_MAX))
         self._ticker.start(
             Subscription(row.token, FULL, row.kind in ESSENTIAL) for row in instruments
         )

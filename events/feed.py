@@ -106,7 +106,8 @@ class ClockStepped(Event, frozen=True, array_like=True, gc=False, forbid_unknown
 
 class HealthObserved(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """A measurement of the process or its machine: ``what`` is DURABILITY_MS, DISK_FREE_MB,
-    RECEIVE_LAG_MS, INBOX_FRAMES and so on, ``status`` is OK or BAD against ``limit``."""
+    RECEIVE_LAG_MS, INBOX_FRAMES and so on, ``status`` is OK or BAD against ``limit``.
+    FEED_JITTER_SEED is what the feed's waits between attempts come from."""
 
     what: str
     status: str

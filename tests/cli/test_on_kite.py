@@ -16,6 +16,7 @@ from adapters.markets.synthetic import SyntheticMarket
 from cli.account import account_lock
 from cli.doctor.clock import Measured
 from cli.errors import UserError
+from cli.feed import jitter_seed
 from cli.on_live import confirmed
 from engine.rulebook import ist_ns
 from tests.cli.conftest import Call
@@ -127,6 +128,11 @@ def test_live_runs_where_nothing_stands_against_it(
     kinds = {entry["kind"] for entry in entries}
     assert {"AuthStatus", "BrokerSnapshot", "Reconciled", "ReadinessChanged"} <= kinds
     assert [one.minute for one in budgets] == [77]
+    day = SyntheticMarket(3, "small").day
+    feed = [e["payload"] for e in entries if e["kind"] in ("HealthObserved", "FeedStatus")]
+    seeds = [place for place, one in enumerate(feed) if one.get("what") == "FEED_JITTER_SEED"]
+    assert feed[seeds[0]]["observed"] == jitter_seed(f"{day} {exchange.rest}")
+    assert seeds[0] < next(place for place, one in enumerate(feed) if "what" not in one)
     steps = [e["payload"] for e in entries if e["kind"] == "ClockStepped"]
     assert (steps[0]["offset_ns"], steps[0]["source"]) == (-250_000_000, "NTP")
     assert not kinds & {"OrderSendStarted", "IntentApproved"}
