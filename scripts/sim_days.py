@@ -81,7 +81,7 @@ def axiom(*words: str) -> list[str]:
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """When what is killed, in seconds after the engine's start; None: not at all."""
+    """When what is killed, in seconds after the market's time began to run; None: not at all."""
 
     engine_s: float | None
     exchange_s: float | None
@@ -106,6 +106,7 @@ def day(seed: int, home: Path, at: str, speed: int, length_s: float) -> Day:
     with (home / "engine.txt").open("w") as said:
         engine = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
         try:
+            _until_begun(engine, desk / NOTE_NAME)
             if plan.engine_s is not None and _still_runs(engine, plan.engine_s):
                 engine.kill()
                 engine.wait()
@@ -148,6 +149,13 @@ def _left(path: Path) -> Any:
             raise TimeoutError(f"the exchange left no {path.name}")
         time.sleep(0.1)
     return json.loads(path.read_text())
+
+
+def _until_begun(engine: subprocess.Popen[bytes], note: Path) -> None:
+    """Wait until the exchange runs, or the engine has ended without one."""
+    until = time.monotonic() + ANSWER_S
+    while not note.exists() and engine.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def _still_runs(engine: subprocess.Popen[bytes], after_s: float) -> bool:
