@@ -19,7 +19,15 @@ from engine.bars import MINUTE_NS, new_accumulator
 from engine.carry import carried_account, cooldown_of, placed_orders, placed_positions
 from engine.chain import refresh
 from engine.config import from_settings
-from engine.feed import LIVE, MS, apply_feed_frame, apply_feed_status, mark_feed_gap, roll_bars
+from engine.feed import (
+    LIVE,
+    MS,
+    all_lost,
+    apply_feed_frame,
+    apply_feed_status,
+    mark_feed_gap,
+    roll_bars,
+)
 from engine.gates import approval
 from engine.history import apply_history_loaded, begin_missing, end_missing, fresh_history
 from engine.hours import closes_of
@@ -111,7 +119,7 @@ def _session_resumed(state: State, entry: Entry, look: Lookup) -> State:
             approving=(),
             closing_books=False,
         )
-    feed_state = replace(state.feed, connected=False, verified=False, connections=())
+    feed_state = all_lost(state.feed, entry.ts)
     state = replace(state, feed=feed_state, orders=orders, desk=desk)
     if not in_real_time(state) or feed_state.status != LIVE:
         return state

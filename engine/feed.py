@@ -24,7 +24,7 @@ from engine.bars import (
 )
 from engine.indicators import step_bar, step_volatility
 from engine.lookup import Lookup
-from engine.orders.route import in_real_time
+from engine.orders.route import in_real_time, to_broker
 from engine.policy import limit_ms
 from engine.state import BarSlot, Connection, FeedState, HistoryState, Quote, State
 from events.feed import FeedFrame, FeedStatus
@@ -276,9 +276,17 @@ def apply_feed_status(state: State, event: FeedStatus, ts: int) -> State:
         connections=connections,
     )
     state = replace(state, feed=feed)
-    if not up or before is None or before.up:
+    if not up or before is None or before.up or not to_broker(state):
         return state
     return replace(state, desk=replace(state.desk, reconnected_ns=ts))
+
+
+def all_lost(feed: FeedState, ts: int) -> FeedState:
+    """The feed of an engine that died: each connection that was up is lost since ``ts``."""
+    connections = tuple(
+        Connection(one.number, False, False, one.lost_ns or ts) for one in feed.connections
+    )
+    return replace(feed, connected=False, verified=False, connections=connections)
 
 
 def unseen_ns(state: State, contract: int) -> int:

@@ -97,7 +97,17 @@ def test_paper_has_no_way_to_send() -> None:
     """PAPER is wired with ``KiteReads``: a type without ``send``, and without anything inside that
     sends; ``KiteOrders`` is an order port."""
     public = {name for name in dir(KiteReads) if not name.startswith("_")}
-    assert public == {"snapshot", "lookup", "quotes", "auth", "dump", "read", "rest", "close"}
+    assert public == {
+        "snapshot",
+        "lookup",
+        "quotes",
+        "auth",
+        "refused_login",
+        "dump",
+        "read",
+        "rest",
+        "close",
+    }
     assert not hasattr(KiteReads, "send")
     assert {name for name in dir(KiteOrders) if not name.startswith("_")} - public == {"send"}
     as_reads: type[BrokerReads] = KiteReads

@@ -7,6 +7,7 @@ from engine.gates import feed as n2
 from engine.orders.outbox import quotes_due
 from engine.orders.watch import readiness
 from events.feed import FeedStatus, TimerTick
+from events.session import SessionResumed
 from events.wire.kite import encode_frame
 from tests.engine.build import quote_of, view_of
 from tests.engine.fabricated import frame_of, full_packet
@@ -45,6 +46,18 @@ def test_a_connection_that_never_comes_up_is_missed() -> None:
         assert not _link_up(desk)
     desk.tell(UP1)
     assert _link_up(desk)
+
+
+def test_after_a_resume_every_connection_of_before_is_waited_for() -> None:
+    """An engine that died had two connections: the first alone, back again, is not the feed."""
+    desk = Told()
+    desk.tell(UP1)
+    desk.tell(SessionResumed(desk.state.seq, "0" * 64, 0))
+    ups = []
+    for one in (UP0, UP1):
+        desk.tell(one)
+        ups.append(_link_up(desk))
+    assert ups == [False, True]
 
 
 def _ticks(desk: Told, seconds: int) -> None:
