@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import Final
 
 from adapters.control.place import PlaceUnsafe, account_folders, make_folder
+from adapters.kite.broker import KiteReads
 from cli.errors import UserError
 from cli.machine import MachineSettings
 from events.broker import AuthStatus
 from journal.errors import JournalError, JournalLocked
 from journal.lock import take_account_lock
 
+ASKS: Final = 3
+ASK_AGAIN_S: Final = 1.0
+UNKNOWN: Final = "UNKNOWN"
 _NAME: Final = re.compile(r"[a-z0-9-]{1,64}")
 
 
@@ -42,10 +46,24 @@ def differs(settings: MachineSettings, name: str) -> str | None:
     )
 
 
+def login_told(reads: KiteReads, now_ns: int) -> AuthStatus:
+    """What the broker says of the login; asked again where that was no answer, since a start comes
+    in one burst of questions."""
+    told = reads.auth(now_ns)
+    for _ in range(ASKS - 1):
+        if told.status != UNKNOWN:
+            break
+        reads.rest(ASK_AGAIN_S)
+        told = reads.auth(now_ns)
+    return told
+
+
 def own_account(told: AuthStatus, settings: MachineSettings) -> str:
     """The name of the account by what the broker says of the login. Raises ``UserError`` where it
     does not take it, and for another account than the one that is set."""
     name = named(told.account)
+    if told.status == UNKNOWN:
+        raise UserError(f"the broker does not say whose login this is ({told.fault}): try again")
     if told.status != "OK" or name is None:
         raise UserError(
             f"the broker does not take the login ({told.status} {told.fault}): axiom login"

@@ -15,7 +15,7 @@ from typing import Final
 from adapters.kite.rate_file import OrderBudget
 from adapters.session.clock import SessionClock, wall_ns
 from adapters.session.inbox import Post
-from cli.account import counting_folder, own_account
+from cli.account import counting_folder, login_told, own_account
 from cli.begin import Plan
 from cli.broker import Desk
 from cli.budgets import order_budgets
@@ -98,7 +98,7 @@ def run_live(common: Common, wish: Wish, *, exits_only: bool) -> Ended:
     with LiveWorld(common, settings) as world:
         if world.rate != 1:
             raise UserError("LIVE runs in real time alone")
-        account = own_account(world.reads.auth(world.today().now_ns), settings)
+        account = own_account(login_told(world.reads, world.today().now_ns), settings)
         budgets = order_budgets(settings, rulebook, day_of(wall_ns()))
         world.counted = OrderBudget(counting_folder(account), budgets)
         market = watch_market(world.reads, common.home, rulebook, world.today(), settings)

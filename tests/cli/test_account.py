@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,14 @@ from adapters.control.place import account_folders, account_roots, make_folder
 from adapters.kite.credentials import Credentials
 from adapters.kite.rate_file import OrderBudget
 from adapters.kite.secret import Secret
-from cli.account import account_lock, counting_folder, differs, named, own_account
+from cli.account import (
+    account_lock,
+    counting_folder,
+    differs,
+    login_told,
+    named,
+    own_account,
+)
 from cli.emergency import _account_folder
 from cli.errors import UserError
 from cli.machine import machine_settings
@@ -100,6 +108,8 @@ def test_an_account_is_named_by_the_broker_s_own_word() -> None:
         own_account(told, other)
     with pytest.raises(UserError, match=r"EXPIRED TOKEN.*axiom login"):
         own_account(AuthStatus("EXPIRED", "AB1234", None, "TOKEN"), ours)
+    with pytest.raises(UserError, match=r"does not say whose login this is \(RATE\): try again"):
+        own_account(AuthStatus("UNKNOWN", "AB1234", None, "RATE"), ours)
     assert differs(none, "ab1234") is None
     assert [named(one) for one in ("AB_12", "", None, "../x", "a" * 65)] == ["ab-12"] + [None] * 4
 
@@ -121,3 +131,26 @@ def test_the_emergency_counts_where_the_engine_does(tmp_path: Path) -> None:
     assert folder("AB1234", config) == counting_folder("ab1234")
     assert folder(None, config) == counting_folder("zz9")
     assert folder(None) == tmp_path / "home" / "desks" / "main"
+
+
+def test_a_login_of_which_nobody_says_anything_is_asked_about_again() -> None:
+    """A start is a burst of questions, of which the broker may turn one down: asked again after a
+    second, three times at most, and once where it was answered."""
+    ok, rate = AuthStatus("OK", "A", None, None), AuthStatus("UNKNOWN", "A", None, "RATE")
+    dead = AuthStatus("EXPIRED", "A", None, "TOKEN")
+
+    class Reads:
+        def __init__(self, answers: list[AuthStatus]) -> None:
+            self.answers, self.rests = answers, 0
+
+        def auth(self, now_ns: int) -> AuthStatus:
+            return self.answers.pop(0)
+
+        def rest(self, seconds: float) -> None:
+            self.rests += 1
+
+    for answers, want, rests in (
+        ([ok], ok, 0), ([dead], dead, 0), ([rate, ok], ok, 1), ([rate, rate, rate, ok], rate, 2),
+    ):  # fmt: skip
+        reads: Any = Reads(answers)
+        assert (login_told(reads, 0), reads.rests) == (want, rests)
