@@ -357,7 +357,7 @@ def apply_fill_applied(state: State, event: FillApplied, ts: int, look: Lookup) 
 
 def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
     value = event.price_paise * event.quantity_units
-    held = position_of(state, order.authority)
+    held, leg = position_of(state, order.authority), order.leg
     if held is None:
         quote = state.quotes[order.contract]
         stop, target = order.stop_paise, order.target_paise
@@ -372,6 +372,7 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
             underlying=order.underlying,
             strategy_id=order.strategy_id,
             contract=order.contract,
+            product=(leg.product if leg is not None else "") or state.config.orders.product,
             quantity_units=event.quantity_units,
             value_paise=value,
             opened_ns=ts,

@@ -227,10 +227,12 @@ class Leg(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=
     those at the broker as far as it told. ``seen_ns`` is when a report last told of it,
     ``asked_ns`` when a lookup was last answered, ``priced_ns`` when its price was last set;
     ``steps`` counts re-pricings, ``cancel_sent`` says that its end is asked for by us,
-    ``missed_ns`` when a lookup or the books told of it what no update had told.
+    ``missed_ns`` when a lookup or the books told of it what no update had told. ``fault`` says why
+    it was refused, by the adapter's table.
     """
 
     status: str
+    fault: str
     broker_order_id: str
     broker_status: str
     product: str
@@ -256,9 +258,10 @@ class Leg(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=
 
 
 NEW_LEG: Final = Leg(
-    status="PENDING", broker_order_id="", broker_status="", product="", order_type="", wish=None,
-    flight=None, answered="", message_no=0, doubt=False, cancelling=False, cancel_sent=False,
-    missed_ns=0, value_paise=0, limit_paise=0, trigger_paise=0, modified=0, steps=0, sent_ns=0,
+    status="PENDING", fault="", broker_order_id="", broker_status="", product="", order_type="",
+    wish=None, flight=None, answered="", message_no=0, doubt=False, cancelling=False,
+    cancel_sent=False, missed_ns=0, value_paise=0, limit_paise=0, trigger_paise=0, modified=0,
+    steps=0, sent_ns=0,
     seen_ns=0, asked_ns=0, priced_ns=0, update_ts=0,
 )  # fmt: skip
 """A leg of which nothing has left yet."""
@@ -298,6 +301,7 @@ class Order(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
 class Position(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """A long from its first entry fill to its last exit fill; ``quantity_units`` 0 is: just closed.
 
+    ``product`` is what the broker holds it in, empty where it is not known: the configured one.
     ``value_paise`` is the cost of what is held, ``best_bid_paise`` the highest bid since entry.
     """
 
@@ -305,6 +309,7 @@ class Position(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     underlying: int
     strategy_id: str
     contract: int
+    product: str
     quantity_units: int
     value_paise: int
     opened_ns: int

@@ -70,7 +70,8 @@ class OrderSendResult(Event, frozen=True, array_like=True, gc=False, forbid_unkn
 
 
 class BrokerReport(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """One order as the broker shows it. ``status`` is its own word.
+    """One order as the broker shows it. ``status`` is its own word; ``fault`` is the row of the
+    adapter's error table that its message fits, None where none does.
 
     ``filled_units`` is cumulative and ``filled_value_paise`` the sum of price times units behind
     it. Prices 0: none. Times ns UTC, None where not told or not a time.
@@ -81,6 +82,7 @@ class BrokerReport(Record, frozen=True, array_like=True, gc=False, forbid_unknow
     parent_order_id: str | None
     status: str
     status_message: str | None
+    fault: str | None
     tags: tuple[str, ...]
     variety: str
     exchange: str

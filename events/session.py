@@ -81,14 +81,16 @@ class CarriedCooldown(Record, frozen=True, array_like=True, gc=False, forbid_unk
 class CarriedPosition(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """A long that an earlier session left open, by its contract's name, with its plan.
 
-    ``value_paise`` is the cost of what is held; result and charges are those of the position so
-    far, and already inside the account's.
+    ``product`` is what it is held in at the broker, empty where that is not known: the configured
+    one. ``value_paise`` is the cost of what is held; result and charges are those of the position
+    so far, and already inside the account's.
     """
 
     position_id: str
     strategy_id: str
     exchange: str
     tradingsymbol: str
+    product: str
     quantity_units: int
     value_paise: int
     opened_ns: int

@@ -30,6 +30,13 @@ def carried_over_1_to_2(fields: Fields) -> Fields:
     return {**kept, "exits": 0, "cooldowns": cooldowns, "positions": (), "unknown_orders": ()}
 
 
+def carried_over_2_to_3(fields: Fields) -> Fields:
+    """Version 2 did not say in what product a position is held."""
+    rows = (msgspec.structs.astuple(one) for one in fields["positions"])
+    positions = tuple((*row[:4], "", *row[4:]) for row in rows)
+    return {**fields, "positions": positions}
+
+
 def intent_approved_1_to_2(fields: Fields) -> Fields:
     """Version 1 did not say what price the decision was made at."""
     return {**fields, "reference_paise": None}
@@ -42,6 +49,7 @@ def operator_command_1_to_2(fields: Fields) -> Fields:
 
 UPCASTS: Final[dict[tuple[str, int], Step]] = {
     ("CarriedOver", 1): carried_over_1_to_2,
+    ("CarriedOver", 2): carried_over_2_to_3,
     ("IntentApproved", 1): intent_approved_1_to_2,
     ("OperatorCommand", 1): operator_command_1_to_2,
 }

@@ -249,6 +249,15 @@ LAST: Final = Verdict(UNKNOWN, "NEW")
 _PATTERNS: Final = {row.text: re.compile(row.text, re.IGNORECASE) for row in TEXTS if row.text}
 
 
+def fault_of_text(message: str) -> str | None:
+    """The fault of a refusal that stands in the order book as words alone; None where no row knows
+    them."""
+    for row in TEXTS:
+        if row.text is not None and _PATTERNS[row.text].search(message):
+            return row.fault
+    return None
+
+
 def verdict_of(call: str, error_class: str, http_status: int | None, message: str) -> Verdict:
     """The first row that fits, else UNKNOWN ``NEW``. ``error_class`` is the broker's
     ``error_type`` where it gave one, else ``name_of`` the error that was raised."""

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Final, TypeVar
 
+from adapters.kite.errors import fault_of_text
 from engine.rulebook import IST_OFFSET_NS, ist_ns
 from events.broker import (
     BrokerFunds,
@@ -79,6 +80,7 @@ def report_of(data: object) -> BrokerReport:
         parent_order_id=_maybe_word(order, "parent_order_id", at),
         status=_word(order, "status", at),
         status_message=_message(order.get("status_message")),
+        fault=fault_of_text(_message(order.get("status_message")) or ""),
         tags=_tags(order, at),
         variety=_word(order, "variety", at),
         exchange=exchange,

@@ -129,9 +129,47 @@ def of_position(state: State, position: Position, role: str) -> Order | None:
     return None
 
 
-def held_units(state: State, contract: int) -> int:
-    """Units of a contract in our positions."""
-    return sum(one.quantity_units for one in state.positions if one.contract == contract)
+def held_units(state: State, contract: int, product: str | None = None) -> int:
+    """Units of a contract in our positions: of one product, or of all."""
+    return sum(
+        one.quantity_units
+        for one in state.positions
+        if one.contract == contract and product in (None, own_product(state, one))
+    )
+
+
+def own_product(state: State, position: Position) -> str:
+    """The product that a position is held in: its own, or where the broker refused a sale in that
+    one and its books show the contract in another alone, that: somebody converted it."""
+    own = position.product or state.config.orders.product
+    refused = refused_ns(state, position, "PRODUCT")
+    if not refused or refused >= state.desk.nets_ns:
+        return own
+    nets = [one for one in state.desk.nets if one.contract == position.contract and one.net_units]
+    if any(one.product == own for one in nets) or len(nets) != 1 or nets[0].net_units < 0:
+        return own
+    return nets[0].product
+
+
+def refused_ns(state: State, position: Position, fault: str) -> int:
+    """When a sale of a position was last refused for a reason, ns UTC; 0 for never."""
+    at = 0
+    for one in refused_for(state, position, fault):
+        assert one.leg is not None
+        at = max(at, one.leg.sent_ns)
+    return at
+
+
+def refused_for(state: State, position: Position, fault: str) -> list[Order]:
+    """Sales of a position that were refused for a reason, the oldest first."""
+    return [
+        one
+        for one in state.desk.ended
+        if one.leg is not None
+        and one.leg.fault == fault
+        and one.role in (EXIT, PROTECT)
+        and one.authority.startswith(position.position_id)
+    ]
 
 
 def with_leg(state: State, order: Order, leg: Leg) -> State:

@@ -16,8 +16,8 @@ import msgspec
 
 from engine.books import ENTRY, EXIT, MS, PROTECT, order_of, same_entry
 from engine.feed import unseen_ns
-from engine.orders.legs import CANCEL, PARTIAL, PLACE, UNKNOWN, WORKING, legs
-from engine.orders.protocol import books_awaited, own_product
+from engine.orders.legs import CANCEL, PARTIAL, PLACE, UNKNOWN, WORKING, legs, own_product
+from engine.orders.protocol import books_awaited
 from engine.orders.reduce import LOGIN_OK, RESOLVED_GONE
 from engine.orders.route import to_broker
 from engine.orders.watch import NO_LOGIN, login_known

@@ -31,6 +31,8 @@ from engine.orders.legs import (
     idle,
     legs,
     of_position,
+    own_product,
+    refused_for,
     remaining,
 )
 from engine.orders.reduce import CANCEL_PATIENCE_NS
@@ -242,9 +244,11 @@ def _was(order: Order, status: str) -> bool:
 def _sized(state: State, position: Position, order: Order) -> int:
     """Units that an order of a position may sell: what is held and confirmed, less what other
     orders of the contract sell already, and one slice at most."""
-    free = sellable(state, position.contract, _product(state, position, order))
+    product = _product(state, position, order)
+    free = sellable(state, position.contract, product)
     for one, leg in legs(state):
-        sells = one.side == "SELL" and one.contract == position.contract and one is not order
+        same = one.contract == position.contract and (leg.product or product) == product
+        sells = one.side == "SELL" and same and one is not order
         if sells and leg.status in (*AT_BROKER, PENDING):
             free -= remaining(one)
     return max(min(position.quantity_units, free, slice_units(state, position)), 0)
@@ -259,16 +263,9 @@ def _doubted(state: State, position: Position, order: Order) -> bool:
     return in_doubt(state, position.contract, _product(state, position, order))
 
 
-def own_product(state: State, position: Position) -> str:
-    """The product of a position: that of the entry which opened it, else the configured one."""
-    for one in (*state.orders, *state.desk.ended):
-        if one.authority == position.position_id and one.leg is not None and one.leg.product:
-            return one.leg.product
-    return state.config.orders.product
-
-
 def slice_units(state: State, position: Position) -> int:
-    """The largest order of a contract: the freeze quantity in whole lots."""
+    """The largest order of a position: the freeze quantity in whole lots, or half of what the
+    exchange refused as above its own, which then is another."""
     rules, name = state.rules, state.underlyings[position.underlying].name
     lot = max(state.instruments[position.contract].lot_units, 1)
     freeze = (
@@ -276,7 +273,11 @@ def slice_units(state: State, position: Position) -> int:
         if rules is not None
         else None
     )
-    return freeze // lot * lot if freeze is not None and freeze >= lot else position.quantity_units
+    known = freeze is not None and freeze >= lot
+    largest = freeze // lot * lot if freeze is not None and known else position.quantity_units
+    for one in refused_for(state, position, "FREEZE"):
+        largest = min(largest, max(one.quantity_units // 2 // lot * lot, lot))
+    return largest
 
 
 # --- positions -----------------------------------------------------------------------------------
@@ -324,9 +325,9 @@ def may_try_again(state: State, position: Position, role: str) -> bool:
 def unheard_since_ns(state: State, position: Position) -> int:
     """Since when something may have happened to a position that nobody told: an order of it ended
     at the broker, and we did not ask for that (a square-off cancels before it sells); an update
-    of one was missed, so others may be; or the feed, which carries them, is silent. 0 for nothing
-    of the kind."""
-    since = 0
+    of one was missed, so others may be; the feed, which carries them, is silent; or the session
+    has begun or gone on, and has not seen the broker's positions yet. 0 for nothing of the kind."""
+    since = 0 if state.desk.nets_ns else _begun_ns(state)
     for one in (*state.orders, *state.desk.ended):
         leg = one.leg
         if leg is None or not one.authority.startswith(position.position_id):
@@ -338,6 +339,12 @@ def unheard_since_ns(state: State, position: Position) -> int:
     if unheard_ns(state) > state.config.feed.link_age_ms_max * MS:
         since = max(since, state.now - SILENT_BOOKS_NS)
     return since
+
+
+def _begun_ns(state: State) -> int:
+    """When the session began, or last went on."""
+    begun = state.opened.anchor_ns if state.opened is not None else 0
+    return max(begun, state.desk.resumed_ns)
 
 
 def waits_for_books(state: State, position: Position, asked_ns: int) -> bool:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from engine.books import holding_key
 from engine.orders.incidents import Incidents
-from engine.orders.legs import SENT, UNKNOWN, UNSENT, WORKING, legs
-from engine.orders.protocol import own_product
+from engine.orders.legs import SENT, UNKNOWN, UNSENT, WORKING, legs, own_product
 from engine.orders.reduce import (
     ORDER_NOT_LISTED,
     POSITION_DIFFERS,

@@ -140,6 +140,8 @@ def apply_send_result(state: State, event: OrderSendResult, ts: int, look: Looku
     if flight is None:
         return state
     leg = replace(leg, flight=None, answered=flight.action)
+    if event.outcome == "REFUSED":
+        leg = replace(leg, fault=event.fault or "")
     if event.outcome == "ACCEPTED":
         return _accepted(state, order, leg, flight, event, ts)
     unknown = event.outcome == "UNKNOWN"
@@ -296,6 +298,7 @@ def note_report(state: State, report: BrokerReport, ts: int, *, asked: bool = Fa
         leg = replace(
             leg,
             broker_status=report.status,
+            fault=report.fault or leg.fault,
             update_ts=report.exchange_update_ts or leg.update_ts,
             product=report.product or leg.product,
             limit_paise=report.limit_paise,
@@ -331,7 +334,7 @@ def _note_foreign(state: State, report: BrokerReport) -> State:
     ours = 0
     if report.side == "SELL" and new:
         theirs = sum(o.net_units for o in state.desk.holdings if holding_key(o) == key)
-        held = held_units(state, contract) if contract >= 0 else 0
+        held = held_units(state, contract, report.product) if contract >= 0 else 0
         ours = min(max(new - max(theirs, 0), 0), held)
     moved = new if report.side == "BUY" else ours - new
     foreign = Foreign(

@@ -24,6 +24,7 @@ from engine.orders.legs import (
     ended,
     held_units,
     is_stale,
+    own_product,
     own_tag,
     takes_over,
     working,
@@ -221,7 +222,8 @@ def _foreign(state: State, report: BrokerReport) -> list[Event]:
     left = one.ours_units
     for place, position in enumerate(state.positions):
         units = min(left, position.quantity_units)
-        if position.contract != one.contract or units <= 0:
+        same = (position.contract, own_product(state, position)) == (one.contract, one.product)
+        if not same or units <= 0:
             continue
         left -= units
         order_id = f"E{one.broker_order_id}-{one.applied_units}-{place}"
@@ -272,7 +274,7 @@ def sellable(state: State, contract: int, product: str) -> int:
     row = state.instruments[contract]
     key = row.exchange, row.tradingsymbol, product
     others = sum(one.net_units for one in state.desk.holdings if holding_key(one) == key)
-    held = held_units(state, contract) + min(others, 0)
+    held = held_units(state, contract, product) + min(others, 0)
     one = _difference(state, contract, product)
     return min(held, max(one.theirs, 0)) if one is not None and one.times > 1 else held
 

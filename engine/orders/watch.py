@@ -14,8 +14,17 @@ from engine.books import ENTRY, EXIT, HALTED, MS, PROTECT, STOPPING, holding_key
 from engine.feed import unseen_ns
 from engine.orders.contracts import CHANGED, is_of_position
 from engine.orders.incidents import Incidents
-from engine.orders.legs import PARTIAL, PASSING, UNKNOWN, WORKING, held_units, legs, of_position
-from engine.orders.protocol import KILL_FLATTEN, own_product
+from engine.orders.legs import (
+    PARTIAL,
+    PASSING,
+    UNKNOWN,
+    WORKING,
+    held_units,
+    legs,
+    of_position,
+    own_product,
+)
+from engine.orders.protocol import KILL_FLATTEN
 from engine.orders.reduce import LOGIN_OK, REFUSED_WINDOW_NS
 from engine.orders.route import in_real_time, needs_arming, to_broker
 from engine.rulebook import SessionWindow
@@ -133,7 +142,7 @@ def _shorts(state: State, incidents: Incidents) -> None:
     ours = {one.contract for one in (*state.orders, *state.desk.ended)}
     short: dict[str, int] = {}
     for one in state.desk.holdings:
-        net = one.net_units + held_units(state, one.contract)
+        net = one.net_units + held_units(state, one.contract, one.product)
         if net < 0 and one.contract in ours:
             short[":".join(holding_key(one))] = -net
     for subject, units in short.items():

@@ -37,9 +37,9 @@ ENTRY, STOP, TARGET, TRAIL = 10_000, 8_000, 13_000, 1_000
 def _long(state: State, **changes: object) -> Position:
     plain = Position(
         position_id="0123456789abcdef", underlying=0, strategy_id="trend.v1", contract=CONTRACT,
-        quantity_units=130, value_paise=130 * ENTRY, opened_ns=state.now, stop_paise=STOP,
-        target_paise=TARGET, trail_paise=TRAIL, best_bid_paise=ENTRY, realised_paise=0,
-        charges_paise=0, risk_paise=0, exit_reason="",
+        product="MIS", quantity_units=130, value_paise=130 * ENTRY, opened_ns=state.now,
+        stop_paise=STOP, target_paise=TARGET, trail_paise=TRAIL, best_bid_paise=ENTRY,
+        realised_paise=0, charges_paise=0, risk_paise=0, exit_reason="",
     )  # fmt: skip
     return replace(plain, **changes)
 

@@ -54,6 +54,6 @@ def test_a_slice_whose_answer_is_lost_is_not_sent_again() -> None:
 
 def _report(tag: str) -> BrokerReport:
     return BrokerReport(
-        "1", None, None, "OPEN", None, (tag,), "regular", "NFO", "X", "BUY", "MIS", "LIMIT", "DAY",
-        65, 0, 0, 100, 0, None, None,
+        "1", None, None, "OPEN", None, None, (tag,), "regular", "NFO", "X", "BUY", "MIS", "LIMIT",
+        "DAY", 65, 0, 0, 100, 0, None, None,
     )  # fmt: skip

@@ -149,7 +149,7 @@ class Told:
         plain = BrokerReport(
             broker_order_id=order.leg.broker_order_id or "261120999999999",
             exchange_order_id=None, parent_order_id=None, status=status, status_message=None,
-            tags=(order.authority,), variety="regular", exchange=row.exchange,
+            fault=None, tags=(order.authority,), variety="regular", exchange=row.exchange,
             tradingsymbol=row.tradingsymbol, side=order.side, product="MIS",
             order_type=order.leg.order_type or "LIMIT", validity="DAY",
             quantity_units=order.quantity_units, filled_units=filled,
