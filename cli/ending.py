@@ -22,7 +22,9 @@ from engine.live import FLATTEN, LEAVE, EndRequest
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 KEEP: Final = "KEEP"
 ANSWERS: Final = {"f": FLATTEN, "l": LEAVE, "k": KEEP}
-QUESTION: Final = "open: [f]latten, [l]eave as it is (stops at the broker stay), [k]eep running? "
+QUESTION: Final = (
+    "open: [f]latten, [l]eave protected (entries cancelled, stops stay), [k]eep running? "
+)
 
 
 class Ending:

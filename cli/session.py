@@ -150,6 +150,10 @@ class MeasuredRunner:
         return self._runner.end_moved_ns
 
     @property
+    def loose(self) -> int:
+        return self._runner.loose
+
+    @property
     def takes_frames(self) -> bool:
         return self._runner.takes_frames
 
@@ -253,6 +257,7 @@ def _timing(plan: Plan, wish: Wish, clock: SessionClock) -> Timing:
         health_ns=NS_PER_S * rate,
         health_again_ns=60 * NS_PER_S * rate,
         flat_wait_ns=60 * NS_PER_S * rate,
+        leave_wait_ns=20 * NS_PER_S * rate,
     )
 
 

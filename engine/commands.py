@@ -114,7 +114,7 @@ COMMANDS: Final = (
     _c("ACK", "A person has seen an incident.", "INCIDENT", modes=(*_TRADING, RECORD)),
     _c("PROMOTE", "A strategy moves up in its lifecycle.", "STRATEGY", dangerous=True, later=True),
     _c("QUARANTINE", "A strategy may not enter any more.", "STRATEGY", later=True),
-    _c("STOP", "The session ends; what is open is closed, or left with its stop at the broker.",
+    _c("STOP", "The session ends; what is open is closed, or left with its resting stop.",
        values=(FLATTEN, LEAVE_PROTECTED), dangerous=True, modes=(*_TRADING, RECORD)),
     _c(AMEND, "An hour of this day is another from here on: the market is halted, or its day ends"
        " earlier or later.", "RULE", AMENDED, why=True, dangerous=True, modes=(*_TRADING, RECORD)),

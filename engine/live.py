@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from engine.commands import AMEND
+from engine.commands import AMEND, LEAVE_PROTECTED
 from engine.core import Derived
 from engine.hours import amendment_of
 from engine.ports import Clock, Inbox, Measured, Watch
@@ -60,14 +60,15 @@ class Timing(msgspec.Struct, frozen=True):
     health_ns: int = 1_000 * MS
     health_again_ns: int = 60_000 * MS
     flat_wait_ns: int = 60_000 * MS
+    leave_wait_ns: int = 20_000 * MS
     lag_ms_max: int = 1_000
     clock_ns_max: int = 1_000 * MS
     clock_step_ns: int = 100 * MS
 
 
 class EndRequest(msgspec.Struct, frozen=True):
-    """The session is to end. ``policy`` FLATTEN sells what is held first, LEAVE leaves it; ``who``
-    asked, and ``why``."""
+    """The session is to end. ``policy`` FLATTEN sells what is held first, LEAVE leaves it, once no
+    entry can be filled any more and a stop rests for every long; ``who`` asked, and ``why``."""
 
     policy: str
     who: str
@@ -310,7 +311,7 @@ class Live:
         if amended is not None or isinstance(event, SessionAmended):
             self._follow_hours()
         self._exposed = sink.exposed
-        if self._ending is not None and not self._exposed:
+        if self._ending is not None and self._can_close(self._ending):
             self._closes = self._closes or OPERATOR
         return ts
 
@@ -337,31 +338,40 @@ class Live:
             self._begin_to_end(EndRequest(policy, fact.who, fact.why))
 
     def _asked(self, request: EndRequest | None) -> None:
-        """A wish to end; one that leaves everything as it is need not wait for an earlier one."""
+        """A wish to end. A second one, that leaves everything as it is, waits for nothing."""
         if request is None or self._closes is not None:
             return
-        if self._ending is None or request.policy == LEAVE:
+        if self._ending is None:
             self._ending_by(request)
+        elif request.policy == LEAVE:
+            self._closes = OPERATOR
 
     def _ending_by(self, request: EndRequest) -> None:
-        """End by a wish from outside the journal; what is to be sold is asked for by a command."""
-        flattens = request.policy == FLATTEN and self._exposed
+        """End by a wish from outside the journal; what must happen first is asked for by a
+        command."""
         self._begin_to_end(request)
-        if flattens:
+        if self._closes is None:
             now_ns = self._clock.now_ns()
+            value = FLATTEN if request.policy == FLATTEN else LEAVE_PROTECTED
             self._take(
                 now_ns,
                 OperatorCommand(
-                    STOP, request.who, request.why, None, FLATTEN, f"end-{now_ns}", SIGNAL
+                    STOP, request.who, request.why, None, value, f"end-{now_ns}", SIGNAL
                 ),
             )
 
     def _begin_to_end(self, request: EndRequest) -> None:
         self._ending = request
-        if request.policy == LEAVE or not self._exposed:
+        if self._can_close(request):
             self._closes = self._closes or OPERATOR
-        else:
-            self._flat_by_ns = self._clock.now_ns() + self._timing.flat_wait_ns
+            return
+        timing = self._timing
+        wait_ns = timing.flat_wait_ns if request.policy == FLATTEN else timing.leave_wait_ns
+        self._flat_by_ns = self._clock.now_ns() + wait_ns
+
+    def _can_close(self, request: EndRequest) -> bool:
+        """Whether what is open may be left: nothing is, or what is to be left is not loose."""
+        return not self._exposed or (request.policy != FLATTEN and not self._sink.loose)
 
 
 def _amendment(event: Event, derived: Sequence[Derived]) -> SessionAmended | None:

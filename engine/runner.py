@@ -33,6 +33,7 @@ from engine.opening import (
     rulebook_digest,
     session_opened,
 )
+from engine.orders.watch import loose
 from engine.ports import Market
 from engine.resume import (
     OTHER_CODE,
@@ -153,6 +154,11 @@ class Runner:
     def end_moved_ns(self) -> int:
         """By how much the day's end was amended."""
         return end_moved_ns(self.core.state)
+
+    @property
+    def loose(self) -> int:
+        """What of it cannot be left alone (``engine.orders.watch.loose``)."""
+        return loose(self.core.state)
 
     @property
     def takes_frames(self) -> bool:

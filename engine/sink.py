@@ -36,6 +36,12 @@ class Sink(Protocol):
         ...
 
     @property
+    def loose(self) -> int:
+        """Of these, what cannot be left alone: entries that could still be filled, and longs whose
+        stop does not rest at the broker."""
+        ...
+
+    @property
     def takes_frames(self) -> bool:
         """Whether there is room for them: on a full disk what is left is kept for the rest."""
         ...

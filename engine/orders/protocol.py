@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.books import ENTRY, EXIT, EXIT_PROTECT, MS, PROTECT, exit_id
+from engine.books import ENTRY, EXIT, EXIT_PROTECT, MS, PROTECT, STOPPING, exit_id
 from engine.feed import unheard_ns
 from engine.orders.incidents import Incidents
 from engine.orders.legs import (
@@ -94,7 +94,8 @@ def _entry(state: State, order: Order, leg: Leg) -> list[Event]:
         if over or stopped:
             return [order_event(order, "CANCELLED", _ended(over), order.filled_units)]
         return []
-    cancel = over or state.desk.kill >= KILL_CANCEL
+    ends = STOPPING in state.account.halts  # nobody would be there when it is filled
+    cancel = over or ends or state.desk.kill >= KILL_CANCEL
     if cancel and leg.status in (WORKING, PARTIAL) and idle(leg) and not leg.doubt:
         return [_cancel(order, _ended(over))]
     return []

@@ -15,7 +15,7 @@ from typing import Final
 from engine import commands
 from engine.books import EXTERNAL, MS, holding_key, position_of
 from engine.orders.incidents import Incidents
-from engine.orders.protocol import own_product
+from engine.orders.legs import own_product
 from engine.orders.reconcile import Key, busy_keys, our_nets
 from engine.orders.reduce import POSITION_DIFFERS, RESOLVED_GONE
 from engine.orders.reports import external_fill

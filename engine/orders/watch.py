@@ -18,6 +18,7 @@ from engine.orders.legs import (
     PARTIAL,
     PASSING,
     UNKNOWN,
+    UNSENT,
     WORKING,
     held_units,
     legs,
@@ -28,7 +29,7 @@ from engine.orders.protocol import KILL_FLATTEN
 from engine.orders.reduce import LOGIN_OK, REFUSED_WINDOW_NS
 from engine.orders.route import in_real_time, needs_arming, to_broker
 from engine.rulebook import SessionWindow
-from engine.state import Leg, State
+from engine.state import Leg, Position, State
 from events.base import Event
 from events.governance import ReadinessChanged
 
@@ -119,9 +120,8 @@ def _pending(leg: Leg) -> bool:
 def _positions(state: State, incidents: Incidents) -> None:
     for position in state.positions:
         row = state.instruments[position.contract]
-        stop = of_position(state, position, PROTECT)
         leaving = of_position(state, position, EXIT) is not None
-        rests = stop is not None and stop.leg is not None and stop.leg.status in (WORKING, PARTIAL)
+        rests = _stop_rests(state, position)
         late = state.now - position.opened_ns >= UNPROTECTED_NS
         if late and not rests and not leaving and state.config.orders.protective_stop:
             incidents.raised(
@@ -135,6 +135,25 @@ def _positions(state: State, incidents: Incidents) -> None:
             )  # fmt: skip
     _shorts(state, incidents)
     _closed_positions(state, incidents)
+
+
+def loose(state: State) -> int:
+    """Entries at the broker that could still be filled, and longs without a stop that rests there:
+    what a session that ends must not leave behind."""
+    if not to_broker(state):
+        return 0
+    entries = sum(order.role == ENTRY for order, leg in legs(state) if leg.status not in UNSENT)
+    if not state.config.orders.protective_stop:
+        return entries
+    return entries + sum(
+        position.quantity_units > 0 and not _stop_rests(state, position)
+        for position in state.positions
+    )
+
+
+def _stop_rests(state: State, position: Position) -> bool:
+    stop = of_position(state, position, PROTECT)
+    return stop is not None and stop.leg is not None and stop.leg.status in (WORKING, PARTIAL)
 
 
 def _shorts(state: State, incidents: Incidents) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.apply import Entry
 from engine.core import Derived
@@ -347,17 +348,24 @@ def test_what_leads_outward_is_settled_once_before_anything_leaves() -> None:
 
 
 def ended(
-    exposed: int, requests: dict[int, EndRequest], flat_at: int | None = None, **times: object
+    exposed: int,
+    requests: dict[int, EndRequest],
+    flat_at: int | None = None,
+    loose_until: int = 0,
+    **times: object,
 ) -> list[Dated]:
     """The facts of a session that is asked to end at these seconds; ``flat_at`` is when the account
-    is flat after FLATTEN."""
+    is flat after FLATTEN, ``loose_until`` when all of it is protected."""
     clock = VirtualClock()
     sink = ListSink(clock)
     sink.exposed = exposed
+    sink.loose = exposed if loose_until else 0
 
     def flat(event: Event) -> list[Derived]:
         if flat_at is not None and clock.ns >= flat_at * S:
             sink.exposed = 0
+        if clock.ns >= loose_until * S:
+            sink.loose = 0
         return []
 
     sink.leads_to = flat
@@ -378,6 +386,23 @@ def test_a_wish_to_end_with_nothing_open_ends_at_once() -> None:
     for wish in (STOP, SELL):
         assert ended(0, {10: wish}) == [(10 * S, SessionClosed("OPERATOR"))]
     assert ended(2, {10: STOP}) == [(10 * S, SessionClosed("OPERATOR"))]
+
+
+def test_what_is_left_is_protected_first() -> None:
+    """B: an entry that could still be filled, or a long whose stop does not rest yet, is not left
+    behind: the core is told, and the close follows the last of it; not for longer than the wait,
+    and a second wish waits for nothing."""
+    leave = replace(COMMAND, value="LEAVE_PROTECTED")
+    closed = SessionClosed("OPERATOR")
+    assert ended(2, {10: STOP}, loose_until=14) == [(10 * S, leave), (14 * S, closed)]
+    assert ended(2, {10: STOP}, loose_until=50) == [(10 * S, leave), (30 * S, closed)]
+    twice = ended(2, {10: STOP, 12: STOP}, loose_until=50)
+    assert twice == [(10 * S, leave), (12 * S, closed)]
+    given = ended(2, {}, loose_until=33, stop_ns=30 * S)
+    assert [(ts, type(one)) for ts, one in given] == [
+        (30 * S, OperatorCommand),
+        (33 * S, SessionClosed),
+    ]
 
 
 def test_a_wish_to_flatten_waits_until_nothing_is_open() -> None:
@@ -419,24 +444,28 @@ def test_the_core_ends_the_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "outcome", "exposed", "ends_s"),
+    ("value", "outcome", "exposed", "loose", "ends_s"),
     [
-        ("LEAVE_PROTECTED", "ACCEPTED", 1, 10),
-        ("FLATTEN", "ACCEPTED", 0, 10),
-        ("FLATTEN", "ACCEPTED", 1, 25),
-        ("FLATTEN", "REFUSED", 1, 60),
+        ("LEAVE_PROTECTED", "ACCEPTED", 1, 0, 10),
+        ("LEAVE_PROTECTED", "ACCEPTED", 1, 1, 25),
+        ("FLATTEN", "ACCEPTED", 0, 0, 10),
+        ("FLATTEN", "ACCEPTED", 1, 0, 25),
+        ("FLATTEN", "REFUSED", 1, 0, 60),
     ],
 )
-def test_an_operator_stops_the_session(value: str, outcome: str, exposed: int, ends_s: int) -> None:
+def test_an_operator_stops_the_session(
+    value: str, outcome: str, exposed: int, loose: int, ends_s: int
+) -> None:
     """By a command that the core accepts: at once, or when nothing is open any more; a refused one
     changes nothing."""
     clock = VirtualClock()
     sink = ListSink(clock)
-    sink.exposed = exposed
+    sink.exposed, sink.loose = exposed, loose
     stop = OperatorCommand("STOP", "someone", "", None, value, "c-1", "SOCKET")
 
     def answer(event: Event) -> list[Derived]:
         sink.exposed = 0 if clock.ns >= 25 * S else exposed
+        sink.loose = 0 if clock.ns >= 25 * S else loose
         answered = CommandAnswered("c-1", "STOP", outcome, "CMD_ACCEPTED")
         return [derived(answered)] if event == stop else []
 

@@ -60,6 +60,7 @@ class ListSink:
         self.facts: list[Dated] = []
         self.leads_to: Callable[[Event], list[Derived]] = lambda _: []
         self.exposed = 0
+        self.loose = 0
         self.takes_frames = True
         self.end_moved_ns = 0
         self.settled = 0
