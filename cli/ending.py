@@ -2,12 +2,14 @@
 
 Lives here: ``Ending``. May import: engine.live's words, ``cli.output``. Always holds: a signal only
 leaves a note and wakes the engine, which goes on while a person thinks; a second one never ends the
-process in the middle; without a terminal the setting decides.
+process in the middle; without a terminal the setting decides; a terminal that is closed ends
+nothing.
 Start reading at ``Ending.__call__``.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -23,7 +25,7 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 KEEP: Final = "KEEP"
 ANSWERS: Final = {"f": FLATTEN, "l": LEAVE, "k": KEEP}
 QUESTION: Final = (
-    "open: [f]latten, [l]eave protected (entries cancelled, stops stay), [k]eep running? "
+    "open: [f]latten, [l]eave protected (entries are cancelled, stops stay), [k]eep running? "
 )
 
 
@@ -63,13 +65,23 @@ class Ending:
 
     @contextmanager
     def hearing(self) -> Iterator[None]:
-        """For as long as the session is driven, signals ask it to end. Main thread only."""
+        """For as long as the session is driven, signals ask it to end, and a terminal that is
+        closed takes nothing along but the person there. Main thread only."""
+        terminals = [fd for fd in (0, 1, 2) if os.isatty(fd)]
 
         def hear(number: int, frame: FrameType | None) -> None:
             self._heard.append(number)
             self.wake()
 
+        def hang_up(number: int, frame: FrameType | None) -> None:
+            self._ask = None
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            for fd in terminals:
+                os.dup2(nowhere, fd)
+            os.close(nowhere)
+
         before = [(number, signal.signal(number, hear)) for number in SIGNALS]
+        before.append((signal.SIGHUP, signal.signal(signal.SIGHUP, hang_up)))
         try:
             yield
         finally:
@@ -77,17 +89,22 @@ class Ending:
                 signal.signal(number, handler)
 
     def _question(self, exposed: int, why: str) -> None:
-        assert self._ask is not None
-        try:
-            said = self._ask(f"{exposed} {QUESTION}").strip().lower()
-        except EOFError:
-            said = ""
-        policy = ANSWERS.get(said[:1], KEEP)
+        ask = self._ask
+        policy = answered(ask, exposed) if ask is not None else KEEP
         if policy == KEEP:
             say("the session goes on")
             return
         self._answer = EndRequest(policy, "terminal", why)
         self.wake()
+
+
+def answered(ask: Callable[[str], str], exposed: int) -> str:
+    """What a person says: FLATTEN, LEAVE, or KEEP for anything else."""
+    try:
+        said = ask(f"{exposed} {QUESTION}").strip().lower()
+    except EOFError:
+        said = ""
+    return ANSWERS.get(said[:1], KEEP)
 
 
 def _nobody() -> None:

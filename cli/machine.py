@@ -56,7 +56,10 @@ class MachineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=100, le=5_000, description="order messages a day; the rulebook's row if less")
     ] = 4_800
     at_end: Annotated[
-        str, Meta(description="at --for or SIGTERM, what is open: LEAVE, or FLATTEN to sell it")
+        str,
+        Meta(
+            description="where nobody is asked, what is open in the end: LEAVE, or FLATTEN to sell"
+        ),
     ] = "LEAVE"
 
     @property

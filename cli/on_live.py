@@ -138,8 +138,8 @@ def tell_refusals(rows: Sequence[Row], common: Common) -> int:
     return EXIT_BAD
 
 
-def confirmed(word: str | None) -> None:
-    """A person types the mode's word, or gave it. Raises ``UserError`` for anything else."""
+def confirmed(word: str | None) -> bool:
+    """A person types the mode's word, or gave it: True. Raises ``UserError`` for anything else."""
     if word is None:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UserError("LIVE trades with money: give --confirm LIVE, or a terminal to type it")
@@ -148,3 +148,4 @@ def confirmed(word: str | None) -> None:
         word = sys.stdin.readline().strip()
     if word != LIVE:
         raise UserError(f"'{word}' is not LIVE: nothing was begun")
+    return True

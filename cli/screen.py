@@ -12,14 +12,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from cli.ending import KEEP, answered, asks_here
 from cli.errors import EXIT_GOOD, UserError
 from cli.options import Common
 from cli.output import say
 from cli.paths import desk_folder, make_private
+from engine.live import FLATTEN
 
 LOG_NAME: Final = "engine.log"
 LOG_MODE: Final = 0o600
@@ -35,9 +37,10 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def run_with_screen(common: Common) -> int:
-    """Start this very command headless in a process of its own, and show its session."""
-    engine, log = start_engine(sys.argv[1:], common)
+def run_with_screen(common: Common, *more: str) -> int:
+    """Start this very command, with ``more`` words, headless in a process of its own, and show its
+    session; whoever leaves the screen while something is open is asked what is to become of it."""
+    engine, log = start_engine([*sys.argv[1:], *more], common)
     folder = common.session(begun_session(engine, log))
     from projections.why import sentence
     from tui.app import run
@@ -46,9 +49,37 @@ def run_with_screen(common: Common) -> int:
     if engine.poll() is None:
         say(
             f"the engine goes on (process {engine.pid}): 'axiom status' shows it, 'axiom tui' opens"
-            f" the screen again, 'kill {engine.pid}' ends it in order; it writes to {log}"
+            " the screen again, 'axiom stop' with --flatten or --leave-protected ends it; it writes"
+            f" to {log}"
         )
+        return _asked(common, asks_here()) or code
     return code or EXIT_GOOD
+
+
+def _asked(common: Common, ask: Callable[[str], str] | None) -> int:
+    """What is to become of an engine that has something open, where there is somebody to ask."""
+    exposed = _open_now(common)
+    if not exposed or ask is None:
+        return EXIT_GOOD
+    policy = answered(ask, exposed)
+    if policy == KEEP:
+        return EXIT_GOOD
+    from cli.verbs.operate import stop_engine
+
+    return stop_engine(common, "--flatten" if policy == FLATTEN else "--leave-protected")
+
+
+def _open_now(common: Common) -> int:
+    """Positions and orders that the engine says are open; 0 where it does not answer."""
+    from adapters.control.client import NoAnswer, NoEngine, ask_status
+    from adapters.control.place import runtime_folders
+
+    try:
+        status = ask_status(runtime_folders(common.home, common.desk)).status
+    except (NoEngine, NoAnswer):
+        return 0
+    figures = status.figures if status is not None else ()
+    return sum(int(one.value or 0) for one in figures if one.name in ("positions", "orders"))
 
 
 def start_engine(words: list[str], common: Common) -> tuple[subprocess.Popen[bytes], Path]:

@@ -166,6 +166,13 @@ def _name(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
 
 
+def stop_engine(common: Common, flag: str) -> int:
+    """``axiom stop`` with one of its flags, which asks for its word as there."""
+    word = next(one for one in WORDS if one.name == "stop")
+    flags = {_name(one.name): one.name == flag for one in word.flags}
+    return _give(word, common, {**flags, "why": None, "confirm": None, "command_id": None})
+
+
 # --- giving a command -----------------------------------------------------------------------------
 
 

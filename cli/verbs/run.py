@@ -111,12 +111,17 @@ def command(
 
         ended = run_paper(common, wish, rest, ws, exits_only=exits_only)
     else:
-        from cli.on_live import confirmed, refusals, run_live, tell_refusals
+        from cli.on_live import LIVE, confirmed, refusals, run_live, tell_refusals
 
+        shown = not (headless or common.json) and on_terminal()
         rows = refusals(common)
+        if not rows and confirmed(confirm):
+            if shown:
+                return run_with_screen(common, "--confirm", LIVE)
+            if confirm is None:
+                rows = refusals(common)  # the word may have been typed long after the first look
         if rows:
             return tell_refusals(rows, common)
-        confirmed(confirm)
         ended = run_live(common, wish, exits_only=exits_only)
     tell(ended, mode.upper(), common)
     return EXIT_GOOD

@@ -1,4 +1,4 @@
-"""What a session that ends may leave behind: no entry that can be filled, no long without a stop."""
+"""What a session that ends may leave: no entry that can be filled, no long without a stop."""
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ def test_an_entry_that_has_not_left_ends_at_once() -> None:
 
 def test_under_the_waiver_a_long_is_left_as_it_is() -> None:
     """Without a resting stop there is nothing to wait for; an entry is waited for all the same."""
-    bought = Told.bought(NO_STOP)[0]
-    assert (len(bought.state.positions), loose(bought.state)) == (1, 0)
+    desk, entry = Told.working(NO_STOP)
+    assert loose(desk.state) == 1
+    desk.update(desk.report(entry, "COMPLETE", entry.quantity_units))
+    assert (len(desk.state.positions), desk.send(), loose(desk.state)) == (1, [], 0)
     assert loose(Told.bought()[0].state) == 0
