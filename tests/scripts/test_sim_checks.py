@@ -51,7 +51,7 @@ def resolved(code: str, subject: str) -> IncidentResolved:
 
 def report(order_id: str, side: str, status: str, units: int) -> BrokerReport:
     return BrokerReport(
-        order_id, None, None, status, None, (), "regular", "NFO", CALL, side, "MIS", "LIMIT",
+        order_id, None, None, status, None, None, (), "regular", "NFO", CALL, side, "MIS", "LIMIT",
         "DAY", 65, units, units * 100, 100, 0, None, None,
     )  # fmt: skip
 
