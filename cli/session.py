@@ -35,7 +35,9 @@ from cli.options import Common
 from cli.output import say
 from cli.run import close_day, figures, say_dropped, stop_children, told_as_engine_fault
 from engine.core import Derived
+from engine.hours import end_moved_ns
 from engine.live import LEAVE, Live, Stopped, Timing
+from engine.orders.watch import exposed, loose
 from engine.resume import EngineFault, ResumeError
 from engine.runner import Runner, RunReport, report_of
 from engine.sink import Outward
@@ -143,15 +145,15 @@ class MeasuredRunner:
 
     @property
     def exposed(self) -> int:
-        return self._runner.exposed
+        return exposed(self._runner.core.state)
 
     @property
     def end_moved_ns(self) -> int:
-        return self._runner.end_moved_ns
+        return end_moved_ns(self._runner.core.state)
 
     @property
     def loose(self) -> int:
-        return self._runner.loose
+        return loose(self._runner.core.state)
 
     @property
     def takes_frames(self) -> bool:

@@ -20,7 +20,7 @@ from engine.core import Derived
 from engine.hours import amendment_of
 from engine.ports import Clock, Inbox, Measured, Watch
 from engine.schedule import AFTER_SNAPSHOT, END_OF_DAY, GRID, MS
-from engine.sink import Outward, Sink
+from engine.sink import LiveSink, Outward
 from events.base import Event
 from events.feed import ClockStepped, FeedFrame, FramesDropped, HealthObserved, TimerTick
 from events.governance import CommandAnswered, SessionEndDue
@@ -46,7 +46,7 @@ class Timing(msgspec.Struct, frozen=True):
     Cycles run from ``open_ns`` to ``close_ns``, the close excluded; without ``cycles`` there are
     none (a recording). The session is closed at ``end_ns`` at the latest; at ``stop_ns`` it is
     asked to end by ``stop_policy``. ``rate`` is market seconds per second. Close and end are those
-    by the rulebook: what an operator amends moves both (``Sink.end_moved_ns``).
+    by the rulebook: what an operator amends moves both (``LiveSink.end_moved_ns``).
     """
 
     rule: CycleRule
@@ -134,7 +134,7 @@ class Live:
         self,
         clock: Clock,
         inbox: Inbox,
-        sink: Sink,
+        sink: LiveSink,
         outward: Outward,
         watch: Watch,
         timing: Timing,

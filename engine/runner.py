@@ -25,7 +25,6 @@ from engine.checkpoint import StateError, checked_bytes, restored_state, state_h
 from engine.config import Config
 from engine.core import Core, CoreFault, Derived, fact_bytes
 from engine.decide import CRASHED
-from engine.hours import end_moved_ns
 from engine.opening import (
     OPENING_ENTRIES,
     fresh_account,
@@ -33,7 +32,6 @@ from engine.opening import (
     rulebook_digest,
     session_opened,
 )
-from engine.orders.watch import loose
 from engine.ports import Market
 from engine.resume import (
     OTHER_CODE,
@@ -144,21 +142,6 @@ class Runner:
     def now(self) -> int:
         """Session time of the last fact, ns UTC."""
         return self.core.now
-
-    @property
-    def exposed(self) -> int:
-        """Positions that are open and orders that work."""
-        return len(self.core.state.positions) + len(self.core.state.orders)
-
-    @property
-    def end_moved_ns(self) -> int:
-        """By how much the day's end was amended."""
-        return end_moved_ns(self.core.state)
-
-    @property
-    def loose(self) -> int:
-        """What of it cannot be left alone (``engine.orders.watch.loose``)."""
-        return loose(self.core.state)
 
     @property
     def takes_frames(self) -> bool:

@@ -4,7 +4,8 @@ Lives here: the sink that applies and journals facts, the hook that acts outward
 events, engine.core. Always holds: nothing leaves the process before the group that it follows from
 is durable; what must stand in the journal before it leaves is made durable together with that
 group.
-The sink of a running engine is ``engine.runner.Runner``; ``engine.live`` drives both.
+``engine.runner.Runner`` is a ``Sink``; in real time the session wraps it, and ``engine.live`` drives
+both.
 """
 
 from __future__ import annotations
@@ -23,6 +24,15 @@ class Sink(Protocol):
     def now(self) -> int:
         """Session time of the last fact, ns UTC."""
         ...
+
+    def fact(self, ts: int, event: Event) -> None:
+        """Take one fact; when its group is urgent it is durable at return."""
+        ...
+
+
+class LiveSink(Sink, Protocol):
+    """The sink of a session in real time: it may be asked what stands open, and does not wait for
+    the disk at each fact."""
 
     @property
     def exposed(self) -> int:
@@ -44,10 +54,6 @@ class Sink(Protocol):
     @property
     def takes_frames(self) -> bool:
         """Whether there is room for them: on a full disk what is left is kept for the rest."""
-        ...
-
-    def fact(self, ts: int, event: Event) -> None:
-        """Take one fact; when its group is urgent it is durable at return."""
         ...
 
     def append(self, ts: int, event: Event) -> list[Derived]:

@@ -137,18 +137,21 @@ def _positions(state: State, incidents: Incidents) -> None:
     _closed_positions(state, incidents)
 
 
+def exposed(state: State) -> int:
+    """Positions that are open and orders that work."""
+    return len(state.positions) + len(state.orders)
+
+
 def loose(state: State) -> int:
     """Entries at the broker that could still be filled, and longs without a stop that rests there:
     what a session that ends must not leave behind."""
     if not to_broker(state):
         return 0
-    entries = sum(order.role == ENTRY for order, leg in legs(state) if leg.status not in UNSENT)
+    entries = [one for one, leg in legs(state) if one.role == ENTRY and leg.status not in UNSENT]
     if not state.config.orders.protective_stop:
-        return entries
-    return entries + sum(
-        position.quantity_units > 0 and not _stop_rests(state, position)
-        for position in state.positions
-    )
+        return len(entries)
+    held = [one for one in state.positions if one.quantity_units > 0]
+    return len(entries) + len([one for one in held if not _stop_rests(state, one)])
 
 
 def _stop_rests(state: State, position: Position) -> bool:
