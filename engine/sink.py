@@ -4,7 +4,7 @@ Lives here: the sink that applies and journals facts, the hook that acts outward
 events, engine.core. Always holds: nothing leaves the process before the group that it follows from
 is durable; what must stand in the journal before it leaves is made durable together with that
 group.
-``engine.runner.Runner`` is a ``Sink``; in real time the session wraps it, and ``engine.live`` drives
+``engine.runner.Runner`` is a ``Sink``; in real time the session wraps it and ``engine.live`` drives
 both.
 """
 
