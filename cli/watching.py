@@ -19,8 +19,10 @@ from adapters.alerts.settings import Timing
 from cli.paths import list_sessions, sessions_folder
 from cli.recorded import is_running
 from engine.commands import BACKTEST, SIM
-from engine.rulebook import Rulebook, day_of, iso_day, ist_ns
+from engine.rulebook import Rulebook, amended_rows, day_of, iso_day, ist_ns
+from events.base import Event
 from events.envelope import EnvelopeError, decode_envelope
+from events.session import SessionAmended
 from events.upcast import current_event
 from journal.errors import BadSessionName, JournalError, JournalMissing
 from journal.reader import JournalReader
@@ -43,6 +45,7 @@ class Watching:
     ) -> None:  # fmt: skip
         self._home, self._name, self._timing = home, desk, timing
         self._rulebook, self._dispatcher, self._now_ns = rulebook, dispatcher, now_ns
+        self._hours = rulebook
         self._desk = Desk(timing.silent_s)
         self._post = Post(timing.reminder_minutes * 60, timing.per_hour)
         self._folder: Path | None = None
@@ -89,7 +92,7 @@ class Watching:
     def _newest(self, folder: Path) -> list[News]:
         if folder != self._folder:
             self.close()
-            self._folder, self._unreadable = folder, None
+            self._folder, self._unreadable, self._hours = folder, None, self._rulebook
             self._desk.begin(folder.name, self._now_ns())
         if self._unreadable is not None and self._now_ns() < self._again_ns:
             return []
@@ -113,17 +116,25 @@ class Watching:
         news: list[News] = []
         for entry in reader:
             envelope = decode_envelope(entry.data)
+            if envelope.kind == SessionAmended.__name__:
+                self._amend(current_event(envelope), day_of(envelope.ts))
             if envelope.kind in HEARD:
                 news += self._desk.entry(current_event(envelope), self._now_ns())
             else:
                 self._desk.progress(self._now_ns())
         return news
 
+    def _amend(self, event: Event, day: int) -> None:
+        """The session's day is another from here on, and so are the hours it is watched in."""
+        assert isinstance(event, SessionAmended)
+        words = event.name, event.scope, event.value, event.source
+        self._hours = Rulebook(amended_rows(self._hours.rows, day, *words))
+
     # -- what is seen from outside -------------------------------------------------------------
 
     def _look(self, sessions: tuple[Path, ...], now_ns: int) -> Look:
         day = day_of(now_ns)
-        window = self._rulebook.session_window(day, "fno")
+        window = self._hours.session_window(day, "fno")
         opened = window is not None and window.open_ns <= now_ns < window.close_ns
         folder = self._folder
         expected = folder is not None and (_mode(folder) == SIM or opened)

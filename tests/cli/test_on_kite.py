@@ -47,7 +47,8 @@ def test_paper_follows_the_broker_s_market_and_carries_on(
     axiom: Call, home: Path, exchange: RunningExchange
 ) -> None:
     """Two sessions of two seconds: decisions each second, the second begins from the first, both
-    replay identical; nothing was asked of the broker that could change anything."""
+    replay identical; nothing was asked of the broker that could change anything. The second is told
+    what the contracts of the first were, and none of them has changed."""
     roots = ("--rest", exchange.rest, "--ws", exchange.ws, "--config", home.parent / "nifty.toml")
     run = ("run", "--mode", "paper", "--headless", "--for", "2s", "--json", *roots)
     first, second = axiom(*run).document, axiom(*run).document
@@ -57,6 +58,11 @@ def test_paper_follows_the_broker_s_market_and_carries_on(
         assert axiom("replay", one["session"], "--json").document["identical"]
     opened = axiom("journal", "cat", second["session"], "--kind", "CarriedOver", "--json").document
     assert opened[0]["payload"]["previous_head_hash"] == first["head_hash"]
+    told = axiom("journal", "cat", second["session"], "--kind", "ArtifactLoaded", "--json").document
+    assert [one["payload"]["kind"] for one in told] == ["RULEBOOK", "CONTRACTS"]
+    assert len(told[1]["payload"]["rows"]) > 4 * 100
+    raised = axiom("journal", "cat", second["session"], "--kind", "IncidentRaised", "--json")
+    assert "CONTRACT_CHANGED" not in raised.out
     assert exchange.do(lambda server: server.exchange.ledger()) == ()
 
 

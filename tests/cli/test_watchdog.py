@@ -22,7 +22,7 @@ from events.base import Event
 from events.envelope import encode_envelope
 from events.feed import TimerTick
 from events.registry import BY_STRUCT
-from events.session import SessionClosed
+from events.session import SessionAmended, SessionClosed
 from journal.lock import FileLock
 from journal.writer import JournalWriter
 from tests.adapters.alerts.events import S, answered, order, raised, resolved, wanted
@@ -157,6 +157,32 @@ def test_a_silent_engine_is_told_in_market_hours(kit: Kit, mode: str, at: str, h
         assert found == ([("BEGAN", "ALERT_ENGINE_SILENT")] if heard else [])
         engine.tick()
         assert kit.turn() == ([("OVER", "ALERT_ENGINE_SILENT")] if heard else [])
+
+
+@pytest.mark.parametrize(
+    ("close", "at", "heard"),
+    [("17:00", "16:30", True), ("17:00", "17:00", False), ("14:00", "14:30", False)],
+)
+def test_an_amended_day_is_watched_in_its_new_hours(
+    kit: Kit, close: str, at: str, heard: bool
+) -> None:
+    """E11: extended, silence is told after the old close; ended early, it is not; of the next
+    session the hours are the rulebook's again."""
+    with kit.engine() as engine:
+        engine.write(SessionAmended("session.fno.close", "NSE", close, "ana", "NSE"))
+        kit.turn()
+        kit.now_ns = ist_ns(DAY, at)
+        engine.tick()
+        assert kit.turn() == []
+        assert kit.turn(after_s=15) == ([("BEGAN", "ALERT_ENGINE_SILENT")] if heard else [])
+        engine.write(SessionClosed("END_OF_DAY"))
+        kit.turn()
+    kit.now_ns = ist_ns(DAY, "14:30" if close == "14:00" else "16:30")
+    with kit.engine(uid="ba9876543210") as engine:
+        engine.tick()
+        kit.turn()
+        again = kit.turn(after_s=15)
+        assert again == ([("BEGAN", "ALERT_ENGINE_SILENT")] if close == "14:00" else [])
 
 
 def test_a_process_that_died_is_told_and_one_that_ended_is_not(
