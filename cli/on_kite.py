@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from cli.amended import until_amended
 from cli.begin import Plan
 from cli.errors import UserError
 from cli.load import load_config, load_machine, load_rulebook
@@ -30,7 +31,8 @@ def run_paper(
     with KiteWorld(common, rest, ws, decides=True) as world:
         if world.rate != 1:
             raise UserError("a session on paper runs in real time: start the exchange at speed 1")
-        market = watch_market(world.reads, common.home, rulebook, world.today(), settings)
+        today = until_amended(common, PAPER, rulebook, world.today())
+        market = watch_market(world.reads, common.home, rulebook, today, settings)
         rows = rulebook.rows_for(market.day)
         plan = Plan(
             PAPER, market, config, rows, PAPER_ACCOUNT, exits_only=exits_only, listed=market.listed

@@ -16,6 +16,7 @@ from adapters.kite.rate_file import OrderBudget
 from adapters.session.clock import SessionClock, wall_ns
 from adapters.session.inbox import Post
 from cli.account import counting_folder, login_told, own_account
+from cli.amended import until_amended
 from cli.begin import Plan
 from cli.broker import Desk
 from cli.budgets import order_budgets
@@ -101,7 +102,8 @@ def run_live(common: Common, wish: Wish, *, exits_only: bool) -> Ended:
         account = own_account(login_told(world.reads, world.today().now_ns), settings)
         budgets = order_budgets(settings, rulebook, day_of(wall_ns()))
         world.counted = OrderBudget(counting_folder(account), budgets)
-        market = watch_market(world.reads, common.home, rulebook, world.today(), settings)
+        today = until_amended(common, LIVE, rulebook, world.today())
+        market = watch_market(world.reads, common.home, rulebook, today, settings)
         plan = Plan(
             LIVE, market, config, rulebook.rows_for(market.day), account,
             exits_only=exits_only, at_broker=True, broker_account=account,
@@ -116,7 +118,9 @@ def refusals(common: Common) -> tuple[Row, ...]:
     settings, fault = load_machine(common.config), None
     try:
         with KiteWorld(common, None, None) as world:
-            todays_list(world.reads, common.home, load_rulebook(common), world.today(), settings)
+            rulebook = load_rulebook(common)
+            today = until_amended(common, LIVE, rulebook, world.today())
+            todays_list(world.reads, common.home, rulebook, today, settings)
     except UserError as error:
         fault = str(error)
     found = preconditions(Context(common.home, common.desk, True, settings))

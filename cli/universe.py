@@ -61,11 +61,13 @@ class WatchedMarket:
 
 @dataclass(frozen=True)
 class Today:
-    """The market's day (yyyymmdd) and time (ns UTC), and whether they are a simulation's."""
+    """The market's day (yyyymmdd) and time (ns UTC), and whether they are a simulation's. A session
+    of the day that is open may have amended its close to ``amended_close_ns``."""
 
     day: int
     now_ns: int
     simulated: bool
+    amended_close_ns: int = 0
 
 
 def watch_market(
@@ -102,7 +104,7 @@ def todays_list(
     window = rulebook.session_window(today.day, "fno")
     if window is None or not rulebook.is_trading_day(today.day):
         raise UserError(f"{iso_day(today.day)} is not a trading day; {NO_ACCOUNT}")
-    if today.now_ns >= window.close_ns:
+    if today.now_ns >= max(window.close_ns, today.amended_close_ns):
         raise UserError(f"the market of {iso_day(today.day)} is closed; {NO_ACCOUNT}")
     with told_as_user_error(DumpError):
         return window, _dump(reads, home, today, settings.names)

@@ -185,9 +185,9 @@ def amend_rule(
 
     A halt is a later open (session.fno.open); a day that ends earlier or later is another close
     (session.fno.close). Last entry, square-off and the session's end move with the close. It holds
-    for this session alone: an engine that is started anew after the old close needs the row in the
-    rulebook ('axiom rulebook add', that day). Exit code 0 when the engine accepted it, 1 when it
-    refused, 2 when no engine answered.
+    for this session alone, over a restart too; another one needs the row in the rulebook ('axiom
+    rulebook add', that day). Exit code 0 when the engine accepted it, 1 when it refused, 2 when no
+    engine answered.
 
     \b
     RULE is one of
