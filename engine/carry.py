@@ -111,7 +111,6 @@ def _position(state: State, one: Position) -> CarriedPosition:
         one.strategy_id,
         row.exchange,
         row.tradingsymbol,
-        one.product,
         one.quantity_units,
         one.value_paise,
         one.opened_ns,
@@ -122,6 +121,7 @@ def _position(state: State, one: Position) -> CarriedPosition:
         one.realised_paise,
         one.charges_paise,
         one.risk_paise,
+        one.product,
     )
 
 

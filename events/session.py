@@ -90,7 +90,6 @@ class CarriedPosition(Record, frozen=True, array_like=True, gc=False, forbid_unk
     strategy_id: str
     exchange: str
     tradingsymbol: str
-    product: str
     quantity_units: int
     value_paise: int
     opened_ns: int
@@ -101,6 +100,7 @@ class CarriedPosition(Record, frozen=True, array_like=True, gc=False, forbid_unk
     realised_paise: int
     charges_paise: int
     risk_paise: int
+    product: str
 
 
 class CarriedOrder(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

@@ -32,8 +32,7 @@ def carried_over_1_to_2(fields: Fields) -> Fields:
 
 def carried_over_2_to_3(fields: Fields) -> Fields:
     """Version 2 did not say in what product a position is held."""
-    rows = (msgspec.structs.astuple(one) for one in fields["positions"])
-    positions = tuple((*row[:4], "", *row[4:]) for row in rows)
+    positions = tuple((*msgspec.structs.astuple(one), "") for one in fields["positions"])
     return {**fields, "positions": positions}
 
 

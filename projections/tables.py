@@ -175,6 +175,7 @@ _TEXT: Final[dict[str, str]] = {
     "reason": "reason code, see v1.reasons; null where none is needed",
     "exchange": "exchange of the instrument",
     "tradingsymbol": "the exchange's name of the contract",
+    "product": "what the broker holds it in (MIS, NRML); empty where that is not known",
     "underlying": "name of the underlying",
     "instrument_kind": "INDEX, VIX, FUT, CE or PE",
     "provenance": "exchange or estimated",
@@ -290,7 +291,7 @@ TABLES: Final[tuple[Table, ...]] = (
         "positions that an earlier session left open",
         "seq ordinal position_id strategy_id exchange tradingsymbol quantity_units value_paise "
         "opened_ts stop_paise target_paise trail_paise best_bid_paise realised_paise "
-        "charges_paise risk_paise",
+        "charges_paise risk_paise product",
     ),
     _table(
         "carried_orders",

@@ -6,10 +6,13 @@ import threading
 from pathlib import Path
 from typing import Any, cast
 
-from engine.core import Core
+from adapters.session.latency import LatencyMeter
+from cli.session import MeasuredRunner
+from engine.core import Core, Derived
 from engine.live import Timing
 from engine.opening import fresh_account, opening_facts, session_opened
 from engine.runner import Runner
+from events.base import Event
 from events.envelope import Envelope, decode_envelope
 from events.feed import FeedFrame, FramesDropped, TimerTick
 from events.registry import decode_event
@@ -83,7 +86,7 @@ def test_a_full_disk_halts_and_still_ticks_hears_and_closes() -> None:
         writer.wait_durable(writer.head_seq, 30)
         disk.capacity_bytes = disk.used_bytes() + 60_000
         plan = Timing(market.cycle_rule, market.open_ns, market.close_ns, market.close_ns)
-        session = live(clock, VirtualInbox(clock, arrivals), cast("Any", Settled(runner)), plan)
+        session = live(clock, VirtualInbox(clock, arrivals), Settled(runner, writer), plan)
         session.run()
         assert writer.disk_full
     entries = recorded(files)
@@ -99,17 +102,14 @@ def test_a_full_disk_halts_and_still_ticks_hears_and_closes() -> None:
     assert [data for envelope, data in entries if not envelope.is_fact] == rederived(entries)
 
 
-class Settled:
-    """A runner whose every group is durable before the next: the disk's state is then known."""
+class Settled(MeasuredRunner):
+    """A session's sink whose every group is durable before the next: the disk's state is then
+    known."""
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+    def __init__(self, runner: Runner, writer: JournalWriter) -> None:
+        super().__init__(runner, writer, LatencyMeter(), lambda: 0)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._runner, name)
-
-    def append(self, ts: int, event: Any) -> Any:
-        derived = self._runner.append(ts, event)
-        writer = self._runner._writer
-        assert writer.wait_durable(writer.head_seq, 30)
+    def append(self, ts: int, event: Event) -> list[Derived]:
+        derived = super().append(ts, event)
+        assert self._writer.wait_durable(self._writer.head_seq, 30)
         return derived

@@ -13,6 +13,7 @@ from engine.hours import end_moved_ns
 from engine.live import EndRequest, Live, Stopped, Timing
 from engine.ports import Measured
 from engine.schedule import Dated
+from engine.sink import LiveSink
 from events.base import Event
 from events.session import CycleRule
 
@@ -133,7 +134,7 @@ def timing(close_s: int = 60, **others: object) -> Timing:
 def live(
     clock: VirtualClock,
     inbox: VirtualInbox,
-    sink: ListSink,
+    sink: LiveSink,
     times: Timing,
     ends: Callable[[int], EndRequest | None] = never,
     silent: Silent | None = None,

@@ -120,8 +120,9 @@ class SessionMaker:
 
     def _carried(self) -> session.CarriedOver:
         position = session.CarriedPosition(
-            *("P0", "trend.v1", "NFO", "NIFTY2590224000CE", "MIS", 75, 750_000, OPEN_NS),
+            *("P0", "trend.v1", "NFO", "NIFTY2590224000CE", 75, 750_000, OPEN_NS),
             *(8_000, 13_000, 500, 10_100, 0, 2_005, 150_000),
+            "MIS",
         )
         order = session.CarriedOrder(
             "O0", "I0", "ENTRY", "NFO", "NIFTY2590224000CE", "BUY", 75, 0, 9
