@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.commands import AMEND
-from engine.core import Derived
+from engine.core import Core, Derived
 from engine.hours import amendment_of, amendment_refused, end_moved_ns, moved_s
 from engine.live import Timing
 from engine.opening import fresh_account, opening_facts, rulebook_digest, session_opened
@@ -255,6 +255,14 @@ def test_the_past_and_a_day_that_is_over_are_not_amended(
 ) -> None:
     """Both sides of both times."""
     assert amendment_refused(_at_hour(now), amend(CLOSE, value)) == code
+
+
+def test_the_answer_to_a_person_says_that_the_day_is_over() -> None:
+    """While the books are compared behind the close an amendment still arrives: it is answered."""
+    core = Core(_at_hour("15:40:01"))
+    said = core.step(core.state.seq + 1, at("15:40:02"), amend(CLOSE, "NSE:17:00"))
+    answered = [one.entry.event for one in said if isinstance(one.entry.event, CommandAnswered)]
+    assert [(one.outcome, one.reason) for one in answered] == [("REFUSED", "CMD_AMEND_OVER")]
 
 
 def test_a_day_without_known_hours_has_none_to_amend() -> None:
