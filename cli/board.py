@@ -16,7 +16,7 @@ from typing import Final
 
 from adapters.control.kill import SIGNALS, KillSwitch
 from adapters.control.place import PlaceUnsafe, kill_files, runtime_folders
-from adapters.control.protocol import Figure, Status
+from adapters.control.protocol import LISTED_MAX, Figure, OpenApproval, OpenIncident, Status
 from adapters.control.server import ControlBusy, ControlServer
 from adapters.session.clock import NS_PER_S, SessionClock, boot_ns
 from adapters.session.inbox import SessionInbox
@@ -34,6 +34,9 @@ from events.session import OperatorCommand
 
 UNSAID: Final = "UNKNOWN"
 """Readiness before the engine has said one."""
+
+SUBJECT_CHARS_MAX: Final = 120
+"""Of a subject that a broker's word is part of."""
 
 _MS: Final = 1_000_000
 
@@ -134,6 +137,8 @@ class Board:
                 *self._times(state, begun.clock),
                 *(Figure(one.what.lower(), one.observed) for one in measured),
             ),
+            open_approvals(state, begun.clock.now_ns()),
+            open_incidents(state),
         )
 
     def _counts(self, state: State) -> tuple[Figure, ...]:
@@ -151,6 +156,8 @@ class Board:
             Figure("trades", state.trades),
             Figure("positions", len(state.positions)),
             Figure("orders", len(state.orders)),
+            Figure("approvals_open", len(state.desk.requests)),
+            Figure("incidents_open", len(state.desk.incidents)),
             Figure("halts", ", ".join(state.account.halts) or None),
             Figure("feed_connected", state.feed.connected),
             Figure("feed_verified", state.feed.verified),
@@ -170,3 +177,39 @@ class Board:
             Figure("rate", clock.rate),
             Figure("pid", os.getpid()),
         )
+
+
+def open_approvals(state: State, now_ns: int) -> tuple[OpenApproval, ...]:
+    """What waits for a person at ``now_ns`` of the session, the longest waiting first."""
+    return tuple(
+        OpenApproval(
+            one.request_id,
+            one.strategy_id,
+            one.side,
+            state.instruments[one.contract].tradingsymbol,
+            one.quantity_units,
+            one.low_paise,
+            one.high_paise,
+            one.stop_paise,
+            one.target_paise,
+            one.risk_paise,
+            max(one.expires_ns - now_ns, 0) // NS_PER_S,
+        )
+        for one in state.desk.requests[:LISTED_MAX]
+    )
+
+
+def open_incidents(state: State) -> tuple[OpenIncident, ...]:
+    """What is open, the worst first; of the same severity what began first."""
+    ordered = sorted(state.desk.incidents, key=lambda one: (one.severity, one.since_ns))
+    return tuple(
+        OpenIncident(
+            one.incident_id,
+            one.severity,
+            one.code,
+            one.subject[:SUBJECT_CHARS_MAX],
+            one.since_ns,
+            one.acknowledged,
+        )
+        for one in ordered[:LISTED_MAX]
+    )

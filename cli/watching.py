@@ -16,7 +16,7 @@ from adapters.alerts.channels import Dispatcher
 from adapters.alerts.news import HEARD, Desk, Look, News
 from adapters.alerts.post import Post
 from adapters.alerts.settings import Timing
-from cli.paths import list_sessions, sessions_folder
+from cli.paths import DEFAULT_DESK, list_sessions, sessions_folder
 from cli.recorded import is_running
 from engine.commands import BACKTEST, SIM
 from engine.rulebook import Rulebook, amended_rows, day_of, iso_day, ist_ns
@@ -46,7 +46,7 @@ class Watching:
         self._home, self._name, self._timing = home, desk, timing
         self._rulebook, self._dispatcher, self._now_ns = rulebook, dispatcher, now_ns
         self._hours = rulebook
-        self._desk = Desk(timing.silent_s)
+        self._desk = Desk(timing.silent_s, "" if desk == DEFAULT_DESK else f" --desk {desk}")
         self._post = Post(timing.reminder_minutes * 60, timing.per_hour)
         self._folder: Path | None = None
         self._listed: tuple[int, tuple[Path, ...]] = (-1, ())

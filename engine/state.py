@@ -387,7 +387,7 @@ class Incident(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fi
 
 
 class Request(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """An approval that is asked for."""
+    """An approval that is asked for: what the person sees, and until when."""
 
     request_id: str
     underlying: int
@@ -397,6 +397,9 @@ class Request(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fie
     quantity_units: int
     low_paise: int
     high_paise: int
+    stop_paise: int
+    target_paise: int
+    risk_paise: int
     expires_ns: int
 
 

@@ -1,8 +1,8 @@
 """What of a session is news for a person, and when it is over.
 
 Lives here: ``Desk``, a fold of the journal's entries and of looks at the process. May import:
-events. Always holds: pure, every time is given; one thing is one key, begun once and over once; a
-new session begins with nothing open.
+events, ``engine.rulebook``'s calendar. Always holds: pure, every time is given; one thing is one
+key, begun once and over once; a new session begins with nothing open.
 Start reading at ``Desk.entry`` and ``Desk.look``.
 """
 
@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from engine.rulebook import hhmmss_of
 from events.base import Event
 from events.governance import (
     ApprovalClosed,
@@ -20,7 +21,7 @@ from events.governance import (
     IncidentResolved,
 )
 from events.orders import OrderChanged
-from events.session import SessionClosed
+from events.session import InstrumentsLoaded, SessionClosed
 
 SEVERITY_TOLD: Final = 2
 """Incidents of this severity and worse are told."""
@@ -40,8 +41,8 @@ UNREADABLE: Final = "ALERT_JOURNAL_UNREADABLE"
 HEARD: Final = frozenset(
     kind.__name__
     for kind in (
-        IncidentRaised, IncidentResolved, OrderChanged, ApprovalRequested, ApprovalClosed,
-        SessionClosed,
+        InstrumentsLoaded, IncidentRaised, IncidentResolved, OrderChanged, ApprovalRequested,
+        ApprovalClosed, SessionClosed,
     )
 )  # fmt: skip
 """The kinds that ``Desk.entry`` looks at; of all others it is enough that they came."""
@@ -75,13 +76,21 @@ class Look(msgspec.Struct, frozen=True):
     unreadable: str | None = None
 
 
+def _rupees(paise: int) -> str:
+    """Paise as rupees, exactly."""
+    return f"Rs {paise // 100}.{paise % 100:02d}"
+
+
 class Desk:
     """What is open of a desk's newest session. Each call gives the news that it makes.
 
-    ``closed``: there is no session, or it was closed in order.
+    ``closed``: there is no session, or it was closed in order. ``flags`` are the words by which a
+    command finds the desk (``--desk other``), where it is not the one that is meant without them.
     """
 
-    def __init__(self, silent_s: int) -> None:
+    def __init__(self, silent_s: int, flags: str = "") -> None:
+        self._flags = flags
+        self._contracts: tuple[str, ...] = ()
         self._silent_ns = silent_s * NS_PER_S
         self._session = ""
         self._open: dict[str, News] = {}
@@ -93,6 +102,7 @@ class Desk:
         """Another session is the newest: what was open of the last one is no longer told."""
         kept = {key: one for key, one in self._open.items() if one.code == NOT_STARTED}
         self._session, self._open = session, kept
+        self._contracts = ()
         self.closed, self._seen_running, self._progress_ns = False, False, now_ns
 
     def entry(self, event: Event, now_ns: int) -> list[News]:
@@ -108,6 +118,8 @@ class Desk:
             return self._approval(event)
         if isinstance(event, ApprovalClosed):
             return self._over(f"approval:{event.request_id}", ("outcome", event.outcome))
+        if isinstance(event, InstrumentsLoaded):
+            self._contracts = tuple(row.tradingsymbol for row in event.rows)
         if isinstance(event, SessionClosed):
             self.closed = True
             self._open = {key: one for key, one in self._open.items() if one.code == NOT_STARTED}
@@ -152,14 +164,26 @@ class Desk:
         return self._begun(key, ORDER_UNKNOWN, NOW, event.order_id, detail)
 
     def _approval(self, event: ApprovalRequested) -> list[News]:
+        """What a person must see to answer, and what he types."""
         detail = (
-            ("strategy", event.strategy_id),
-            ("underlying", event.underlying),
+            ("contract", self._contract(event.contract)),
             ("side", event.side),
             ("units", str(event.quantity_units)),
-            ("limit_paise_max", str(event.high_paise)),
+            ("price_from", _rupees(event.low_paise)),
+            ("price_to", _rupees(event.high_paise)),
+            ("stop", _rupees(event.stop_paise)),
+            ("target", _rupees(event.target_paise)),
+            ("risk", _rupees(event.risk_paise)),
+            ("strategy", event.strategy_id),
+            ("expires", f"{hhmmss_of(event.expires_ts)} IST"),
+            ("type", f"axiom approve {event.request_id}{self._flags}"),
         )
         return self._begun(f"approval:{event.request_id}", APPROVAL, SOON, event.request_id, detail)
+
+    def _contract(self, index: int) -> str:
+        """Its tradingsymbol; of a journal that does not say it, its place there."""
+        known = 0 <= index < len(self._contracts)
+        return self._contracts[index] if known else f"number {index} of the session's instruments"
 
     def _while(
         self, holds: bool, key: str, code: str, detail: tuple[tuple[str, str], ...]

@@ -21,6 +21,9 @@ VERSION: Final = 1
 REQUEST_BYTES_MAX: Final = 8 * 1024
 ANSWER_BYTES_MAX: Final = 64 * 1024
 
+LISTED_MAX: Final = 64
+"""Rows of a kind in a status: with them it stays well below the longest answer."""
+
 ACCEPTED: Final = "ACCEPTED"
 REFUSED: Final = "REFUSED"
 PENDING: Final = "PENDING"
@@ -71,9 +74,43 @@ class Figure(_Message, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     value: int | float | str | bool | None
 
 
+class OpenApproval(_Message, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """An entry that waits for a person: what is approved with ``request_id``.
+
+    ``contract`` is its tradingsymbol; the approval is for limits from ``low_paise`` to
+    ``high_paise``; ``risk_paise`` is the loss at the stop with charges both ways; ``expires_s`` is
+    of session time.
+    """
+
+    request_id: str
+    strategy: str
+    side: str
+    contract: str
+    units: int
+    low_paise: int
+    high_paise: int
+    stop_paise: int
+    target_paise: int
+    risk_paise: int
+    expires_s: int
+
+
+class OpenIncident(_Message, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """An incident that is not over. ``since_ts`` is session time (ns UTC)."""
+
+    incident_id: str
+    severity: int
+    code: str
+    subject: str
+    since_ts: int
+    acknowledged: bool
+
+
 class Status(_Message, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """The engine as it last said: ``session_ts`` is its session clock (ns UTC), ``seq`` its last
-    durable entry; ``reasons`` stand in the way of entries."""
+    durable entry; ``reasons`` stand in the way of entries. ``approvals`` are in the order in which
+    they were asked for, ``incidents`` the worst first: of each ``LISTED_MAX`` at most, the figures
+    say how many there are."""
 
     session: str
     mode: str
@@ -82,6 +119,8 @@ class Status(_Message, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     seq: int
     session_ts: int
     figures: tuple[Figure, ...]
+    approvals: tuple[OpenApproval, ...]
+    incidents: tuple[OpenIncident, ...]
 
 
 class CommandAnswer(

@@ -117,6 +117,9 @@ def apply_approval_requested(
         event.quantity_units,
         event.low_paise,
         event.high_paise,
+        event.stop_paise,
+        event.target_paise,
+        event.risk_paise,
         event.expires_ts,
     )
     return replace(state, desk=replace(state.desk, requests=(*state.desk.requests, one)))

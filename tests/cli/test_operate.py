@@ -36,7 +36,7 @@ def engine(runtime: Path, home: Path, mode: str = "SIM", **options: Any) -> Iter
     files = kill_files(home, "main", folders[:1])
     options = {"obliging": True, **options}
     with running(runtime, mode=mode, folder=folders[0], files=files, **options) as desk:
-        desk.server.publish(Status("2026-11-20-sim-0", mode, "READY", (), 1, 2, ()))
+        desk.server.publish(Status("2026-11-20-sim-0", mode, "READY", (), 1, 2, (), (), ()))
         yield desk
 
 

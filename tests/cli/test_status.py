@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.control.protocol import Status, StatusAnswer
+from adapters.control.protocol import OpenApproval, OpenIncident, Status, StatusAnswer
 from tests.cli.conftest import Call
 from tests.cli.live_runs import SMALL, started, until
 
@@ -53,7 +53,9 @@ def test_an_engine_that_fell_silent_is_bad(
 ) -> None:
     """A status of long ago is shown as what it is, with exit code 1; one that said nothing yet is
     no answer."""
-    status = Status("2026-11-20-sim-0123456789ab", "SIM", "READY", ("A", "B"), 7, 10**18, ())
+    status = Status(
+        "2026-11-20-sim-0123456789ab", "SIM", "READY", ("A", "B"), 7, 10**18, (), (), ()
+    )
     answers = [StatusAnswer(status, 60_000), StatusAnswer(status, 10), StatusAnswer(None, None)]
     monkeypatch.setattr("adapters.control.client.ask_status", lambda *_: answers.pop(0))
     stale = axiom("status")
@@ -63,3 +65,39 @@ def test_an_engine_that_fell_silent_is_bad(
     assert good.code == 0
     assert "A, B" in good.out
     assert "ask again" in axiom("status").refusal
+
+
+def test_what_waits_for_a_person_is_listed(
+    axiom: Call, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An open approval with everything that is approved, an open incident with its id: on the
+    screen in rupees and IST, in the JSON in paise and ns; a quiet engine shows no such table."""
+    asked = OpenApproval(
+        "a1b2c3d4e5f6", "TREND", "BUY", "NIFTY26NOV25000CE", 75, 9_950, 10_150, 8_000, 13_000,
+        150_000, 42,
+    )  # fmt: skip
+    told = OpenIncident("I3", 1, "POSITION_BLIND", "p1", 1_795_600_000 * 10**9, False)
+    busy = Status("s", "LIVE", "DEGRADED", (), 7, 10**18, (), (asked,), (told,))
+    quiet = Status("s", "LIVE", "READY", (), 7, 10**18, (), (), ())
+    answers = [StatusAnswer(one, 10) for one in (busy, busy, quiet)]
+    monkeypatch.setattr("adapters.control.client.ask_status", lambda *_: answers.pop(0))
+    shown = axiom("status").out
+    for word in ("a1b2c3d4e5f6", "NIFTY26NOV25000CE", "99.50", "101.50", "80.00", "130.00",
+                 "1,500.00", "42", "axiom approve ID", "I3", "POSITION_BLIND", "axiom ack ID",
+                 " IST "):  # fmt: skip
+        assert word in shown, word
+    document = axiom("status", "--json").document
+    assert document["approvals"] == [
+        {
+            "request_id": "a1b2c3d4e5f6", "strategy": "TREND", "side": "BUY",
+            "contract": "NIFTY26NOV25000CE", "units": 75, "low_paise": 9_950, "high_paise": 10_150,
+            "stop_paise": 8_000, "target_paise": 13_000, "risk_paise": 150_000, "expires_s": 42,
+        }
+    ]  # fmt: skip
+    assert document["incidents"] == [
+        {
+            "incident_id": "I3", "severity": 1, "code": "POSITION_BLIND", "subject": "p1",
+            "since_ts": 1_795_600_000 * 10**9, "acknowledged": False,
+        }
+    ]  # fmt: skip
+    assert "axiom ack" not in axiom("status").out

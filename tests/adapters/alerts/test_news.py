@@ -8,9 +8,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from adapters.alerts.news import Desk, Look, News
+from adapters.alerts.post import BEGAN, OVER, Message
+from adapters.alerts.words import text_of
+from engine.rulebook import hhmmss_of
 from events.base import Event
-from events.session import SessionClosed
+from events.session import InstrumentsLoaded, SessionClosed
 from tests.adapters.alerts.events import T0, S, answered, order, raised, resolved, wanted
+from tests.engine.fabricated import SmallMarket
 
 WELL = Look(T0, running=True, expected=True, missing=False)
 
@@ -110,6 +114,30 @@ def test_a_closed_session_has_nothing_open() -> None:
     one.entry(raised(), T0)
     one.entry(SessionClosed("OPERATOR"), T0)
     assert one.open_news == ()
+
+
+def test_a_wanted_approval_says_all_that_is_approved_and_what_to_type() -> None:
+    """Contract, side, units, band, stop, target, risk, time and the command with its id and desk;
+    all of it is in the text; a journal that names no contract is said to."""
+    one = Desk(15, " --desk other")
+    one.begin("s1", T0)
+    (news,) = one.entry(wanted(), T0)
+    assert dict(news.detail)["contract"] == "number 3 of the session's instruments"
+    one.begin("s2", T0)
+    assert one.entry(InstrumentsLoaded("00", SmallMarket().instruments()), T0) == []
+    (news,) = one.entry(wanted(), T0)
+    name = SmallMarket().instruments()[3].tradingsymbol
+    assert news.detail == (
+        ("contract", name), ("side", "BUY"), ("units", "75"), ("price_from", "Rs 99.00"),
+        ("price_to", "Rs 101.00"), ("stop", "Rs 80.00"), ("target", "Rs 130.00"),
+        ("risk", "Rs 1500.00"), ("strategy", "TREND"), ("expires", f"{hhmmss_of(T0 + S)} IST"),
+        ("type", "axiom approve r1 --desk other"),
+    )  # fmt: skip
+    text = text_of(Message(news, BEGAN, T0, T0, 0))
+    assert f"contract {name}, side BUY, units 75, price_from Rs 99.00" in text
+    assert "type axiom approve r1 --desk other" in text
+    (over,) = one.entry(answered("LAPSED"), T0)
+    assert "outcome LAPSED" in text_of(Message(over, OVER, T0, T0, 0))
 
 
 EVENTS = st.sampled_from([event for pair in PAIRS for event in pair[:2]])

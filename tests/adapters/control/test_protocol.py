@@ -22,6 +22,8 @@ from adapters.control.protocol import (
     Fault,
     Figure,
     Frames,
+    OpenApproval,
+    OpenIncident,
     ProtocolError,
     Status,
     StatusAnswer,
@@ -61,8 +63,10 @@ def test_any_cut_of_the_stream_gives_the_requests(
 def test_answers_come_back_as_they_were() -> None:
     """Every kind of answer, with the figures of a status."""
     status = Status(
-        "s", "SIM", "READY", ("GOV_HALTED",), 7, 8, (Figure("a_ms", 1.5), Figure("b", None))
-    )
+        "s", "SIM", "READY", ("GOV_HALTED",), 7, 8, (Figure("a_ms", 1.5), Figure("b", None)),
+        (OpenApproval("r", "TREND", "BUY", "NIFTY26NOV25000CE", 75, 1, 2, 3, 4, 5, 6),),
+        (OpenIncident("I1", 1, "AUTH_LOST", "login", 7, False),),
+    )  # fmt: skip
     for answer in (
         CommandAnswer("c", "ACCEPTED", "CMD_ACCEPTED", 7),
         StatusAnswer(status, 3),

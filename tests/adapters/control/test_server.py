@@ -32,7 +32,7 @@ from tests.adapters.control.desk import DEADLINE_S, Desk, asking, running, until
 from tests.adapters.control.test_protocol import header
 
 QUICK = Limits(idle_s=0.2, answer_s=0.3)
-STATUS = Status("2026-11-20-sim-0", "SIM", "READY", (), 12, 34, ())
+STATUS = Status("2026-11-20-sim-0", "SIM", "READY", (), 12, 34, (), (), ())
 
 
 def raw(desk: Desk) -> socket.socket:
