@@ -126,6 +126,10 @@ def _square_off(now_ns: int, begun: Active, world: World) -> str:
     return "intraday orders cancelled, intraday positions closed"
 
 
+def _say(now_ns: int, begun: Active, world: World) -> str:
+    return f"said on {world.hub.on_message(begun['text'])} sockets"
+
+
 def _log_out(now_ns: int, begun: Active, world: World) -> str:
     """A token that is dead stays dead when the fault is over: a login brings another."""
     world.exchange.logout_elsewhere()
@@ -137,6 +141,7 @@ _ACTS: Final[MappingProxyType[str, Callable[[int, Active, World], str]]] = Mappi
         "position_closed_by_hand": _close_by_hand,
         "foreign_order": _foreign_order,
         "broker_square_off": _square_off,
+        "broker_message": _say,
         "token_expiry": _log_out,
         "second_login": _log_out,
     }

@@ -243,6 +243,12 @@ KINDS: Final[tuple[Kind, ...]] = (
         ONCE,
         "the broker cancels what works and closes every intraday position",
     ),
+    Kind(
+        "broker_message",
+        ONCE,
+        "a text frame of type message: words of the broker for people, on every socket",
+        (Setting("text", "Exchange connectivity is slow. Orders may take longer than usual."),),
+    ),
 )
 """Every fault, in the order in which the documentation explains them."""
 

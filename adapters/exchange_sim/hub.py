@@ -158,6 +158,13 @@ class Hub:
             connection.send(text)
         return len(connections)
 
+    def on_message(self, text: str) -> int:
+        """Relay words of the broker to every connection; gives to how many."""
+        if self._is_quiet():
+            return 0
+        self._send_to_all(_text("message", text))
+        return len(self._connections)
+
     def drop_all(self) -> None:
         """Break every connection."""
         for connection in tuple(self._connections):

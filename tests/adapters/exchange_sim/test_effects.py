@@ -494,6 +494,22 @@ def test_broker_square_off_ends_what_is_intraday(exchange: RunningExchange) -> N
     assert ("resting", "CANCELLED") in book(exchange)
 
 
+def test_broker_message_is_a_text_on_every_socket(exchange: RunningExchange) -> None:
+    """Words of the broker, as they were given; a socket that is silent gets none, and the record
+    says on how many they were said."""
+    with listen(exchange) as one, listen(exchange) as two:
+        one.settle()
+        two.settle()
+        fault(exchange, "broker_message", "text = 'Markets close at 15:45 today.'")
+        said = [link.text("message") for link in (one, two)]
+        assert said == ["Markets close at 15:45 today."] * 2
+        fault(exchange, "silent_socket")
+        fault(exchange, "broker_message")
+        lines = ask(exchange, "GET", "/sim/faults").json["record"]
+    said = [line.partition(": ")[2] for line in lines if "broker_message" in line]
+    assert said == ["happens", "said on 2 sockets", "happens", "said on 0 sockets"]
+
+
 def test_every_kind_has_its_test() -> None:
     """No fault is in the table without a test here that is named after it."""
     names = [name.removeprefix("test_") for name in globals() if name.startswith("test_")]

@@ -179,6 +179,24 @@ def test_the_official_ticker_reconnects_and_is_resubscribed(exchange: RunningExc
         assert parsed[0]["instrument_token"] == CALL.token
 
 
+def test_the_official_ticker_hears_a_message_of_the_broker(exchange: RunningExchange) -> None:
+    """A text frame of type ``message`` reaches ``on_message`` as it was sent, and is no tick, no
+    order update and no error: what comes after it comes as ever."""
+    with official_ticker(exchange) as client:
+        client.hear("connect")
+        client.call("subscribe", [CALL.token])
+        client.hear("ticks")
+        exchange.fault("[[fault]]\nkind = 'broker_message'\ntext = 'slow today'")
+        exchange.step_to(at(1))
+        told: list[list[Any]] = []
+        while not told or told[-1][0] != "ticks":
+            told.append(client.told.get(timeout=DEADLINE_S))
+    texts = [json.loads(one[1]) for one in told if one[0] == "message" and not one[2]]
+    assert {"type": "message", "data": "slow today"} in texts
+    assert {one[0] for one in told} == {"message", "ticks"}
+    assert told[-1][1][0]["instrument_token"] == CALL.token
+
+
 def test_the_official_ticker_is_refused_with_a_dead_token(exchange: RunningExchange) -> None:
     """F08: the handshake's 403 reaches the client as such."""
     with official_ticker(exchange, token="dead") as client:

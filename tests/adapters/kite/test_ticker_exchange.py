@@ -124,6 +124,24 @@ def test_frames_come_as_the_market_made_them() -> None:
     assert feed.ticker.link.counts.unknown_texts >= 1
 
 
+def test_a_message_of_the_broker_is_told_and_harms_nothing() -> None:
+    """A text frame of type ``message``: told to the person as it is, counted as a text, no fact of
+    trouble; the link stands and the frames after it come as ever."""
+    with fed() as feed:
+        feed.outcome.wait(feed.verified)
+        texts = feed.ticker.link.counts.texts
+        feed.fault("broker_message", 'text = "slow today"')
+        feed.outcome.wait(lambda: feed.outcome.told)
+        feed.running.step_to(at(1))
+        feed.outcome.wait(lambda: LATER[0][1] in feed.frames())
+        assert feed.lost() == 0
+    counts = feed.ticker.link.counts
+    assert feed.outcome.told == [("message", "slow today")]
+    assert counts.texts > texts and (counts.errors, counts.bad_texts, counts.drops) == (0, 0, 0)
+    assert [one.what for one in feed.outcome.kinds(HealthObserved) if one.status != "OK"] == []
+    assert feed.outcome.orders == []
+
+
 @pytest.mark.parametrize("kind", ["silent_socket", "half_open_socket"])
 def test_a_socket_that_says_nothing_is_given_up(kind: str) -> None:
     """F01: open and silent, or half open: LOST by the watchdog; when it passes, it stands again."""
