@@ -8,7 +8,6 @@ Start reading at ``refusals``, then ``run_live``.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -30,20 +29,25 @@ from cli.options import Common
 from cli.output import say, write_json
 from cli.session import Ended, Halted, Wish, run_session
 from cli.universe import todays_list, watch_market
+from cli.waiver import typed
 from cli.world import KiteWorld
 from engine.orders.outbox import Context as Audit
 from engine.rulebook import day_of
 from engine.sink import Outward
 from engine.state import State
 from events.feed import ClockStepped
+from events.session import OperatorCommand
 
 LIVE: Final = "LIVE"
 
 
 class LiveWorld(KiteWorld):
-    """The broker's feed, and its orders."""
+    """The broker's feed, and its orders. ``waiver`` is a person's word against resting stops."""
 
-    def __init__(self, common: Common, settings: MachineSettings) -> None:
+    def __init__(
+        self, common: Common, settings: MachineSettings, waiver: OperatorCommand | None = None
+    ) -> None:
+        self._waiver = waiver
         self._measured = clock_measured(common, settings)
         super().__init__(common, None, None)
         self.counted: OrderBudget | None = None
@@ -64,6 +68,8 @@ class LiveWorld(KiteWorld):
             return Audit(self._egress, offset_us)
 
         post(ClockStepped(ahead_ns, OFFSET_NS_MAX, self._measured.kind))
+        if self._waiver is not None:
+            post(self._waiver)
         assert self.counted is not None, "nothing is sent for an account that is not known"
         self._desk = Desk(self.login, self.rest, self.counted, post, clock, audit, halted)
         outward = self._desk.start(state)
@@ -92,11 +98,13 @@ def clock_measured(common: Common, settings: MachineSettings) -> Measured:
     return found
 
 
-def run_live(common: Common, wish: Wish, *, exits_only: bool) -> Ended:
+def run_live(
+    common: Common, wish: Wish, waiver: OperatorCommand | None, *, exits_only: bool
+) -> Ended:
     """The session, once nothing stands against it. Raises ``UserError``."""
     rulebook, settings = load_rulebook(common), load_machine(common.config)
     config = load_config(common.config)
-    with LiveWorld(common, settings) as world:
+    with LiveWorld(common, settings, waiver) as world:
         if world.rate != 1:
             raise UserError("LIVE runs in real time alone")
         account = own_account(login_told(world.reads, world.today().now_ns), settings)
@@ -145,11 +153,8 @@ def tell_refusals(rows: Sequence[Row], common: Common) -> int:
 def confirmed(word: str | None) -> bool:
     """A person types the mode's word, or gave it: True. Raises ``UserError`` for anything else."""
     if word is None:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UserError("LIVE trades with money: give --confirm LIVE, or a terminal to type it")
-        sys.stderr.write("This trades with money. Type LIVE to begin: ")
-        sys.stderr.flush()
-        word = sys.stdin.readline().strip()
+        nobody = "LIVE trades with money: give --confirm LIVE, or a terminal to type it"
+        word = typed("This trades with money. Type LIVE to begin: ", nobody)
     if word != LIVE:
         raise UserError(f"'{word}' is not LIVE: nothing was begun")
     return True

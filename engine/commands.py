@@ -27,6 +27,10 @@ _SENDING: Final = (LIVE, SIM)
 """Modes in which an order can be at a broker."""
 
 AMEND: Final = "AMEND"
+WAIVE: Final = "WAIVE"
+STOP_SETTING: Final = "orders.protective_stop"
+"""What a waiver is about, as WAIVE's subject."""
+
 CANCEL: Final = "CANCEL"
 FLATTEN: Final = "FLATTEN"
 LEVELS: Final[tuple[str | None, ...]] = (None, CANCEL, FLATTEN)
@@ -116,6 +120,8 @@ COMMANDS: Final = (
     _c("QUARANTINE", "A strategy may not enter any more.", "STRATEGY", later=True),
     _c("STOP", "The session ends; what is open is closed, or left with its resting stop.",
        values=(FLATTEN, LEAVE_PROTECTED), dangerous=True, modes=(*_TRADING, RECORD)),
+    _c(WAIVE, "No stop rests at the broker in this session, as its configuration wants it.",
+       "SETTING", why=True, dangerous=True, modes=(LIVE,)),
     _c(AMEND, "An hour of this day is another from here on: the market is halted, or its day ends"
        " earlier or later.", "RULE", AMENDED, why=True, dangerous=True, modes=(*_TRADING, RECORD)),
 )  # fmt: skip

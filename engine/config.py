@@ -217,7 +217,8 @@ class OrderConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
         int, Meta(ge=1_000, le=DAY_MS, description="an unfilled entry is cancelled after this")
     ] = 10_000
     protective_stop: Annotated[
-        bool, Meta(description="a stop rests at the broker for every long; false is a waiver")
+        bool,
+        Meta(description="a stop rests at the broker for every long; LIVE asks for a waiver else"),
     ] = True
     stop_gap_bps: Annotated[
         int, Meta(ge=0, le=9_000, description="limit of a resting stop below its trigger")

@@ -419,6 +419,8 @@ _INCIDENT: Final = (
        "Compare lot, tick, expiry and token at the exchange; close a position whose plan no longer fits, acknowledge what is only watched.", ()),
     _r("RESULT_UNCONFIRMED", 1920, "INCIDENT", "INFO", "A position was closed on a person's word, at a price that nobody confirmed.",
        "Find the sale in the broker's trade book or contract note: the day's result differs by what it brought.", ()),
+    _r("STOP_WAIVED", 1921, "INCIDENT", "INFO", "A person has waived the resting stops of this session.",
+       "Watch what is held: only the engine's own exits sell it. It ends with the session.", ("who", "why")),
     _r("CLOSED_UNRECONCILED", 1930, "INCIDENT", "HALT", "The session ended without the broker's books of its end.",
        "Compare with the broker's order book and positions by hand; the next session compares at its start.", ()),
 )  # fmt: skip

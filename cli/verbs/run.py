@@ -49,6 +49,8 @@ OPTIONS_OF: Final = {
     "rest": ("paper",),
     "ws": ("paper",),
     "confirm": ("live",),
+    "confirm_waiver": ("live",),
+    "why": ("live",),
 }
 """Options that only some modes have."""
 
@@ -68,6 +70,12 @@ OPTIONS_OF: Final = {
 @click.option("--rest", metavar="URL", help="Of --mode paper: another address of the broker's.")
 @click.option("--ws", metavar="URL", help="Of --mode paper: another address of the feed.")
 @click.option("--confirm", metavar="WORD", help="Of --mode live: LIVE, as it would be typed.")
+@click.option(
+    "--confirm-waiver",
+    metavar="WORD",
+    help="Of --mode live without resting stops: WAIVER, as it would be typed.",
+)
+@click.option("--why", metavar="TEXT", help="Of a waiver: its reason, kept in the journal.")
 @common_options
 @click.pass_context
 def command(
@@ -84,6 +92,8 @@ def command(
     rest: str | None,
     ws: str | None,
     confirm: str | None,
+    confirm_waiver: str | None,
+    why: str | None,
     common: Common,
 ) -> int:
     """Run the engine in real time, until the market's close, --for, or an interrupt.
@@ -111,18 +121,11 @@ def command(
 
         ended = run_paper(common, wish, rest, ws, exits_only=exits_only)
     else:
-        from cli.on_live import LIVE, confirmed, refusals, run_live, tell_refusals
-
         shown = not (headless or common.json) and on_terminal()
-        rows = refusals(common)
-        if not rows and confirmed(confirm):
-            if shown:
-                return run_with_screen(common, "--confirm", LIVE)
-            if confirm is None:
-                rows = refusals(common)  # the word may have been typed long after the first look
-        if rows:
-            return tell_refusals(rows, common)
-        ended = run_live(common, wish, exits_only=exits_only)
+        live = _live(common, wish, Said(confirm, confirm_waiver, why), exits_only, shown)
+        if isinstance(live, int):
+            return live
+        ended = live
     tell(ended, mode.upper(), common)
     return EXIT_GOOD
 
@@ -131,7 +134,38 @@ def _refuse_others(context: click.Context, mode: str) -> None:
     """Options of another mode would be ignored, so they are refused."""
     for name, modes in OPTIONS_OF.items():
         if mode not in modes and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise UserError(f"--{name} is of --mode {' and '.join(modes)}: leave it out")
+            raise UserError(
+                f"--{name.replace('_', '-')} is of --mode {' and '.join(modes)}: leave it out"
+            )
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a person gave with the command for LIVE, None for what he is asked."""
+
+    word: str | None
+    waiver: str | None
+    why: str | None
+
+
+def _live(common: Common, wish: Wish, said: Said, exits_only: bool, shown: bool) -> Ended | int:
+    """A session that sends orders; an exit code where none began here: something stands against it,
+    or it runs behind the screen."""
+    from cli.load import load_config
+    from cli.on_live import LIVE, confirmed, refusals, run_live, tell_refusals
+    from cli.screen import run_with_screen
+    from cli.waiver import waiver_of, words_of
+
+    rows, waiver = refusals(common), None
+    if not rows and confirmed(said.word):
+        waiver = waiver_of(load_config(common.config), said.waiver, said.why)
+        if shown:
+            return run_with_screen(common, "--confirm", LIVE, *words_of(waiver))
+        if said.word is None or (waiver is not None and None in (said.waiver, said.why)):
+            rows = refusals(common)  # the words may have been typed long after the first look
+    if rows:
+        return tell_refusals(rows, common)
+    return run_live(common, wish, waiver, exits_only=exits_only)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ SEVERITY: Final[dict[str, int]] = {
     "HISTORY_FAILED": 3,
     "CONTRACT_CHANGED": 1,
     "RESULT_UNCONFIRMED": 3,
+    "STOP_WAIVED": 3,
 }
 """1 act now, 2 act soon, 3 look at it, 4 know of it."""
 

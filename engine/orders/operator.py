@@ -8,6 +8,7 @@ Start reading at ``verdict``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from engine.orders.legs import UNKNOWN, with_leg
 from engine.orders.protocol import KILL_CANCEL, KILL_FLATTEN
 from engine.orders.reduce import ORDER_NOT_LISTED
 from engine.orders.reports import adopted_events
+from engine.orders.route import STOP_WAIVED
 from engine.paper import order_event
 from engine.state import Foreign, Order, State
 from events.base import Event
@@ -82,11 +84,17 @@ def _gone_order(state: State, subject: str) -> Order | None:
     return _unknown_order(state, subject)
 
 
-_KNOWS: Final = {
+def _waivable(state: State, subject: str) -> bool:
+    """Whether a person's word is what the resting stops of this session still wait for."""
+    return subject == commands.STOP_SETTING and not state.config.orders.protective_stop
+
+
+_KNOWS: Final[dict[str, Callable[[State, str], bool]]] = {
     "RESOLVE": lambda state, subject: _unknown_order(state, subject) is not None,
     "ACK": lambda state, subject: any(o.incident_id == subject for o in state.desk.incidents),
     "APPROVE": lambda state, subject: any(o.request_id == subject for o in state.desk.requests),
     "REJECT": lambda state, subject: any(o.request_id == subject for o in state.desk.requests),
+    commands.WAIVE: _waivable,
     "ADOPT": lambda state, subject: any(
         o.broker_order_id == subject and _adoptable(state, o) > 0 for o in state.desk.foreign
     ),
@@ -222,6 +230,10 @@ def answers(state: State, event: OperatorCommand) -> list[Event]:
         events.extend(resolve.resolved_events(state, event))
     if event.verb == "ADOPT":
         events.extend(_adopted(state, event.subject or ""))
+    if event.verb == commands.WAIVE:
+        incidents = Incidents(state)
+        incidents.raised(STOP_WAIVED, commands.STOP_SETTING, who=event.who, why=event.why)
+        events.extend(incidents.events)
     if event.verb == "REJECT":
         events.append(
             ApprovalClosed(event.subject or "", "REJECTED", "APPROVAL_REJECTED", None, event.who)

@@ -37,7 +37,7 @@ from engine.orders.legs import (
 )
 from engine.orders.reduce import CANCEL_PATIENCE_NS
 from engine.orders.reports import in_doubt, sellable
-from engine.orders.route import to_broker
+from engine.orders.route import to_broker, wants_stop
 from engine.paper import order_event
 from engine.state import Leg, Order, Position, State
 from events.base import Event
@@ -285,14 +285,14 @@ def slice_units(state: State, position: Position) -> int:
 
 
 def _guard(state: State, position: Position) -> list[Event]:
-    """A long has a stop at the broker, unless it is on its way out or the waiver is set."""
-    settings, incidents = state.config.orders, Incidents(state)
+    """A long has a stop at the broker, unless it is on its way out or that is waived."""
+    incidents = Incidents(state)
     stop = of_position(state, position, PROTECT)
     leaving = of_position(state, position, EXIT) is not None
     rests = stop is not None and stop.leg is not None and stop.leg.status in (WORKING, PARTIAL)
     if rests or leaving:
         incidents.resolved("POSITION_UNPROTECTED", position.position_id)
-    if leaving or stop is not None or not settings.protective_stop:
+    if leaving or stop is not None or not wants_stop(state):
         return incidents.events
     if not may_try_again(state, position, PROTECT):
         return incidents.events

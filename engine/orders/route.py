@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from engine.commands import STOP_SETTING
+from engine.orders.incidents import open_incident
 from engine.policy import LIVE
 from engine.state import State
 
 SIM: Final = "SIM"
+STOP_WAIVED: Final = "STOP_WAIVED"
+"""Open for the rest of a session of LIVE in which a person has waived the resting stops."""
 
 
 def to_broker(state: State) -> bool:
@@ -31,6 +35,15 @@ def needs_approval(state: State) -> bool:
 def needs_arming(state: State) -> bool:
     """Whether entries wait for the operator's ``arm``."""
     return state.opened is not None and state.opened.mode == LIVE
+
+
+def wants_stop(state: State) -> bool:
+    """Whether a stop rests at the broker for every long. In LIVE the setting alone waives nothing:
+    a person has to have said it in this very session."""
+    if state.config.orders.protective_stop:
+        return True
+    live = state.opened is not None and state.opened.mode == LIVE
+    return live and open_incident(state, STOP_WAIVED, STOP_SETTING) is None
 
 
 def in_real_time(state: State) -> bool:

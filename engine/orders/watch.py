@@ -27,7 +27,7 @@ from engine.orders.legs import (
 )
 from engine.orders.protocol import KILL_FLATTEN
 from engine.orders.reduce import LOGIN_OK, REFUSED_WINDOW_NS
-from engine.orders.route import in_real_time, needs_arming, to_broker
+from engine.orders.route import in_real_time, needs_arming, to_broker, wants_stop
 from engine.rulebook import SessionWindow
 from engine.state import Leg, Position, State
 from events.base import Event
@@ -123,7 +123,7 @@ def _positions(state: State, incidents: Incidents) -> None:
         leaving = of_position(state, position, EXIT) is not None
         rests = _stop_rests(state, position)
         late = state.now - position.opened_ns >= UNPROTECTED_NS
-        if late and not rests and not leaving and state.config.orders.protective_stop:
+        if late and not rests and not leaving and wants_stop(state):
             incidents.raised(
                 "POSITION_UNPROTECTED", position.position_id, units=position.quantity_units
             )
@@ -148,7 +148,7 @@ def loose(state: State) -> int:
     if not to_broker(state):
         return 0
     entries = [one for one, leg in legs(state) if one.role == ENTRY and leg.status not in UNSENT]
-    if not state.config.orders.protective_stop:
+    if not wants_stop(state):
         return len(entries)
     held = [one for one in state.positions if one.quantity_units > 0]
     return len(entries) + len([one for one in held if not _stop_rests(state, one)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[RunningExchange]:
+    """The exchange of most tests."""
+    with served() as running:
+        yield running
+
+
+@pytest.fixture
+def own_exchange() -> Iterator[RunningExchange]:
+    """One that nobody else has asked for its instruments: it gives them so often and no more."""
+    with served() as running:
+        yield running
+
+
+@contextmanager
+def served() -> Iterator[RunningExchange]:
     """A small market in real time, from 10:00 on."""
     market = SyntheticMarket(3, "small")
     settings = Settings(at_ns=ist_ns(market.day, "10:00"))
@@ -148,6 +163,50 @@ def test_live_runs_where_nothing_stands_against_it(
     config.write_text('[live]\nunderlyings = "NIFTY"\naccount = "AB1234"\n')
     refusal = axiom(*run, "--confirm", "LIVE").refusal
     assert "live.account is AB1234, and the login is of account demo" in refusal
+
+
+WAIVED = ("run", "--mode", "live", "--for", "1s", "--headless", "--json", "--confirm", "LIVE")
+
+
+def test_live_without_resting_stops_runs_by_a_waiver(
+    axiom: Call, home: Path, own_exchange: RunningExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the word and a reason it begins; both are journaled, as a command and as an incident."""
+    monkeypatch.setattr("cli.world.REST_ROOT", own_exchange.rest)
+    monkeypatch.setattr("cli.world.FEED_ROOT", own_exchange.ws)
+    monkeypatch.setattr("cli.on_live.preconditions", lambda _: ())
+    monkeypatch.setattr("cli.on_live.measured", lambda _: Measured(250_000_000, "a host", "NTP"))
+    config = home.parent / "live.toml"
+    config.write_text('[live]\nunderlyings = "NIFTY"\n[orders]\nprotective_stop = false\n')
+    word = ("--confirm-waiver", "WAIVER", "--why", "a try")
+    answer = axiom(*WAIVED, "--config", config, *word)
+    assert answer.code == 0, answer
+    session = answer.document["session"]
+    assert axiom("replay", session, "--json").document["identical"]
+    cat = ("journal", "cat", session, "--json", "--kind")
+    (command,) = [entry["payload"] for entry in axiom(*cat, "OperatorCommand").document]
+    assert (command["verb"], command["subject"], command["why"]) == (
+        "WAIVE", "orders.protective_stop", "a try",
+    )  # fmt: skip
+    codes = [entry["payload"]["code"] for entry in axiom(*cat, "IncidentRaised").document]
+    assert codes.count("STOP_WAIVED") == 1
+
+
+def test_live_without_resting_stops_is_refused_without_its_word(
+    axiom: Call, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The setting begins nothing: one line, exit code 2; and no word is taken without it."""
+    begun: list[object] = []
+    monkeypatch.setattr("cli.on_live.refusals", lambda _: ())
+    monkeypatch.setattr("cli.on_live.run_live", lambda *given, **_: begun.append(given))
+    config = home.parent / "live.toml"
+    config.write_text("[orders]\nprotective_stop = false\n")
+    live = (*WAIVED, "--config", config)
+    assert "give --confirm-waiver WAIVER and --why TEXT" in axiom(*live).refusal
+    assert "'yes' is not WAIVER" in axiom(*live, "--confirm-waiver", "yes").refusal
+    assert "give --confirm-waiver" in axiom(*live, "--confirm-waiver", "WAIVER").refusal
+    assert "nothing is waived" in axiom(*WAIVED, "--confirm-waiver", "WAIVER").refusal
+    assert begun == []
 
 
 def test_live_wants_its_word() -> None:

@@ -18,6 +18,7 @@ from cli.options import Common
 from engine.state import EMPTY
 from events.base import Event
 from events.feed import ClockStepped
+from events.session import OperatorCommand
 
 MS = 1_000_000
 BEHIND = Measured(250 * MS, "ntp.example", "NTP")
@@ -56,8 +57,8 @@ def common(tmp_path: Path) -> Common:
 def test_the_measured_offset_is_a_fact_and_is_on_every_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S10: the first fact says wall minus time server, and by whom; an order stores that and what
-    the wall clock moved since the start, in microseconds."""
+    """S10: the first fact says wall minus time server, and by whom, a waiver follows it; an order
+    stores that and what the wall clock moved since the start, in microseconds."""
 
     def begun(world: Any, *_: Any) -> None:
         world.login, world.rest = (lambda: None), "https://api.kite.trade"
@@ -66,12 +67,13 @@ def test_the_measured_offset_is_a_fact_and_is_on_every_order(
     monkeypatch.setattr("cli.world.KiteWorld.follow", lambda *_: None)
     monkeypatch.setattr(on_live, "Desk", StubDesk)
     monkeypatch.setattr(on_live, "measured", lambda _: BEHIND)
-    world = LiveWorld(common(tmp_path), MachineSettings())
+    word = OperatorCommand("WAIVE", "asha", "a try", "orders.protective_stop", None, "w", "NONE")
+    world = LiveWorld(common(tmp_path), MachineSettings(), word)
     world.counted = OrderBudget(tmp_path)
     facts: list[Event] = []
     clock = Moved(wall_ns())
     world.start(facts.append, clock, lambda: EMPTY, lambda: False)
-    assert facts == [ClockStepped(-250 * MS, 1_000 * MS, "NTP")]
+    assert facts == [ClockStepped(-250 * MS, 1_000 * MS, "NTP"), word]
     stored = []
     for moved_ms in (0, 40, 250):
         clock.moved_ns = moved_ms * MS

@@ -59,8 +59,8 @@ def words_of(word: Word) -> list[str]:
 
 def test_the_verbs_are_the_commands() -> None:
     """Each command of the engine is one verb, and each verb a command; that of the rulebook is
-    ``axiom rulebook amend``."""
-    verbs = sorted((*(word.verb for word in WORDS), "AMEND"))
+    ``axiom rulebook amend``, and a waiver is given to ``axiom run``."""
+    verbs = sorted((*(word.verb for word in WORDS), "AMEND", "WAIVE"))
     assert verbs == sorted(spec.verb for spec in COMMANDS)
     for word in WORDS:
         assert word.name == word.verb.lower()

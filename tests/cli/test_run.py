@@ -76,6 +76,7 @@ def test_another_day_at_the_walls_own_speed_is_no_clock_that_is_off(
         (("--mode", "paper", "--speed", "2"), "--speed is of --mode sim"),
         (("--mode", "sim", "--rest", "http://127.0.0.1:1"), "--rest is of --mode paper"),
         (("--mode", "sim", "--confirm", "LIVE"), "--confirm is of --mode live"),
+        (("--mode", "sim", "--confirm-waiver", "WAIVER"), "--confirm-waiver is of --mode live"),
         (("--mode", "paper", "--faults", "seed:1"), "--faults is of --mode sim"),
         (("--mode", "sim", "--faults", "no-such-file"), "cannot be read"),
         (("--mode", "sim", "--for", "soon"), "is not a length of time"),
