@@ -21,10 +21,12 @@ from adapters.control.server import ControlBusy, ControlServer
 from adapters.session.clock import NS_PER_S, SessionClock, boot_ns
 from adapters.session.inbox import SessionInbox
 from adapters.session.latency import LatencyMeter
+from adapters.session.protection import Protected, ProtectionMeter
 from cli.begin import Begun
 from cli.errors import UserError
 from cli.options import Common
 from engine.core import Derived
+from engine.orders.route import to_broker, wants_stop
 from engine.ports import Measured, Watch
 from engine.sink import Outward
 from engine.state import State
@@ -34,6 +36,8 @@ from events.session import OperatorCommand
 
 UNSAID: Final = "UNKNOWN"
 """Readiness before the engine has said one."""
+
+UNMEASURED: Final = Protected(None, None)
 
 SUBJECT_CHARS_MAX: Final = 120
 """Of a subject that a broker's word is part of."""
@@ -55,6 +59,7 @@ class Board:
         self.kill = KillSwitch(self._take, kill_files(common.home, common.desk, folders))
         self._server = ControlServer(folders, mode, self._take, self.kill)
         self._began_ns = boot_ns()
+        self._protection = ProtectionMeter()
         self._outward: Outward | None = None
         self._watch: Watch | None = None
 
@@ -106,6 +111,7 @@ class Board:
         self._outward.release(now_ns, event, derived)
         for one in derived:
             said = one.entry.event
+            self._protection.heard(one.entry.ts, said)
             if isinstance(said, CommandAnswered):
                 self.kill.answered(said)
                 self._server.answered(said, one.entry.seq)
@@ -166,17 +172,25 @@ class Board:
     def _times(self, state: State, clock: SessionClock) -> tuple[Figure, ...]:
         latency = self._meter.percentiles()
         seen_ns = state.feed.last_frame_ns
+        stops = self._protection.figures(clock.now_ns()) if _has_stops(state) else UNMEASURED
         age_ms = (clock.now_ns() - seen_ns) // (_MS * clock.rate) if seen_ns else None
         return (
             Figure("latency_ms", latency.p99),
             Figure("latency_p50_ms", latency.p50),
             Figure("latency_max_ms", latency.max),
             Figure("last_frame_age_ms", age_ms),
+            Figure("fill_to_stop_ms", stops.last),
+            Figure("fill_to_stop_max_ms", stops.longest),
             Figure("journal_backlog_bytes", self._begun.writer.backlog_bytes),
             Figure("uptime_s", (boot_ns() - self._began_ns) // NS_PER_S),
             Figure("rate", clock.rate),
             Figure("pid", os.getpid()),
         )
+
+
+def _has_stops(state: State) -> bool:
+    """Whether the session's longs have stops at a broker at all."""
+    return to_broker(state) and wants_stop(state)
 
 
 def open_approvals(state: State, now_ns: int) -> tuple[OpenApproval, ...]:
