@@ -27,7 +27,9 @@ INTRODUCTION: Final = """\
 LIVE begins only while every line of this table holds. `axiom doctor --live` looks at all of them
 (exit code 0 when they hold, 1 when one does not); starting LIVE looks again, and refuses with the
 codes of those that do not. What cannot be found out counts as not holding. Without `--live` the
-same checks say whether this machine is ready for anything else.
+same checks say whether this machine is ready for anything else. Then a person types LIVE
+(`--confirm LIVE`), and where the configuration waives the resting stops, WAIVER and a reason
+(`docs/ORDERS.md`).
 
 An account is named by the user id that the broker's profile says; a `live.account` of another one
 is refused. Its lock and the count of its order messages lie in the user's runtime folder

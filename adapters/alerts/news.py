@@ -36,6 +36,8 @@ NOT_STARTED: Final = "ALERT_SESSION_NOT_STARTED"
 ORDER_UNKNOWN: Final = "ALERT_ORDER_UNKNOWN"
 APPROVAL: Final = "ALERT_APPROVAL_WANTED"
 UNREADABLE: Final = "ALERT_JOURNAL_UNREADABLE"
+TYPE: Final = "type"
+"""Names the command that answers what is told."""
 
 
 HEARD: Final = frozenset(
@@ -176,7 +178,7 @@ class Desk:
             ("risk", _rupees(event.risk_paise)),
             ("strategy", event.strategy_id),
             ("expires", f"{hhmmss_of(event.expires_ts)} IST"),
-            ("type", f"axiom approve {event.request_id}{self._flags}"),
+            (TYPE, f"axiom approve {event.request_id}{self._flags}"),
         )
         return self._begun(f"approval:{event.request_id}", APPROVAL, SOON, event.request_id, detail)
 
@@ -204,7 +206,8 @@ class Desk:
         news = self._open.pop(key, None)
         if news is None:
             return []
-        return [msgspec.structs.replace(news, over=True, detail=(*news.detail, *detail))]
+        kept = tuple(one for one in news.detail if one[0] != TYPE)  # there is nothing to answer now
+        return [msgspec.structs.replace(news, over=True, detail=(*kept, *detail))]
 
     @property
     def open_news(self) -> tuple[News, ...]:

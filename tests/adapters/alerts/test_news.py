@@ -137,7 +137,9 @@ def test_a_wanted_approval_says_all_that_is_approved_and_what_to_type() -> None:
     assert f"contract {name}, side BUY, units 75, price_from Rs 99.00" in text
     assert "type axiom approve r1 --desk other" in text
     (over,) = one.entry(answered("LAPSED"), T0)
-    assert "outcome LAPSED" in text_of(Message(over, OVER, T0, T0, 0))
+    told_over = text_of(Message(over, OVER, T0, T0, 0))
+    assert "outcome LAPSED" in told_over
+    assert "axiom approve" not in told_over
 
 
 EVENTS = st.sampled_from([event for pair in PAIRS for event in pair[:2]])
