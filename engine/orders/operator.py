@@ -110,7 +110,8 @@ def apply_operator_command(state: State, event: OperatorCommand, ts: int, look: 
     desk = state.desk
     if is_repeated(state, event):
         return replace(state, desk=replace(desk, repeated=True))
-    kept = (*desk.commands, event.command_id)[-KEPT_COMMANDS:] if event.command_id else ()
+    named = (event.command_id,) if event.command_id else ()
+    kept = (*desk.commands, *named)[-KEPT_COMMANDS:]
     if verdict(state, event) is not None:
         return replace(state, desk=replace(desk, repeated=False, refused=True, commands=kept))
     state = replace(state, desk=replace(desk, repeated=False, refused=False, commands=kept))

@@ -13,7 +13,7 @@ from engine.cycle import decide_cycle
 from engine.gates.governance import judge
 from engine.lookup import lookup_for
 from engine.orders.legs import UNKNOWN
-from engine.orders.operator import apply_operator_command
+from engine.orders.operator import KEPT_COMMANDS, apply_operator_command
 from engine.orders.watch import readiness
 from engine.state import NEW_LEG, Difference, Order, State
 from events.decision import DecisionMade
@@ -198,3 +198,20 @@ def test_a_request_expires() -> None:
     events = _decided(old)
     assert _one(events, ApprovalClosed).reason == "APPROVAL_EXPIRED"
     assert _one(events, ApprovalRequested) is not None
+
+
+def test_a_command_without_an_id_makes_no_earlier_one_new() -> None:
+    """What was taken once stays taken, whatever comes between; of the ids the newest are kept."""
+    state = session()
+    look = lookup_for(state)
+    for id_ in ("c1", "", "c2"):
+        halt = OperatorCommand("HALT", "t", "", None, None, id_, "NONE")
+        state = apply_operator_command(state, halt, state.now, look)
+    assert state.desk.commands == ("c1", "c2")
+    again = OperatorCommand("HALT", "t", "", None, None, "c1", "NONE")
+    assert apply_operator_command(state, again, state.now, look).desk.repeated
+    for number in range(KEPT_COMMANDS):
+        halt = OperatorCommand("HALT", "t", "", None, None, f"n{number}", "NONE")
+        state = apply_operator_command(state, halt, state.now, look)
+    assert len(state.desk.commands) == KEPT_COMMANDS
+    assert not apply_operator_command(state, again, state.now, look).desk.repeated
