@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,15 @@ from tests.cli.conftest import Call
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
+AXIOM = (sys.executable, "-P", "-m", "cli.main")
 SMALL = ("--market", "synthetic:small", "--speed", "60")
 
 
 class Engine:
     """A started engine: its process, and the session that it began."""
 
-    def __init__(self, home: Path, *words: str) -> None:
-        command = [sys.executable, "-P", "-m", "cli.main", *words, "--home", str(home), "--json"]
+    def __init__(self, home: Path, *words: str, by: Iterable[str] = AXIOM) -> None:
+        command = [*by, *words, "--home", str(home), "--json"]
         self.child = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True,
@@ -73,9 +74,10 @@ class Engine:
 
 
 @contextmanager
-def started(home: Path, *words: str) -> Iterator[Engine]:
-    """An engine for as long as the context lasts; ended by force where it has not."""
-    engine = Engine(home, *words)
+def started(home: Path, *words: str, by: Iterable[str] = AXIOM) -> Iterator[Engine]:
+    """An engine for as long as the context lasts; ended by force where it has not. ``by`` is the
+    program."""
+    engine = Engine(home, *words, by=by)
     try:
         yield engine
     finally:
