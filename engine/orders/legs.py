@@ -151,6 +151,14 @@ def own_product(state: State, position: Position) -> str:
     return nets[0].product
 
 
+def position_key(state: State, position: Position) -> tuple[str, str, str]:
+    """What the broker's books call a position: its exchange, its symbol, the product it is held in.
+    Joined with colons it is the subject of every difference and incident about that position's
+    net, whoever raises it."""
+    row = state.instruments[position.contract]
+    return row.exchange, row.tradingsymbol, own_product(state, position)
+
+
 def refused_ns(state: State, position: Position, fault: str) -> int:
     """When a sale of a position was last refused for a reason, ns UTC; 0 for never."""
     at = 0

@@ -32,6 +32,7 @@ from engine.orders.legs import (
     legs,
     of_position,
     own_product,
+    position_key,
     refused_for,
     remaining,
 )
@@ -192,7 +193,8 @@ def _release(state: State, position: Position, order: Order) -> list[Event]:
     units = _sized(state, position, order)
     incidents = Incidents(state)
     if units <= 0:
-        incidents.raised("POSITION_DIFFERS", position.position_id, held=position.quantity_units)
+        subject = ":".join(position_key(state, position))
+        incidents.raised("POSITION_DIFFERS", subject, held=position.quantity_units)
         return [order_event(order, "CANCELLED", "EXIT_EXCEEDS_LONG", 0), *incidents.events]
     price = _exit_price(state, order, 0)
     if price is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from engine.books import holding_key
 from engine.orders.incidents import Incidents
-from engine.orders.legs import SENT, UNKNOWN, UNSENT, WORKING, legs, own_product
+from engine.orders.legs import SENT, UNKNOWN, UNSENT, WORKING, legs, position_key
 from engine.orders.reduce import (
     ORDER_NOT_LISTED,
     POSITION_DIFFERS,
@@ -82,8 +82,7 @@ def our_nets(state: State) -> dict[Key, int]:
     """Net units by key: our positions and what others hold."""
     found: dict[Key, int] = {}
     for position in state.positions:
-        row = state.instruments[position.contract]
-        key = (row.exchange, row.tradingsymbol, own_product(state, position))
+        key = position_key(state, position)
         found[key] = found.get(key, 0) + position.quantity_units
     for one in state.desk.holdings:
         key = holding_key(one)

@@ -15,8 +15,8 @@ from typing import Final
 from engine import commands
 from engine.books import EXTERNAL, MS, holding_key, position_of
 from engine.orders.incidents import Incidents
-from engine.orders.legs import own_product
-from engine.orders.reconcile import Key, busy_keys, our_nets
+from engine.orders.legs import position_key
+from engine.orders.reconcile import busy_keys, our_nets
 from engine.orders.reduce import POSITION_DIFFERS, RESOLVED_GONE
 from engine.orders.reports import external_fill
 from engine.state import Position, State
@@ -46,7 +46,7 @@ def resolved_events(state: State, event: OperatorCommand) -> list[Event]:
     others; what follows from it follows as from any fill."""
     position = position_of(state, event.subject or "")
     assert position is not None, "the command was judged before"
-    key = _key(state, position)
+    key = position_key(state, position)
     mine, yours = our_nets(state)[key], _units(event)
     units = min(mine - yours, position.quantity_units)
     paise = unconfirmed_paise(state, position)
@@ -77,7 +77,7 @@ def unconfirmed_paise(state: State, position: Position) -> int:
 
 def _agreed(state: State, position: Position, units: int) -> bool:
     """Whether the broker's last books show what a person says, and less than ours."""
-    key, desk = _key(state, position), state.desk
+    key, desk = position_key(state, position), state.desk
     mine = our_nets(state)[key]
     # Compared twice in a row, and nothing of ours has moved since.
     found = any(
@@ -90,11 +90,6 @@ def _agreed(state: State, position: Position, units: int) -> bool:
     young = state.now - desk.nets_ns <= state.config.orders.reconciled_age_s_max * 1_000 * MS
     at_rest = key not in busy_keys(state, state.now)
     return found and young and at_rest and shown == units < mine
-
-
-def _key(state: State, position: Position) -> Key:
-    row = state.instruments[position.contract]
-    return row.exchange, row.tradingsymbol, own_product(state, position)
 
 
 def _units(event: OperatorCommand) -> int:

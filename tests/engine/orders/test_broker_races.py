@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.orders import reduce
-from engine.orders.legs import AT_BROKER, held_units, legs, remaining
+from engine.orders.legs import AT_BROKER, held_units, legs, position_key, remaining
 from engine.state import Order
 from events.base import Event
 from events.broker import BrokerReport, OrderSendStarted
@@ -190,6 +190,13 @@ def test_a_hand_that_is_heard_before_the_fill_it_sold_is_not_sold_again() -> Non
     desk.tick()
     assert desk.send() == []
     assert "POSITION_DIFFERS" in desk.open_codes()
+    about = {one.subject for one in desk.state.desk.incidents if one.code == "POSITION_DIFFERS"}
+    assert about == {":".join(position_key(desk.state, desk.state.positions[0]))}
+    # A comparison speaks of the same net by the same name, and ends what it finds explained.
+    orders = (desk.report(entry, "COMPLETE", 650), _by_hand(desk, entry, "SELL", 650))
+    desk.tick(2_100)
+    desk.books(orders, positions=())
+    assert "POSITION_DIFFERS" not in desk.open_codes()
 
 
 # --- B13: messages that cross ---------------------------------------------------------------------
