@@ -48,6 +48,7 @@ from tests.cli.canary_day import (
     sent_on,
     until,
 )
+from tests.cli.time_server import time_server
 
 KEY_VARIABLE, SECRET_VARIABLE = "AXIOM_KITE_API_KEY", "AXIOM_KITE_API_SECRET"
 TOKEN_VARIABLE = "AXIOM_KITE_ACCESS_TOKEN"
@@ -99,11 +100,11 @@ def secrets(checksums: Path) -> dict[str, str]:
 class Day:
     """The faulty day: its exchange, its desks, and what is done there."""
 
-    def __init__(self, desks: Desks, receiver: Receiver) -> None:
+    def __init__(self, desks: Desks, receiver: Receiver, clock: str) -> None:
         self.desks = desks
         self.receiver = receiver
         self.checksums = desks.private / "checksums"
-        self._configure(receiver)
+        self._configure(receiver, clock)
         self.exchange = desks.start("exchange", by=CHILDREN, stdin=subprocess.PIPE)
         pipe = self.exchange.child.stdin
         assert pipe is not None
@@ -114,7 +115,7 @@ class Day:
         line = until(lambda: _first_json(self.exchange.out), "the exchange serves")
         self.rest, self.ws = line["rest"], line["ws"]
 
-    def _configure(self, receiver: Receiver) -> None:
+    def _configure(self, receiver: Receiver, clock: str) -> None:
         private, home = self.desks.private, self.desks.home
         (private / "netrc").write_text(f"machine 127.0.0.1 login x password {value('netrc')}\n")
         (private / "bot").write_text(f"{BOT}:{value('bot token')}\n")
@@ -129,7 +130,9 @@ class Day:
         for path in (private / "netrc", private / "bot", private / "broken.toml",
                      home / "alerts.toml"):  # fmt: skip
             path.chmod(0o600)
-        (private / "nifty.toml").write_text('[live]\nunderlyings = "NIFTY"\naccount = "AB1234"\n')
+        (private / "nifty.toml").write_text(
+            f'[live]\nunderlyings = "NIFTY"\naccount = "demo"\nntp_host = "{clock}"\n'
+        )
         (private / "setting.toml").write_text(f'[live]\napi_secret = "{value("setting")}"\n')
         (private / "service.toml").write_text(
             f'[live]\negress_url = "https://a.example/?key={value("address service")}"\n'
@@ -208,8 +211,8 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
         "HTTPS_PROXY": f"http://user:{value('proxy')}@127.0.0.1:1",
     }  # fmt: skip
     (root / "run").mkdir(mode=0o700)
-    with Receiver() as receiver, Desks(root, named) as desks:
-        yield Day(desks, receiver)
+    with time_server() as clock, Receiver() as receiver, Desks(root, named) as desks:
+        yield Day(desks, receiver, clock)
 
 
 def live_through(day: Day) -> None:

@@ -8,7 +8,6 @@ program, a time server and a service that says addresses, both on loopback.
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -37,9 +36,9 @@ from events.session import OperatorCommand, SessionClosed, SessionOpened
 from journal.reader import JournalReader
 from tests.cli.canary_day import sent_on, until
 from tests.cli.conftest import Call
-from tests.cli.doctor.test_clock import PACKET, stamp
 from tests.cli.live_runs import AXIOM, ROOT, started
 from tests.cli.test_operate import runtime
+from tests.cli.time_server import time_server
 
 __all__ = ["runtime"]
 
@@ -93,31 +92,6 @@ Of = TypeVar("Of", bound=Event)
 # --- the outside ---------------------------------------------------------------------------------
 
 
-@contextmanager
-def time_server() -> Iterator[str]:
-    """A time server whose clock is ahead; gives HOST:PORT."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
-        listener.bind(("127.0.0.1", 0))
-
-        def serve() -> None:
-            while True:
-                question, asker = listener.recvfrom(512)
-                if not question:
-                    return
-                at = stamp(time.time_ns() + AHEAD_MS * 1_000_000)
-                origin = PACKET.unpack(question)[-1]
-                answer = PACKET.pack(0x24, 2, 0, 0, 0, 0, 0, 0, origin, at, at)
-                listener.sendto(answer, asker)
-
-        thread = threading.Thread(target=serve, name="test-time-server")
-        thread.start()
-        try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            listener.sendto(b"", listener.getsockname())
-            thread.join()
-
-
 class Address(BaseHTTPRequestHandler):
     """Says the address that the broker knows."""
 
@@ -161,7 +135,7 @@ def home(tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setenv("AXIOM_KITE_API_SECRET", "demo")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     (tmp_path / "home").mkdir(mode=0o700)
-    with time_server() as clock, address_service() as address:
+    with time_server(AHEAD_MS) as clock, address_service() as address:
         lines = f'ntp_host = "{clock}"\negress_url = "{address}"\n'
         (tmp_path / "live.toml").write_text(CONFIG + lines)
         yield tmp_path / "home"

@@ -14,8 +14,10 @@ from websockets.sync.client import ClientConnection, connect
 from adapters.exchange_sim.faults import Fault, seeded_plan
 from adapters.exchange_sim.running import RunningExchange, running_exchange
 from adapters.exchange_sim.server import Settings
+from adapters.kite.callback import LoginError
 from adapters.markets.synthetic import SyntheticMarket
 from adapters.markets.synthetic_random import SplitMix64
+from cli.demo_login import demo_login, renewed
 from engine.rulebook import NS_PER_S
 from events.wire import kite
 from tests.adapters.exchange_sim.clients import Answer, ask
@@ -29,13 +31,15 @@ SETTLE_NS = 600 * NS_PER_S
 
 
 class Trader:
-    """A careless program on the exchange: it orders, cancels, looks and reconnects by chance."""
+    """A careless program on the exchange: it orders, cancels, looks and reconnects by chance. Its
+    person logs in anew where the login is dead, through the broker's page, which may fail too."""
 
     def __init__(self, exchange: RunningExchange, seed: int) -> None:
         self.exchange = exchange
         self.random = SplitMix64(seed)
         self.seen: Counter[str] = Counter()
         self.orders: list[str] = []
+        self.login = demo_login()
         self.links = ExitStack()
         self.link: ClientConnection | None = None
         rows = [row for row in MARKET.instruments() if row.kind in ("CE", "PE")]
@@ -49,8 +53,9 @@ class Trader:
 
     def ask(self, method: str, path: str, form: Any = None) -> Answer | None:
         """One request; None where no answer came."""
+        token = f"demo:{self.login.access_token.reveal()}"
         try:
-            answer = ask(self.exchange, method, path, form, timeout_s=PATIENCE_S)
+            answer = ask(self.exchange, method, path, form, token=token, timeout_s=PATIENCE_S)
         except (OSError, http.client.HTTPException) as lost:
             self.seen[type(lost).__name__] += 1
             return None
@@ -59,7 +64,15 @@ class Trader:
             assert set(answer.json) in ({"status", "data"}, ENVELOPE)
         else:
             assert answer.status >= 500 and b"<h1>" in answer.body
+        if answer.status == 403:
+            self.log_in()
         return answer
+
+    def log_in(self) -> None:
+        """Another login, where one comes about; the next refusal asks again."""
+        with suppress(LoginError, OSError, http.client.HTTPException):
+            self.login = renewed(self.exchange.rest, MARKET.open_ns)
+            self.seen["logins"] += 1
 
     def place(self) -> None:
         """A market order or one that rests, of an option near the money."""
@@ -92,7 +105,9 @@ class Trader:
     def listen(self) -> None:
         """A socket on everything, where it has none."""
         if self.link is None:
-            address = f"{self.exchange.ws}/?api_key=demo&access_token=demo"
+            address = (
+                f"{self.exchange.ws}/?api_key=demo&access_token={self.login.access_token.reveal()}"
+            )
             with suppress(WebSocketException, OSError):
                 self.link = self.links.enter_context(
                     connect(
@@ -169,7 +184,11 @@ def check_the_end(exchange: RunningExchange, plan: tuple[Fault, ...], trader: Tr
         assert trader.seen["broken frames"] == 0
     assert trader.seen["200"] > 100, trader.seen
     net: Counter[tuple[str, str]] = Counter()
-    for trade in ask(exchange, "GET", "/trades").data:
+    trades = trader.ask("GET", "/trades")
+    if trades is not None and trades.status == 403:
+        trades = trader.ask("GET", "/trades")  # with the login that the refusal led to
+    assert trades is not None
+    for trade in trades.data:
         sign = 1 if trade["transaction_type"] == "BUY" else -1
         net[trade["tradingsymbol"], trade["product"]] += sign * trade["quantity"]
     ledger = {

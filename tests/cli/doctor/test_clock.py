@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.doctor.clock import (
-    ERA_NTP_S,
-    NTP_UNIX_S,
     ClockError,
     _ntp,
     _unix_ns,
@@ -25,14 +22,9 @@ from cli.doctor.clock import (
     timesync_offset,
 )
 from tests.cli.doctor.place import NOW, context
+from tests.cli.time_server import PACKET, stamp
 
-PACKET = struct.Struct("!BBbbIIIQQQQ")
 S = 1_000_000_000
-
-
-def stamp(ns: int) -> int:
-    """An NTP time, reckoned apart from the code under test."""
-    return ((ns // S + NTP_UNIX_S) % ERA_NTP_S << 32) + ((ns % S) << 32) // S
 
 
 @contextmanager
