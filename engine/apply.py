@@ -19,7 +19,15 @@ from engine.bars import MINUTE_NS, new_accumulator
 from engine.carry import carried_account, cooldown_of, placed_orders, placed_positions
 from engine.chain import refresh
 from engine.config import from_settings
-from engine.feed import LIVE, MS, apply_feed_frame, apply_feed_status, mark_feed_gap, roll_bars
+from engine.feed import (
+    LIVE,
+    MS,
+    apply_feed_frame,
+    apply_feed_status,
+    mark_feed_gap,
+    mark_feed_return,
+    roll_bars,
+)
 from engine.gates import approval
 from engine.history import apply_history_loaded, begin_missing, end_missing, fresh_history
 from engine.layout import BAR_KINDS, underlyings_of, vix_of
@@ -40,6 +48,9 @@ from events.base import Event
 from events.envelope import payload_digest
 
 UID_CHARS: Final = 12
+
+LATE_NS: Final = 5_000 * MS
+"""A feed that began within this of the open saw the day from its beginning."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -306,8 +317,21 @@ def _feed_health_changed(state: State, entry: Entry, look: Lookup) -> State:
         state = begin_missing(state, cash.open_ns)
     if event.status == LIVE:
         state = end_missing(state, entry.ts)
-    # A gap is marked when it is noticed and when it ends: its volume belongs to no bar.
-    return mark_feed_gap(state) if event.reason in ("FEED_GAP", "FEED_RESUMED") else state
+    return _marked(state, event.reason, entry.ts)
+
+
+def _marked(state: State, reason: str, ts: int) -> State:
+    """Bars at both ends of a gap are marked, and its volume belongs to none. So is the first bar of
+    a feed that began after the open: what was before it is a gap like any other."""
+    cash = state.rules.cash if state.rules is not None else None
+    # A gap that no tick noticed is said when its end has already been folded (``_after_silence``).
+    ended = state.feed.last_frame_ns == ts
+    if reason == "FEED_GAP" and not ended:
+        return mark_feed_gap(state)
+    late = cash is not None and ts > cash.open_ns + LATE_NS
+    if reason in ("FEED_GAP", "FEED_RESUMED") or (reason == "FEED_STARTED" and late):
+        return mark_feed_return(state)
+    return state
 
 
 def _contracts_screened(state: State, entry: Entry, look: Lookup) -> State:

@@ -8,6 +8,7 @@ Start reading at ``apply_feed_frame``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
@@ -15,11 +16,13 @@ from msgspec.structs import replace
 from engine.bars import (
     FIVE_NS,
     MINUTE_NS,
+    Accumulator,
     Bar,
     close_bar,
     fold_price,
     fold_tick,
     mark_gap,
+    mark_return,
     merge,
 )
 from engine.indicators import step_bar, step_volatility
@@ -254,11 +257,20 @@ def apply_feed_status(state: State, event: FeedStatus) -> State:
 
 
 def mark_feed_gap(state: State) -> State:
-    """Tell every bar slot that the feed was interrupted; warm-up after it starts anew."""
+    """Tell every bar slot that the feed is lost; warm-up after it starts anew."""
+    return _marked(state, mark_gap)
+
+
+def mark_feed_return(state: State) -> State:
+    """Tell every bar slot that the feed is back; what its first frame brought has been folded."""
+    return _marked(state, mark_return)
+
+
+def _marked(state: State, mark: Callable[[Accumulator], None]) -> State:
     accs = []
     for frozen in state.accs:
         acc = list(frozen)
-        mark_gap(acc)
+        mark(acc)
         accs.append(tuple(acc))
     markets = tuple(replace(one, bars_since_gap=0) for one in state.markets)
     return replace(state, accs=tuple(accs), markets=markets)
