@@ -121,6 +121,13 @@ def _position(state: State, one: Position) -> CarriedPosition:
         one.realised_paise,
         one.charges_paise,
         one.risk_paise,
+        one.tp1_paise,
+        one.keep_units,
+        one.tp1_hit,
+        row.underlying,
+        row.kind,
+        row.expiry,
+        row.strike_paise,
     )
 
 
@@ -252,4 +259,7 @@ def _placed(
         one.charges_paise,
         one.risk_paise,
         "",
+        one.tp1_paise,
+        one.keep_units,
+        one.tp1_hit,
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.bars import MINUTE_NS, Bar
-from engine.books import ENTRY, open_risk_paise, order_of, own_id
+from engine.books import BREAK_EVEN, ENTRY, open_risk_paise, order_of, own_id
 from engine.cycle import decide_cycle
 from engine.exits import decide_exits
 from engine.feed import LIVE, checked_walk
@@ -378,6 +378,8 @@ def _position_changed(state: State, item: Item, look: Lookup, seq: int) -> Outco
     """The account after a fill: once the position has moved, for streak and cooldown follow it."""
     event = item.entry.event
     assert isinstance(event, PositionChanged)
+    if event.exit_reason == BREAK_EVEN:
+        return Outcome((_risk(state, "RISK_STOP_RAISED"),))
     if event.exit_reason is not None:
         return Outcome((_risk(state, "RISK_EXIT_FILLED"),))
     before = state.carried.positions if state.carried is not None else ()

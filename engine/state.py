@@ -287,6 +287,9 @@ class Position(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     """A long from its first entry fill to its last exit fill; ``quantity_units`` 0 is: just closed.
 
     ``value_paise`` is the cost of what is held, ``best_bid_paise`` the highest bid since entry.
+    ``tp1_paise`` is the first target by the configuration in force at entry (0: none),
+    ``keep_units`` what is held on beyond it, ``tp1_hit`` that it was met: from then on
+    ``stop_paise`` is the break-even.
     """
 
     position_id: str
@@ -304,6 +307,9 @@ class Position(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     charges_paise: int
     risk_paise: int
     exit_reason: str
+    tp1_paise: int
+    keep_units: int
+    tp1_hit: bool
 
 
 class AccountState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

@@ -253,6 +253,14 @@ _EXIT: Final = (
        "Nothing to do, if that was meant.", ()),
     _r("EXIT_EXCEEDS_LONG", 1311, "EXIT", "BLOCK", "The exit would sell more than is held and confirmed.",
        "Compare with the broker's positions; the exit is made anew for what is left.", ()),
+    _r("EXIT_TP1", 1312, "EXIT", "INFO", "The bid reached the first target: a part of the position is sold.",
+       "Nothing to do.", ("trigger", "seen")),
+    _r("EXIT_BREAK_EVEN", 1313, "EXIT", "INFO", "The first target was met: the stop stands at break-even.",
+       "Nothing to do.", ()),
+    _r("EXIT_HALT", 1314, "EXIT", "INFO", "A limit of the account was broken, and its positions are closed.",
+       "Review the day; see setting plan.hard_halt.", ()),
+    _r("EXIT_DEADLINE", 1315, "EXIT", "INFO", "The hard deadline of the day has come: it is sold at whatever price.",
+       "Look why the square-off did not come through.", ()),
 )  # fmt: skip
 _ORDER: Final = (
     _r("ORDER_ACCEPTED", 1401, "ORDER", "INFO", "The broker accepted the order.", "Nothing to do.", ()),
@@ -315,6 +323,7 @@ _ACCOUNT: Final = (
     _r("RISK_EXIT_FILLED", 1503, "RISK", "INFO", "A position was closed and its result counted.", "Nothing to do.", ()),
     _r("RISK_ORDER_ENDED", 1504, "RISK", "INFO", "An order ended without a fill and freed its risk.", "Nothing to do.", ()),
     _r("RISK_CARRIED", 1505, "RISK", "INFO", "A position of the account's previous session is held on.", "Nothing to do.", ()),
+    _r("RISK_STOP_RAISED", 1506, "RISK", "INFO", "A stop went to break-even and freed its risk.", "Nothing to do.", ()),
 )  # fmt: skip
 _LINK: Final = (
     _r("FEED_RESUMED", 1601, "FEED", "INFO", "Frames arrive again after a gap.", "Nothing to do.", ()),

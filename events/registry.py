@@ -18,6 +18,7 @@ from events import broker, decision, feed, governance, market, orders, session
 from events.base import Event
 from events.envelope import Envelope
 from events.past.carried_over_v1 import CarriedOverV1
+from events.past.carried_over_v2 import CarriedOverV2
 from events.past.intent_approved_v1 import IntentApprovedV1
 from events.past.operator_command_v1 import OperatorCommandV1
 
@@ -60,7 +61,7 @@ def _derivation(struct: type[Event], version: int = 1, *, urgent: bool = False) 
 
 SPECS: Final[tuple[KindSpec, ...]] = (
     _fact(session.SessionOpened),
-    _fact(session.CarriedOver, 2),
+    _fact(session.CarriedOver, 3),
     _fact(session.SessionResumed, urgent=True),
     _fact(session.ArtifactLoaded),
     _fact(session.InstrumentsLoaded),
@@ -116,6 +117,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
 
 PAST: Final[dict[tuple[str, int], type[Event]]] = {
     ("CarriedOver", 1): CarriedOverV1,
+    ("CarriedOver", 2): CarriedOverV2,
     ("IntentApproved", 1): IntentApprovedV1,
     ("OperatorCommand", 1): OperatorCommandV1,
 }

@@ -82,7 +82,11 @@ class CarriedPosition(Record, frozen=True, array_like=True, gc=False, forbid_unk
     """A long that an earlier session left open, by its contract's name, with its plan.
 
     ``value_paise`` is the cost of what is held; result and charges are those of the position so
-    far, and already inside the account's.
+    far, and already inside the account's. ``tp1_paise`` is the first target (0: none),
+    ``keep_units`` what stays beyond it, ``tp1_hit`` that it was met and the stop is the break-even.
+    ``underlying``, ``kind`` (CE or PE), ``expiry`` (yyyymmdd) and ``strike_paise`` are the
+    contract's terms, by which it is settled once it has expired; None in what was upcast from
+    version 2, which did not keep them.
     """
 
     position_id: str
@@ -99,6 +103,13 @@ class CarriedPosition(Record, frozen=True, array_like=True, gc=False, forbid_unk
     realised_paise: int
     charges_paise: int
     risk_paise: int
+    tp1_paise: int
+    keep_units: int
+    tp1_hit: bool
+    underlying: str | None
+    kind: str | None
+    expiry: int | None
+    strike_paise: int | None
 
 
 class CarriedOrder(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

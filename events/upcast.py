@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from events.base import Event
 from events.envelope import Envelope, encode_envelope
@@ -30,6 +31,15 @@ def carried_over_1_to_2(fields: Fields) -> Fields:
     return {**kept, "exits": 0, "cooldowns": cooldowns, "positions": (), "unknown_orders": ()}
 
 
+def carried_over_2_to_3(fields: Fields) -> Fields:
+    """Version 2 knew no first target, and of a contract its name alone: all of it stays."""
+    positions = tuple(
+        (*astuple(one), 0, one.quantity_units, False, None, None, None, None)
+        for one in fields["positions"]
+    )
+    return {**fields, "positions": positions}
+
+
 def intent_approved_1_to_2(fields: Fields) -> Fields:
     """Version 1 did not say what price the decision was made at."""
     return {**fields, "reference_paise": None}
@@ -42,6 +52,7 @@ def operator_command_1_to_2(fields: Fields) -> Fields:
 
 UPCASTS: Final[dict[tuple[str, int], Step]] = {
     ("CarriedOver", 1): carried_over_1_to_2,
+    ("CarriedOver", 2): carried_over_2_to_3,
     ("IntentApproved", 1): intent_approved_1_to_2,
     ("OperatorCommand", 1): operator_command_1_to_2,
 }

@@ -154,7 +154,7 @@ def test_the_schema_names_every_kind_and_every_field_of_every_record() -> None:
     for spec in SPECS:
         assert f"{spec.kind} v{spec.version} {spec.role}" in lines
     for struct in records():
-        if struct not in PAST.values():
+        if not struct.__module__.startswith("events.past."):
             for field in struct.__struct_fields__:
                 assert any(line.startswith(f"{struct.__name__}.{field}: ") for line in lines)
     assert "IntentApproved.reference_paise: union[int, NoneType]" in lines

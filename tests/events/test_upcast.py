@@ -64,12 +64,25 @@ def test_every_golden_reads_as_a_current_event(shape: tuple[str, int]) -> None:
         assert type(event) is BY_KIND[kind].struct
         written = from_readable(SHAPES[shape], one["event"])
         kept = [name for name in one["event"] if name in event.__struct_fields__]
-        assert [getattr(event, name) for name in kept] == [getattr(written, n) for n in kept]
+        for name in kept:
+            assert _plain(getattr(event, name), getattr(written, name)) == _plain(
+                getattr(written, name), getattr(event, name)
+            )
         lifted = decode_envelope(current_bytes(envelope))
         assert lifted.version == BY_KIND[kind].version
         assert decode_event(lifted) == event
         if version == BY_KIND[kind].version:
             assert current_bytes(envelope) == bytes.fromhex(one["envelope"])
+
+
+def _plain(value: Any, other: Any) -> Any:
+    """A value with the fields alone that it shares with its other version, records inside too."""
+    if isinstance(value, tuple):
+        return [_plain(one, two) for one, two in zip(value, other, strict=True)]
+    if isinstance(value, msgspec.Struct):
+        shared = [n for n in value.__struct_fields__ if n in other.__struct_fields__]
+        return [_plain(getattr(value, n), getattr(other, n)) for n in shared]
+    return value
 
 
 @pytest.mark.parametrize("key", UPCASTS, ids=lambda key: f"{key[0]}.v{key[1]}")

@@ -122,6 +122,12 @@ class SessionMaker:
         position = session.CarriedPosition(
             *("P0", "trend.v1", "NFO", "NIFTY2590224000CE", 75, 750_000, OPEN_NS),
             *(8_000, 13_000, 500, 10_100, 0, 2_005, 150_000),
+            *(11_400, 75),
+            tp1_hit=False,
+            underlying="NIFTY",
+            kind="CE",
+            expiry=20250902,
+            strike_paise=2_400_000,
         )
         order = session.CarriedOrder(
             "O0", "I0", "ENTRY", "NFO", "NIFTY2590224000CE", "BUY", 75, 0, 9

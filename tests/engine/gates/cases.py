@@ -173,7 +173,7 @@ def lost(state: State, past: int) -> State:
 
 def last_entry(state: State, left_s: int) -> State:
     """So many seconds left for an entry: the clock is moved there, and what was seen with it."""
-    from engine.exits import hhmm_seconds, ist_seconds
+    from engine.times import hhmm_seconds, ist_seconds
 
     shift = hhmm_seconds(state.config.session.last_entry_hhmm) - left_s - ist_seconds(state.now)
     return _shifted(state, shift * SECOND_NS)
