@@ -3,8 +3,9 @@
 Lives here: the rules that look at every order and position of a broker's session. May import:
 events, engine. Always holds: pure; an exit leaves only when stop and entry of its position are
 known to be over, for what is then held and no part of it sells already, and no larger than an order
-may be; a stop follows its position; a cancel is wanted once until something answers it; calling it again after its events
-were applied leads to nothing new (``tests/engine/orders`` shows the fixed point).
+may be; a stop follows its position; a cancel is wanted once until something answers it; calling it
+again after its events were applied leads to nothing new (``tests/engine/orders`` shows the fixed
+point).
 Start reading at ``decide_orders``.
 """
 
