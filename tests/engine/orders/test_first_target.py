@@ -60,7 +60,8 @@ class PathWorld(World):
 
     def _quoted(self, price: int) -> None:
         state = self.core.state
-        contract = next((o.contract for o in (*state.orders, *state.positions)), 17)
+        ours = [one.contract for one in state.orders] + [one.contract for one in state.positions]
+        contract = ours[0] if ours else 17
         row = state.instruments[contract]
         # The book is 5 paise each side, and its volume grows with time.
         second = self.now // 1_000_000_000
