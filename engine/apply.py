@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from engine import books
+from engine import books, settlement
 from engine.bars import MINUTE_NS, new_accumulator
 from engine.carry import carried_account, cooldown_of, placed_orders, placed_positions
 from engine.chain import refresh
@@ -152,12 +152,14 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
         for one in maps
     )
     places = underlying_places(maps)
-    positions = placed_positions(state.carried, rows, places)
+    day = state.opened.day if state.opened is not None else 0
+    positions, unsettled = placed_positions(state.carried, rows, places, day)
     orders = placed_orders(state.carried, rows, places) if to_broker(state) else ()
     return replace(
         state,
         orders=orders,
         positions=positions,
+        unsettled=unsettled,
         instruments=rows,
         underlyings=maps,
         vix=vix_of(rows),
@@ -415,6 +417,7 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "OrderChanged": _book(books.apply_order_changed),
     "FillApplied": _book(books.apply_fill_applied),
     "PositionChanged": _book(books.apply_position_changed),
+    "PositionSettled": _book(settlement.apply_position_settled),
     "RiskStateChanged": _no_change,
     "SessionSummarised": _no_change,
     "OrderWanted": _book(reduce.apply_order_wanted),

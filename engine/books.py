@@ -539,6 +539,7 @@ def free_funds_paise(state: State) -> int:
     """Capital and the day's result, less what positions and working entries hold."""
     account = state.account
     held = sum(one.value_paise for one in state.positions)
+    held += sum(one.value_paise for one in state.unsettled)
     reserved = sum(
         one.limit_paise * (one.quantity_units - one.filled_units)
         for one in state.orders

@@ -64,7 +64,10 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
         halts=tuple(one for one in account.halts if one not in (EXITS_ONLY, STOPPING)),
         capital_paise=account.capital_paise if same_day else account.capital_paise + result,
         cooldowns=_cooldowns(state) if same_day else (),
-        positions=tuple(_position(state, one) for one in state.positions),
+        positions=(
+            *(carried_position(state, one) for one in state.positions),
+            *state.unsettled,
+        ),
         unknown_orders=(*_still_unknown(state), *orders),
     )
 
@@ -104,7 +107,8 @@ def _cooldowns(state: State) -> tuple[CarriedCooldown, ...]:
     )
 
 
-def _position(state: State, one: Position) -> CarriedPosition:
+def carried_position(state: State, one: Position) -> CarriedPosition:
+    """A position by its contract's name and terms, with its plan."""
     row = state.instruments[one.contract]
     return CarriedPosition(
         one.position_id,
@@ -172,14 +176,28 @@ def cooldown_of(event: CarriedOver | None, underlying: str) -> int:
 
 
 def placed_positions(
-    event: CarriedOver | None, rows: tuple[Instrument, ...], underlying_of: dict[int, int]
-) -> tuple[Position, ...]:
-    """The carried positions by their contracts' places in ``rows``.
+    event: CarriedOver | None,
+    rows: tuple[Instrument, ...],
+    underlying_of: dict[int, int],
+    day: int,
+) -> tuple[tuple[Position, ...], tuple[CarriedPosition, ...]]:
+    """The carried positions by their contracts' places in ``rows``, and those whose contract had
+    expired before ``day``: they are not held any more, and wait for their settlement. One that the
+    exchange dated to a later day is among the rows.
 
     Raises ``CarryError``: a session must not begin while it cannot see what it holds.
     """
     carried = event.positions if event is not None else ()
-    return tuple(_placed(one, rows, underlying_of) for one in carried)
+    listed = {(row.exchange, row.tradingsymbol) for row in rows if row.expiry >= day}
+    expired = tuple(
+        one
+        for one in carried
+        if one.expiry is not None
+        and one.expiry < day
+        and (one.exchange, one.tradingsymbol) not in listed
+    )
+    held = (one for one in carried if one not in expired)
+    return tuple(_placed(one, rows, underlying_of) for one in held), expired
 
 
 def placed_orders(

@@ -26,6 +26,7 @@ from engine.orders.route import in_real_time, to_broker
 from engine.paper import decide_fills, decide_lapses, order_event
 from engine.policy import limit_ms
 from engine.regime import assess, day_type
+from engine.settlement import closed_by, settled_at_close, settled_by_print, unsettled_news
 from engine.state import BarSlot, Position, State
 from engine.view import age_ms, spread_bps
 from engine.work import NOTHING, Item, Outcome
@@ -38,6 +39,7 @@ from events.orders import (
     IntentApproved,
     OrderChanged,
     PositionChanged,
+    PositionSettled,
     RiskStateChanged,
     SessionSummarised,
 )
@@ -64,6 +66,8 @@ def _frame(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     events: list[Event] = list(_bars(state))
     events.extend(_feed_back(state, event))
     events.extend(_frame_fault(state, event))
+    if state.unsettled:
+        events.extend(settled_by_print(state, event))
     steps: list[tuple[str, int]] = []
     if state.orders:
         steps.extend((("fills", 0), ("lapses", 0)))
@@ -189,7 +193,7 @@ def _carried(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 def _instruments(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     """What an earlier session left open is open here."""
     held = (_position(state, one) for one in state.positions)
-    return Outcome((*held, *changed_contracts(state)))
+    return Outcome((*held, *changed_contracts(state), *unsettled_news(state)))
 
 
 def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -212,7 +216,11 @@ def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
         incidents = Incidents(state)
         incidents.raised("CLOSED_UNRECONCILED", "books")
         events.extend(incidents.events)
-    return Outcome(tuple(events), (("summary", 0),))
+    return Outcome(tuple(events), (("settle", 0), ("summary", 0)))
+
+
+def _settle(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    return Outcome(tuple(settled_at_close(state)))
 
 
 def _summary(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -387,6 +395,14 @@ def _position_changed(state: State, item: Item, look: Lookup, seq: int) -> Outco
     return Outcome((_risk(state, "RISK_CARRIED" if carried else "RISK_ENTRY_FILLED"),))
 
 
+def _position_settled(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """A position of this session is closed by it; of an earlier one the account alone tells."""
+    event = item.entry.event
+    assert isinstance(event, PositionSettled)
+    closed = closed_by(state, event)
+    return Outcome((closed,) if closed is not None else (_risk(state, "RISK_EXIT_FILLED"),))
+
+
 def _order_changed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     """An order that ended without a fill frees its risk."""
     event = item.entry.event
@@ -449,6 +465,7 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "OrderChanged": _order_changed,
     "FillApplied": _fill_applied,
     "PositionChanged": _position_changed,
+    "PositionSettled": _position_settled,
     "RiskStateChanged": _nothing,
     "SessionSummarised": _nothing,
     "OrderWanted": _nothing,
@@ -467,5 +484,6 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "lapses": _lapses,
     "exits": _exits,
     "cycle": _cycle,
+    "settle": _settle,
     "summary": _summary,
 }

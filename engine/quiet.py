@@ -55,7 +55,7 @@ def quiet_until(state: State) -> int:
     connection changes its health, no order may fill, no position may be marked. ``NEVER`` where
     that cannot be said: a market of pages judges each silence."""
     opened, feed = state.opened, state.feed
-    busy = state.orders or state.positions
+    busy = state.orders or state.positions or state.unsettled
     if busy or opened is None or opened.cycle_rule.max_gap_ms or feed.status != LIVE or feed.gap_ms:
         return NEVER
     return state.bar_end_ns

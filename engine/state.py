@@ -16,7 +16,7 @@ from engine.config import Config
 from engine.indicators import IndicatorState, VolatilityState
 from engine.rulebook import DayRules
 from events.base import Record
-from events.session import CarriedOver, Instrument, RuleRow, SessionOpened
+from events.session import CarriedOver, CarriedPosition, Instrument, RuleRow, SessionOpened
 
 NO_INDEX: Final = -1
 """Stands where an underlying has no such instrument."""
@@ -437,7 +437,8 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
 class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """Everything the core knows. ``now`` is the last fact's ``ts``, ``seq`` the last applied.
 
-    ``rolled_seq`` is the fact before which bars last ended: that fact says them.
+    ``rolled_seq`` is the fact before which bars last ended: that fact says them. ``unsettled`` are
+    longs of earlier days whose contract has expired and whose settlement is not known.
     """
 
     now: int
@@ -462,6 +463,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     markets: tuple[UnderlyingState, ...]
     orders: tuple[Order, ...]
     positions: tuple[Position, ...]
+    unsettled: tuple[CarriedPosition, ...]
     account: AccountState
     desk: Desk
     cycle: int
@@ -506,6 +508,7 @@ EMPTY: Final = State(
     markets=(),
     orders=(),
     positions=(),
+    unsettled=(),
     account=EMPTY_ACCOUNT,
     desk=EMPTY_DESK,
     cycle=0,

@@ -261,6 +261,8 @@ _EXIT: Final = (
        "Review the day; see setting plan.hard_halt.", ()),
     _r("EXIT_DEADLINE", 1315, "EXIT", "INFO", "The hard deadline of the day has come: it is sold at whatever price.",
        "Look why the square-off did not come through.", ()),
+    _r("EXIT_SETTLED", 1316, "EXIT", "INFO", "The contract expired and was settled at the index's closing value.",
+       "Compare the value with the exchange's.", ()),
 )  # fmt: skip
 _ORDER: Final = (
     _r("ORDER_ACCEPTED", 1401, "ORDER", "INFO", "The broker accepted the order.", "Nothing to do.", ()),
@@ -409,6 +411,10 @@ _INCIDENT: Final = (
        "Compare lot, tick, expiry and token at the exchange; close the position if its plan no longer fits.", ()),
     _r("CLOSED_UNRECONCILED", 1930, "INCIDENT", "HALT", "The session ended without the broker's books of its end.",
        "Compare with the broker's order book and positions by hand; the next session compares at its start.", ()),
+    _r("SETTLEMENT_UNKNOWN", 1931, "INCIDENT", "HALT", "A contract that was held has expired, and the index's closing value is not known.",
+       "Nothing at once: the next trading day's index prints bring it. Else compare with the broker's ledger.", ()),
+    _r("POSITION_PAST_DEADLINE", 1932, "INCIDENT", "HALT", "A position is still held after the hard deadline of the day.",
+       "Close it in the broker's app, or with `axiom flatten --emergency`.", ()),
 )  # fmt: skip
 _APPROVAL: Final = (
     _r("APPROVAL_USED", 2001, "APPROVAL", "INFO", "The approval was used for an entry.",
@@ -460,6 +466,8 @@ _LIVE: Final = (
        "Run make release-check in this checkout.", ()),
     _r("LIVE_CONTRACTS", 2119, "LIVE", "BLOCK", "A contract that was watched or held before has another lot, tick, expiry or token.",
        "Look at what you hold of it; a start of `axiom record` takes today's list as what is known.", ()),
+    _r("LIVE_TIMES", 2120, "LIVE", "BLOCK", "The desk would hold positions into hours in which the broker may close them itself.",
+       "Set the times back, or add the broker's hour with its source: `axiom rulebook add squareoff.mis`.", ()),
 )  # fmt: skip
 _ALERT: Final = (
     _r("ALERT_ENGINE_SILENT", 2201, "ALERT", "INFO", "The engine's process is there and writes nothing in market hours.",

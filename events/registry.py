@@ -101,6 +101,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(orders.OrderChanged),
     _derivation(orders.FillApplied),
     _derivation(orders.PositionChanged),
+    _derivation(orders.PositionSettled),
     _derivation(orders.RiskStateChanged),
     _derivation(orders.SessionSummarised),
     _derivation(governance.OrderWanted, urgent=True),

@@ -52,6 +52,7 @@ NOT_PROJECTED: Final[dict[str, str]] = {
     "IncidentResolved": _ENTRIES_ONLY,
     "ReadinessChanged": _ENTRIES_ONLY,
     "SessionEndDue": _ENTRIES_ONLY,
+    "PositionSettled": _ENTRIES_ONLY,
 }
 
 

@@ -39,6 +39,8 @@ SEVERITY: Final[dict[str, int]] = {
     "CLOSED_UNRECONCILED": 2,
     "HISTORY_FAILED": 3,
     "CONTRACT_CHANGED": 1,
+    "SETTLEMENT_UNKNOWN": 2,
+    "POSITION_PAST_DEADLINE": 1,
 }
 """1 act now, 2 act soon, 3 look at it, 4 know of it."""
 

@@ -43,6 +43,7 @@ ELSEWHERE = {
     "CORE_LOOP_LIMIT": "raised by the core: tests/engine/test_core.py",
     "ENGINE_FAULT": "raised by the core: tests/engine/test_core.py",
     "RISK_CARRIED": "a position of an earlier session: tests/engine/test_carry.py",
+    "EXIT_SETTLED": "a position left at expiry: tests/engine/test_settlement.py",
     **{
         row.code: "an answer to an operator: tests/engine/test_commands.py, tests/adapters/control"
         for row in REASONS
