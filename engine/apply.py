@@ -154,7 +154,7 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
     places = underlying_places(maps)
     day = state.opened.day if state.opened is not None else 0
     positions, unsettled = placed_positions(state.carried, rows, places, day)
-    orders = placed_orders(state.carried, rows, places) if to_broker(state) else ()
+    orders = placed_orders(state.carried, rows, places, unsettled) if to_broker(state) else ()
     return replace(
         state,
         orders=orders,

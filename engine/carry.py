@@ -201,14 +201,23 @@ def placed_positions(
 
 
 def placed_orders(
-    event: CarriedOver | None, rows: tuple[Instrument, ...], underlying_of: dict[int, int]
+    event: CarriedOver | None,
+    rows: tuple[Instrument, ...],
+    underlying_of: dict[int, int],
+    expired: tuple[CarriedPosition, ...],
 ) -> tuple[Order, ...]:
-    """The carried orders as unknown ones, to be looked for at the broker.
+    """The carried orders as unknown ones, to be looked for at the broker. An order of a contract
+    that has ``expired`` (the stop of a position that was left at expiry) ended with it.
 
     Raises ``CarryError`` for a contract that the session does not have.
     """
+    gone = {(one.exchange, one.tradingsymbol) for one in expired}
     carried = event.unknown_orders if event is not None else ()
-    return tuple(_placed_order(one, rows, underlying_of) for one in carried)
+    return tuple(
+        _placed_order(one, rows, underlying_of)
+        for one in carried
+        if (one.exchange, one.tradingsymbol) not in gone
+    )
 
 
 def _placed_order(

@@ -17,7 +17,9 @@ from engine.rulebook import IST_OFFSET_NS, NS_PER_DAY, NS_PER_S
 from engine.state import State
 
 MINUTE_NS: Final = 60 * NS_PER_S
-BEFORE_CLOSE_NS: Final = (15 * MINUTE_NS, 10 * MINUTE_NS, 3 * MINUTE_NS)
+LAST_ENTRY_BEFORE_NS: Final = 15 * MINUTE_NS
+SQUARE_OFF_BEFORE_NS: Final = 10 * MINUTE_NS
+DEADLINE_BEFORE_NS: Final = 3 * MINUTE_NS
 """So long before the close of the exchange each of the three is at the latest."""
 
 
@@ -33,20 +35,26 @@ class OwnTimes(msgspec.Struct, frozen=True, gc=False):
 def own_times(state: State, underlying: int) -> OwnTimes:
     """The times of the session's day, for an underlying (its exchange's close bounds them)."""
     rules, session = state.rules, state.config.session
-    midnight = state.now - (state.now + IST_OFFSET_NS) % NS_PER_DAY
-    settings = (session.last_entry_hhmm, session.square_off_hhmm, session.deadline_hhmm)
-    times = tuple(midnight + hhmm_seconds(one) * NS_PER_S for one in settings)
+    if rules is not None and rules.own_ns:
+        last_entry_ns, square_off_ns, deadline_ns = rules.own_ns
+    else:
+        midnight = state.now - (state.now + IST_OFFSET_NS) % NS_PER_DAY
+        last_entry_ns = midnight + hhmm_seconds(session.last_entry_hhmm) * NS_PER_S
+        square_off_ns = midnight + hhmm_seconds(session.square_off_hhmm) * NS_PER_S
+        deadline_ns = midnight + hhmm_seconds(session.deadline_hhmm) * NS_PER_S
+    window = None
     if rules is not None:
-        times = rules.own_ns or times
         bse = state.underlyings[underlying].exchange in ("BFO", "BSE")
         window = rules.fno_bse if bse else rules.fno_nse
-        if window is not None:
-            close_ns = window.close_ns
-            times = tuple(
-                min(at, close_ns - before)
-                for at, before in zip(times, BEFORE_CLOSE_NS, strict=True)
-            )
-    last_entry_ns, square_off_ns, deadline_ns = times
+    if window is not None:
+        # Asked by every cycle: three comparisons cost less than three calls.
+        close_ns = window.close_ns
+        if last_entry_ns > close_ns - LAST_ENTRY_BEFORE_NS:
+            last_entry_ns = close_ns - LAST_ENTRY_BEFORE_NS
+        if square_off_ns > close_ns - SQUARE_OFF_BEFORE_NS:
+            square_off_ns = close_ns - SQUARE_OFF_BEFORE_NS
+        if deadline_ns > close_ns - DEADLINE_BEFORE_NS:
+            deadline_ns = close_ns - DEADLINE_BEFORE_NS
     return OwnTimes(last_entry_ns, square_off_ns, max(deadline_ns, square_off_ns))
 
 

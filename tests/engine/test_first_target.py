@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from engine.books import taking_part
 from engine.carry import carry_over
+from engine.checkpoint import decode_state, encode_state
 from engine.core import Core
 from engine.exits import break_even_paise, decide_exits
+from engine.resume import Rebuilt
 from engine.rulebook import charge_lines, charges_paise, ist_ns
 from engine.state import Position
 from events.feed import TimerTick
@@ -24,7 +26,7 @@ from events.orders import (
     RiskStateChanged,
 )
 from tests.engine.build import MS, with_config
-from tests.engine.fabricated import DAY
+from tests.engine.fabricated import DAY, small_run
 from tests.engine.test_books import LOT, inject, intent, opened, trade
 
 CONTRACT = 2
@@ -251,6 +253,22 @@ def test_the_plan_survives_the_day(hit: bool) -> None:
     assert (carried.underlying, carried.kind, carried.expiry, carried.strike_paise) == (
         row.underlying, row.kind, row.expiry, row.strike_paise,
     )  # fmt: skip
+
+
+def test_the_plan_survives_a_restart() -> None:
+    """Rebuilt from its entries alone, after every fact, each position is what it was: first target,
+    break-even, what stays, best bid; and so are the state's own bytes."""
+    core, rebuilt, hit = Core(), Rebuilt(), 0
+    for group in small_run().groups:
+        core.step(group.fact.seq, group.fact.ts, group.fact.event)
+        for data in (group.fact_data, *group.datas):
+            rebuilt.take(data)
+        if core.state.positions:
+            assert rebuilt.core.state.positions == core.state.positions
+            restored = decode_state(encode_state(core.state))
+            assert restored.positions == core.state.positions
+            hit += any(one.tp1_hit for one in core.state.positions)
+    assert hit > 10
 
 
 # --- old faults ----------------------------------------------------------------------------------

@@ -11,12 +11,18 @@ from msgspec.structs import replace
 
 from engine.books import free_funds_paise
 from engine.carry import carry_over
-from engine.core import Core
+from engine.core import Core, CoreFault
 from engine.rulebook import add_days, ist_ns
 from engine.state import Holding, State
 from events.governance import IncidentRaised, IncidentResolved
 from events.orders import PositionChanged, PositionSettled, RiskStateChanged, SessionSummarised
-from events.session import CarriedOver, InstrumentsLoaded, SessionClosed, SessionOpened
+from events.session import (
+    CarriedOrder,
+    CarriedOver,
+    InstrumentsLoaded,
+    SessionClosed,
+    SessionOpened,
+)
 from events.wire.kite import encode_index
 from tests.engine.build import at_trade, quote_of, with_quote
 from tests.engine.fabricated import (
@@ -160,12 +166,13 @@ def test_a_session_that_ends_before_the_expiry_settles_nothing() -> None:
 
 
 def next_day(
-    state: State, mode: str = "BACKTEST", day: int = SESSION_DAY
+    state: State, mode: str = "BACKTEST", day: int = SESSION_DAY, orders: tuple[Any, ...] = ()
 ) -> tuple[Core, list[Any]]:
     """A session of a later day that took the account over, among whose instruments the contract is
     no more; and what it said."""
     core, _ = closed(state)
     carried = carry_over(core.state, "ab" * 32, day, orders_unknown=False)
+    carried = replace(carried, unknown_orders=orders)
     facts = list(small_facts(SmallMarket(minutes=1), relaxed(), mode))[:5]
     changed: list[tuple[int, Any]] = []
     shift = ist_ns(day, "09:00") - facts[0][0]
@@ -239,6 +246,20 @@ def test_in_live_the_broker_s_books_come_first(books: int, left: int, settles: b
     nets = (Holding(-1, one.exchange, one.tradingsymbol, "MIS", left),) if left else ()
     core.state = replace(core.state, desk=replace(core.state.desk, nets=nets, nets_ns=books))
     assert bool(of(printed(core), PositionSettled)) is settles
+
+
+def test_the_stop_of_what_expired_ended_with_it() -> None:
+    """The stop that rested for a position at expiry is carried, and its contract is no more: the
+    next session begins all the same. An order of another contract that is gone still stops it."""
+    state = UNKNOWN["the broker settles"]
+    row = state.instruments[CONTRACT]
+    stop = CarriedOrder("B1", "0123456789abcdefX1", "PROTECT", row.exchange, row.tradingsymbol,
+                        "SELL", UNITS, 0, 7_000)  # fmt: skip
+    core, _ = next_day(state, "LIVE", orders=(stop,))
+    assert core.state.orders == ()
+    assert len(core.state.unsettled) == 1
+    with pytest.raises(CoreFault, match="is not among"):
+        next_day(state, "LIVE", orders=(replace(stop, tradingsymbol="ANOTHER"),))
 
 
 def test_a_contract_that_was_dated_anew_is_held_on() -> None:
