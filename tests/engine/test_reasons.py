@@ -59,7 +59,7 @@ ELSEWHERE = {
         for row in REASONS
         if row.stage in ("INCIDENT", "APPROVAL")
         or 705 <= row.number <= 799
-        or 1307 <= row.number <= 1311
+        or 1307 <= row.number <= 1312
         or 1407 <= row.number <= 1499
         or row.code == "APPROVAL_PENDING"
     },
