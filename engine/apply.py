@@ -19,6 +19,9 @@ from engine.bars import MINUTE_NS, new_accumulator
 from engine.carry import carried_account, cooldown_of, placed_orders, placed_positions
 from engine.chain import refresh
 from engine.config import from_settings
+from engine.features.derive import keep_features
+from engine.features.minutes import opening_tape, take_bar
+from engine.features.tape import Tape
 from engine.feed import (
     LIVE,
     MS,
@@ -41,9 +44,10 @@ from engine.state import (
     Leg,
     RegimeState,
     State,
+    UnderlyingMap,
     UnderlyingState,
 )
-from events import decision, feed, governance, market, session
+from events import decision, features, feed, governance, market, session
 from events.base import Event
 from events.envelope import payload_digest
 
@@ -169,7 +173,16 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
         accs=(tuple(new_accumulator()),) * len(slots),
         history=fresh_history(len(slots)),
         markets=markets,
+        tapes=_tapes(state, maps, book),
     )
+
+
+def _tapes(
+    state: State, maps: tuple[UnderlyingMap, ...], book: Rulebook | None
+) -> tuple[Tape, ...]:
+    day = state.opened.day if state.opened is not None else 0
+    days = state.carried.days if state.carried is not None else ()
+    return tuple(opening_tape(one.name, day, days, book) for one in maps)
 
 
 def _config_changed(state: State, entry: Entry, look: Lookup) -> State:
@@ -250,10 +263,13 @@ def _session_closed(state: State, entry: Entry, look: Lookup) -> State:
 
 
 def _bar_closed(state: State, entry: Entry, look: Lookup) -> State:
-    """Keep the day's range of an index."""
+    """Keep the minutes that features are made of, and the day's range of an index."""
     event = entry.event
     assert isinstance(event, market.BarClosed)
     u = look.underlying_of.get(event.instrument, -1)
+    if u < 0 and event.instrument != state.vix:
+        return state
+    state = take_bar(state, event, look)
     if u < 0 or state.underlyings[u].index != event.instrument:
         return state
     if state.opened is None or event.bar_ms != state.opened.market.bar_ms:
@@ -284,6 +300,12 @@ def underlying_index(state: State, name: str) -> int:
         if umap.name == name:
             return u
     raise KeyError(name)
+
+
+def _features_derived(state: State, entry: Entry, look: Lookup) -> State:
+    event = entry.event
+    assert isinstance(event, features.FeaturesDerived)
+    return keep_features(state, underlying_index(state, event.underlying), event)
 
 
 def _regime_assessed(state: State, entry: Entry, look: Lookup) -> State:
@@ -406,6 +428,7 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "FeedHealthChanged": _feed_health_changed,
     "InstrumentsGated": _no_change,
     "SnapshotTaken": _no_change,
+    "FeaturesDerived": _features_derived,
     "RegimeAssessed": _regime_assessed,
     "DayTypeAssessed": _day_type_assessed,
     "GatesEvaluated": _no_change,

@@ -19,6 +19,7 @@ from engine.orders.route import to_broker
 from engine.state import NEW_LEG, AccountState, Order, Position, State
 from events.session import (
     CarriedCooldown,
+    CarriedDay,
     CarriedOrder,
     CarriedOver,
     CarriedPosition,
@@ -29,6 +30,9 @@ EXITS_ONLY: Final = "GOV_EXITS_ONLY"
 """The halt of a session beside a quarantined one: it exits, and enters nothing."""
 
 EVERY: Final = "*"
+
+DAYS_KEPT: Final = 252
+"""A year of trading days, of each underlying."""
 
 
 class CarryError(ValueError):
@@ -69,6 +73,7 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
             *state.unsettled,
         ),
         unknown_orders=(*_still_unknown(state), *orders),
+        days=_days(state),
     )
 
 
@@ -97,6 +102,26 @@ def _settled(state: State) -> State:
         if position.quantity_units == 0:
             state = settle_closed(state, position, state.now)
     return state
+
+
+def _days(state: State) -> tuple[CarriedDay, ...]:
+    """The days behind each underlying, with the one that ends here; those of an underlying that
+    this session did not watch stay as they were."""
+    assert state.opened is not None
+    before = state.carried.days if state.carried is not None else ()
+    names = [umap.name for umap in state.underlyings]
+    days = [one for one in before if one.underlying not in names]
+    for umap, tape in zip(state.underlyings, state.tapes, strict=True):
+        own = {one.day: one for one in before if one.underlying == umap.name}
+        close = tape.minutes[-1].close_paise if tape.minutes else None
+        if close is not None:
+            last = tape.volatility.last_bps if tape.volatility.count else None
+            earlier = own.get(state.opened.day)
+            if last is None and earlier is not None:
+                last = earlier.atm_iv_bps
+            own[state.opened.day] = CarriedDay(umap.name, state.opened.day, close, last)
+        days.extend(list(own.values())[-DAYS_KEPT:])
+    return tuple(days)
 
 
 def _cooldowns(state: State) -> tuple[CarriedCooldown, ...]:

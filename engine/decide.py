@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from engine.apply import underlying_index
 from engine.bars import MINUTE_NS, Bar
 from engine.books import BREAK_EVEN, ENTRY, open_risk_paise, order_of, own_id
 from engine.cycle import decide_cycle
 from engine.exits import decide_exits
+from engine.features.derive import features_due
 from engine.feed import LIVE, checked_walk
 from engine.history import history_news
 from engine.lookup import Lookup
@@ -31,6 +33,7 @@ from engine.state import BarSlot, Position, State
 from engine.view import age_ms, spread_bps
 from engine.work import NOTHING, Item, Outcome
 from events.base import Event
+from events.features import FeaturesDerived
 from events.feed import FeedFrame, HistoryLoaded, TimerTick
 from events.market import BarClosed, FeedHealthChanged, FrameRejected, InstrumentsGated
 from events.orders import (
@@ -113,6 +116,8 @@ def _tick(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
         steps.append(("orders", 0))
     if in_real_time(state):
         steps.append(("watch", 0))
+    if state.tapes:
+        steps.append(("features", 0))
     steps.extend(("cycle", u) for u in range(len(state.underlyings)))
     return Outcome(tuple(events), tuple(steps))
 
@@ -258,6 +263,12 @@ def _exits(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     return Outcome(tuple(decide_exits(state)))
 
 
+def _features(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """Once the bars that ended before this tick have been taken in."""
+    due = features_due(state, look)
+    return Outcome(tuple(due)) if due else NOTHING
+
+
 def _cycle(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     return Outcome(tuple(decide_cycle(state, item.arg, look.slot_of, seq)))
 
@@ -302,20 +313,19 @@ def _bar_event(slot: BarSlot, bar: Bar, declared: bool) -> BarClosed:
 # --- reactions to derivations --------------------------------------------------------------------
 
 
-def _bar_closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+def _features_derived(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     """After an underlying's declared bar: its regime, and its kind of day when that changed."""
     event = item.entry.event
-    assert isinstance(event, BarClosed)
-    if event.ema_fast_paise is None:
-        return NOTHING
-    u = look.underlying_of.get(event.instrument, -1)
-    if u < 0 or state.underlyings[u].index != event.instrument:
-        return NOTHING
-    slot = state.slots[look.slot_of[event.instrument]]
+    assert isinstance(event, FeaturesDerived)
+    assert state.opened is not None
+    u = underlying_index(state, event.underlying)
+    slot = state.slots[look.slot_of[state.underlyings[u].index]]
     market, name = state.markets[u], state.underlyings[u].name
+    settle = state.config.regime.settle_bars
+    close = slot.indicators.close_paise if slot.indicators is not None else 0
     made = (
-        assess(name, slot, event.bar_ms, market.regime, state.config.regime.settle_bars),
-        day_type(name, market, event.close_paise, slot.bars_done),
+        assess(name, slot, state.opened.market.bar_ms, market.regime, settle),
+        day_type(name, market, close, slot.bars_done),
     )
     return Outcome(tuple(one for one in made if one is not None))
 
@@ -449,11 +459,12 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "SubscriptionChanged": _other_fact,
     "HistoryLoaded": _history,
     "OrderSendStarted": _other_fact,
-    "BarClosed": _bar_closed,
+    "BarClosed": _nothing,
     "FrameRejected": _nothing,
     "FeedHealthChanged": _nothing,
     "InstrumentsGated": _nothing,
     "SnapshotTaken": _nothing,
+    "FeaturesDerived": _features_derived,
     "RegimeAssessed": _nothing,
     "DayTypeAssessed": _nothing,
     "GatesEvaluated": _nothing,
@@ -483,6 +494,7 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "fills": _fills,
     "lapses": _lapses,
     "exits": _exits,
+    "features": _features,
     "cycle": _cycle,
     "settle": _settle,
     "summary": _summary,

@@ -13,9 +13,11 @@ from typing import Final
 
 from engine.bars import Bar
 from engine.config import Config
+from engine.features.tape import Tape
 from engine.indicators import IndicatorState, VolatilityState
 from engine.rulebook import DayRules
 from events.base import Record
+from events.features import FeaturesDerived
 from events.session import CarriedOver, CarriedPosition, Instrument, RuleRow, SessionOpened
 
 NO_INDEX: Final = -1
@@ -30,7 +32,8 @@ class Quote(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
 
     ``stamp_s`` is the exchange's own time (epoch s, 0 where the packet has none), ``seen_ns`` the
     session time of the frame, ``seq`` its fact: of the last one with a book, where there was one;
-    ``depth`` the 120 bytes of five levels a side.
+    ``depth`` the 120 bytes of five levels a side. ``close_paise`` is the close of the day before as
+    an index's first packet told it, 0 of anything else.
     """
 
     ltp_paise: int
@@ -45,6 +48,7 @@ class Quote(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     seen_ns: int
     seq: int
     depth: bytes
+    close_paise: int
 
     @property
     def two_sided(self) -> bool:
@@ -159,8 +163,10 @@ class RegimeState(Record, frozen=True, array_like=True, gc=False, forbid_unknown
 
 
 class UnderlyingState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """What changes of an underlying."""
+    """What changes of an underlying. ``features`` are those after its last declared bar; what they
+    are made of stands in ``State.tapes``, for each snapshot hashes this whole."""
 
+    features: FeaturesDerived | None
     regime: RegimeState | None
     day_type: str
     day_open_paise: int
@@ -437,8 +443,9 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
 class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """Everything the core knows. ``now`` is the last fact's ``ts``, ``seq`` the last applied.
 
-    ``rolled_seq`` is the fact before which bars last ended: that fact says them. ``unsettled`` are
-    longs of earlier days whose contract has expired and whose settlement is not known.
+    ``rolled_seq`` is the fact before which bars last ended: that fact says them. ``tapes`` are the
+    underlyings' memories of minutes, ``vix_minutes`` the last of INDIA VIX. ``unsettled`` are longs
+    of earlier days whose contract has expired and whose settlement is not known.
     """
 
     now: int
@@ -461,6 +468,8 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     rolled_seq: int
     feed: FeedState
     markets: tuple[UnderlyingState, ...]
+    tapes: tuple[Tape, ...]
+    vix_minutes: tuple[Bar, ...]
     orders: tuple[Order, ...]
     positions: tuple[Position, ...]
     unsettled: tuple[CarriedPosition, ...]
@@ -484,7 +493,7 @@ EMPTY_DESK: Final = Desk(
     incidents=(), incidents_raised=0, requests=(), approved=(), approving=(), commands=(),
     repeated=False, refused=False, messages=0, refused_ns=(), readiness="", blockers=(),
 )  # fmt: skip
-EMPTY_UNDERLYING: Final = UnderlyingState(None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
+EMPTY_UNDERLYING: Final = UnderlyingState(None, None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
 EMPTY: Final = State(
     now=0,
     seq=0,
@@ -506,6 +515,8 @@ EMPTY: Final = State(
     rolled_seq=0,
     feed=EMPTY_FEED,
     markets=(),
+    tapes=(),
+    vix_minutes=(),
     orders=(),
     positions=(),
     unsettled=(),

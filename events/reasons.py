@@ -45,8 +45,8 @@ STAGE_TITLES: Final[tuple[str, ...]] = (
 
 
 class ReasonSpec(msgspec.Struct, frozen=True):
-    """One reason. ``stage`` is a stage, or EXIT, ORDER, FEED, RISK, JOURNAL, ENGINE, COMMAND, LIVE for
-    the rest."""
+    """One reason. ``stage`` is a stage, or EXIT, ORDER, FEED, RISK, JOURNAL, ENGINE, COMMAND, LIVE,
+    FEATURE for the rest."""
 
     code: str
     number: int
@@ -487,11 +487,27 @@ _ALERT: Final = (
     _r("ALERT_CHANNEL_FAILED", 2207, "ALERT", "INFO", "A way on which alerts are sent takes none.",
        "Look at its address, its token and the network; the other ways still work.", ("error",)),
 )  # fmt: skip
+_FEATURE: Final = (
+    _r("FEATURE_NOT_OFFERED", 2301, "FEATURE", "UNKNOWN", "The market has nothing that this is made of.",
+       "Nothing to do: a market without a future, India VIX or five levels has no such number.", ()),
+    _r("FEATURE_TOO_FEW", 2302, "FEATURE", "UNKNOWN", "Too few bars, samples or days have been seen so far, or nothing has moved.",
+       _WAIT, ()),
+    _r("FEATURE_GAP", 2303, "FEATURE", "UNKNOWN", "A gap of the feed lies in the time that this is made of.",
+       "It passes once the gap lies outside, or its candles have come.", ()),
+    _r("FEATURE_NOT_SEEN", 2304, "FEATURE", "UNKNOWN", "The day's first minutes were not seen, and their candles have not come.",
+       "Start before the open; in real time the candles are asked for by themselves.", ()),
+    _r("FEATURE_NO_QUOTE", 2305, "FEATURE", "UNKNOWN", "The contracts that this is made of have no fresh quote, no volume or no open interest.",
+       _WAIT, ()),
+    _r("FEATURE_NO_EARLIER_DAY", 2306, "FEATURE", "UNKNOWN", "Too little is known of earlier trading days.",
+       "Nothing to do: each session carries its close into the next.", ()),
+    _r("FEATURE_PENDING", 2307, "FEATURE", "UNKNOWN", "The time that this is made of is not over yet.",
+       _WAIT, ()),
+)  # fmt: skip
 
 REASONS: Final[tuple[ReasonSpec, ...]] = (
     *_SESSION, *_FEED, *_WARMUP, *_QUOTE, *_REGIME, *_RISK, *_GOVERNANCE, *_SELECT, *_ELIGIBLE,
     *_CONTRACT, *_FINAL, *_UPSTREAM, *_EXIT, *_ORDER, *_ACCOUNT, *_LINK, *_JOURNAL, *_COMMAND, *_LIVE,
-    *_INCIDENT, *_APPROVAL, *_ALERT,
+    *_INCIDENT, *_APPROVAL, *_ALERT, *_FEATURE,
 )  # fmt: skip
 
 BY_CODE: Final[dict[str, ReasonSpec]] = {spec.code: spec for spec in REASONS}

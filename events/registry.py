@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from events import broker, decision, feed, governance, market, orders, session
+from events import broker, decision, features, feed, governance, market, orders, session
 from events.base import Event
 from events.envelope import Envelope
 from events.past.carried_over_v1 import CarriedOverV1
@@ -90,6 +90,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(market.FeedHealthChanged),
     _derivation(market.InstrumentsGated),
     _derivation(market.SnapshotTaken),
+    _derivation(features.FeaturesDerived),
     _derivation(decision.RegimeAssessed),
     _derivation(decision.DayTypeAssessed),
     _derivation(decision.GatesEvaluated),

@@ -126,12 +126,23 @@ class CarriedOrder(Record, frozen=True, array_like=True, gc=False, forbid_unknow
     limit_paise: int | None
 
 
+class CarriedDay(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """How a trading day of an underlying ended: last minute's close and last volatility at the
+    money of the near expiry, bps a year; None where the session did not know it."""
+
+    underlying: str
+    day: int
+    close_paise: int | None
+    atm_iv_bps: int | None
+
+
 class CarriedOver(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """What the account brings from its previous session; limits count per day and account.
 
     ``previous_session`` is its uid, None for a fresh virtual account. ``day`` is the day the
     day-counters belong to: on another day they start at zero. Money in paise, result and charges
     apart. ``exits`` is how many exits were signalled that day, so that ids of exits go on.
+    ``days`` are at most a year of each underlying's days, by underlying, the oldest first.
     """
 
     previous_session: str | None
@@ -147,6 +158,7 @@ class CarriedOver(Event, frozen=True, array_like=True, gc=False, forbid_unknown_
     cooldowns: tuple[CarriedCooldown, ...]
     positions: tuple[CarriedPosition, ...]
     unknown_orders: tuple[CarriedOrder, ...]
+    days: tuple[CarriedDay, ...]
 
 
 class SessionResumed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

@@ -32,12 +32,13 @@ def carried_over_1_to_2(fields: Fields) -> Fields:
 
 
 def carried_over_2_to_3(fields: Fields) -> Fields:
-    """Version 2 knew no first target, and of a contract its name alone: all of it stays."""
+    """Version 2 knew no first target, of a contract its name alone (all of it stays), and nothing
+    of the days behind it."""
     positions = tuple(
         (*astuple(one), 0, one.quantity_units, False, None, None, None, None)
         for one in fields["positions"]
     )
-    return {**fields, "positions": positions}
+    return {**fields, "positions": positions, "days": ()}
 
 
 def intent_approved_1_to_2(fields: Fields) -> Fields:

@@ -405,5 +405,6 @@ PASSED_OVER: Final[tuple[str, ...]] = (
     "IncidentResolved",
     "ReadinessChanged",
     "SessionEndDue",
+    "FeaturesDerived",
 )
 """Known kinds that no screen shows yet."""

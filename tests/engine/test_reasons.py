@@ -68,6 +68,11 @@ ELSEWHERE = {
         for row in REASONS
         if row.stage == "ALERT"
     },
+    **{
+        row.code: "named beside a feature that is not known: tests/engine/features"
+        for row in REASONS
+        if row.stage == "FEATURE"
+    },
     "FRAME_REFUSED": "the sentence of FrameRejected, whose own word is the codec's fault",
     **{
         f"UPSTREAM_{stage}": "nothing takes its input from this stage"

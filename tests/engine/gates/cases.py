@@ -343,7 +343,7 @@ def _every(state: State, **changes: object) -> State:
 
 
 NO_QUOTES: Callable[[State], tuple[Quote | None, ...]] = lambda s: (None,) * len(s.quotes)  # noqa: E731
-NOTHING_OF_THE_MARKET = UnderlyingState(None, "UNKNOWN", 0, 0, 0, 0, (), b"", 0)
+NOTHING_OF_THE_MARKET = UnderlyingState(None, None, "UNKNOWN", 0, 0, 0, 0, (), b"", 0)
 
 LOSSES: tuple[tuple[str, Change], ...] = (
     ("no rules", lambda s: replace(s, rules=None)),
