@@ -131,7 +131,8 @@ def refusals(common: Common) -> tuple[Row, ...]:
             todays_list(world.reads, common.home, rulebook, today, settings)
     except UserError as error:
         fault = str(error)
-    found = preconditions(Context(common.home, common.desk, True, settings))
+    config = load_config(common.config)
+    found = preconditions(Context(common.home, common.desk, True, settings, config=config))
     if fault is not None and not found:
         raise UserError(fault)
     return found

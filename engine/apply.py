@@ -14,11 +14,14 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from engine import books
+from engine import books, settlement
 from engine.bars import MINUTE_NS, new_accumulator
 from engine.carry import carried_account, cooldown_of, placed_orders, placed_positions
 from engine.chain import refresh
 from engine.config import from_settings
+from engine.features.derive import keep_features
+from engine.features.minutes import opening_tape, take_bar
+from engine.features.tape import Tape
 from engine.feed import (
     LIVE,
     MS,
@@ -26,6 +29,7 @@ from engine.feed import (
     apply_feed_frame,
     apply_feed_status,
     mark_feed_gap,
+    mark_feed_return,
     roll_bars,
 )
 from engine.gates import approval
@@ -43,13 +47,17 @@ from engine.state import (
     Leg,
     RegimeState,
     State,
+    UnderlyingMap,
     UnderlyingState,
 )
-from events import decision, feed, governance, market, session
+from events import decision, features, feed, governance, market, session
 from events.base import Event
 from events.envelope import payload_digest
 
 UID_CHARS: Final = 12
+
+LATE_NS: Final = 5_000 * MS
+"""A feed that began within this of the open saw the day from its beginning."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -159,12 +167,14 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
         for one in maps
     )
     places = underlying_places(maps, rows)
-    positions = placed_positions(state.carried, rows, places)
-    orders = placed_orders(state.carried, rows, places) if to_broker(state) else ()
+    day = state.opened.day if state.opened is not None else 0
+    positions, unsettled = placed_positions(state.carried, rows, places, day)
+    orders = placed_orders(state.carried, rows, places, unsettled) if to_broker(state) else ()
     state = replace(
         state,
         orders=orders,
         positions=positions,
+        unsettled=unsettled,
         instruments=rows,
         underlyings=maps,
         vix=vix_of(rows),
@@ -174,8 +184,17 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
         accs=(tuple(new_accumulator()),) * len(slots),
         history=fresh_history(len(slots)),
         markets=markets,
+        tapes=_tapes(state, maps, book),
     )
     return replace(state, changes=contract_changes(state), contract_rows=())
+
+
+def _tapes(
+    state: State, maps: tuple[UnderlyingMap, ...], book: Rulebook | None
+) -> tuple[Tape, ...]:
+    day = state.opened.day if state.opened is not None else 0
+    days = state.carried.days if state.carried is not None else ()
+    return tuple(opening_tape(one.name, day, days, book) for one in maps)
 
 
 def _config_changed(state: State, entry: Entry, look: Lookup) -> State:
@@ -258,10 +277,13 @@ def _session_closed(state: State, entry: Entry, look: Lookup) -> State:
 
 
 def _bar_closed(state: State, entry: Entry, look: Lookup) -> State:
-    """Keep the day's range of an index."""
+    """Keep the minutes that features are made of, and the day's range of an index."""
     event = entry.event
     assert isinstance(event, market.BarClosed)
     u = look.underlying_of.get(event.instrument, -1)
+    if u < 0 and event.instrument != state.vix:
+        return state
+    state = take_bar(state, event, look)
     if u < 0 or state.underlyings[u].index != event.instrument:
         return state
     if state.opened is None or event.bar_ms != state.opened.market.bar_ms:
@@ -292,6 +314,12 @@ def underlying_index(state: State, name: str) -> int:
         if umap.name == name:
             return u
     raise KeyError(name)
+
+
+def _features_derived(state: State, entry: Entry, look: Lookup) -> State:
+    event = entry.event
+    assert isinstance(event, features.FeaturesDerived)
+    return keep_features(state, underlying_index(state, event.underlying), event)
 
 
 def _regime_assessed(state: State, entry: Entry, look: Lookup) -> State:
@@ -327,8 +355,21 @@ def _feed_health_changed(state: State, entry: Entry, look: Lookup) -> State:
         state = begin_missing(state, cash.open_ns)
     if event.status == LIVE:
         state = end_missing(state, entry.ts)
-    # A gap is marked when it is noticed and when it ends: its volume belongs to no bar.
-    return mark_feed_gap(state) if event.reason in ("FEED_GAP", "FEED_RESUMED") else state
+    return _marked(state, event.reason, entry.ts)
+
+
+def _marked(state: State, reason: str, ts: int) -> State:
+    """Bars at both ends of a gap are marked, and its volume belongs to none. So is the first bar of
+    a feed that began after the open: what was before it is a gap like any other."""
+    cash = state.rules.cash if state.rules is not None else None
+    # A gap that no tick noticed is said when its end has already been folded (``_after_silence``).
+    ended = state.feed.last_frame_ns == ts
+    if reason == "FEED_GAP" and not ended:
+        return mark_feed_gap(state)
+    late = cash is not None and ts > cash.open_ns + LATE_NS
+    if reason in ("FEED_GAP", "FEED_RESUMED") or (reason == "FEED_STARTED" and late):
+        return mark_feed_return(state)
+    return state
 
 
 def _contracts_screened(state: State, entry: Entry, look: Lookup) -> State:
@@ -401,6 +442,7 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "FeedHealthChanged": _feed_health_changed,
     "InstrumentsGated": _no_change,
     "SnapshotTaken": _no_change,
+    "FeaturesDerived": _features_derived,
     "RegimeAssessed": _regime_assessed,
     "DayTypeAssessed": _day_type_assessed,
     "GatesEvaluated": _no_change,
@@ -412,6 +454,7 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "OrderChanged": _book(books.apply_order_changed),
     "FillApplied": _book(books.apply_fill_applied),
     "PositionChanged": _book(books.apply_position_changed),
+    "PositionSettled": _book(settlement.apply_position_settled),
     "RiskStateChanged": _no_change,
     "SessionSummarised": _no_change,
     "OrderWanted": _book(reduce.apply_order_wanted),

@@ -123,15 +123,17 @@ def rebase(acc: Accumulator, cumulative: int) -> None:
 
 
 def mark_gap(acc: Accumulator) -> None:
-    """The feed of this instrument is interrupted here.
-
-    Call it when the feed is lost and again when it is back: the bars of both moments are marked,
-    and the volume traded in between is in neither.
-    """
+    """The feed of this instrument is lost here: the bar is marked, and what is traded until its
+    next tick is in no bar. ``mark_return`` marks the bar of the other end."""
     acc[GAPPED] = 1
     if acc[CUMULATIVE] >= 0:
         acc[BANKED] += acc[CUMULATIVE] - acc[BASE]
         acc[CUMULATIVE] = ~acc[CUMULATIVE]
+
+
+def mark_return(acc: Accumulator) -> None:
+    """The feed is back. An instrument that has ticked since counts on from that tick."""
+    acc[GAPPED] = 1
 
 
 def bar_volume(acc: Accumulator | Frozen) -> int | None:

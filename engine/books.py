@@ -35,6 +35,13 @@ ADOPTED: Final = "ADOPTED"
 """An order of somebody else's whose long a person made ours."""
 
 EXIT_PROTECT: Final = "EXIT_PROTECT"
+TP1: Final = "EXIT_TP1"
+"""A part of the position goes at the first target; every other exit is for the whole."""
+
+BREAK_EVEN: Final = "EXIT_BREAK_EVEN"
+"""The first target was met: the stop stands at break-even from then on."""
+
+BPS: Final = 10_000
 ENDED: Final = ("FILLED", "CANCELLED", "REJECTED")
 KEPT_ENDED: Final = 2_000
 """Orders of the day that are kept for a late word; older ones go first."""
@@ -67,10 +74,20 @@ def mid_paise(state: State, contract: int) -> int:
 
 
 def exit_working(state: State, position: Position) -> bool:
-    """Whether an exit order of the position is out."""
+    """Whether an order that closes the whole position is out."""
     return any(
-        o.role == EXIT and o.authority.startswith(position.position_id) for o in state.orders
+        o.role == EXIT and o.reason != TP1 and o.authority.startswith(position.position_id)
+        for o in state.orders
     )
+
+
+def taking_part(state: State, position: Position) -> Order | None:
+    """The order that sells a part of the position at its first target, while it is out."""
+    for one in state.orders:
+        ours = one.authority.startswith(position.position_id)
+        if one.role == EXIT and one.reason == TP1 and ours:
+            return one
+    return None
 
 
 def slice_id(intent_id: str, number: int) -> str:
@@ -364,8 +381,8 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
         if not stop:
             # An order that was carried over as unknown kept no plan: the configured one holds.
             plan = state.config.plan
-            stop = event.price_paise - event.price_paise * plan.stop_bps // 10_000
-            target = event.price_paise + event.price_paise * plan.target_bps // 10_000
+            stop = event.price_paise - event.price_paise * plan.stop_bps // BPS
+            target = event.price_paise + event.price_paise * plan.target_bps // BPS
             order = replace(order, risk_paise=(event.price_paise - stop) * order.quantity_units)
         position = Position(
             position_id=order.authority,
@@ -384,7 +401,11 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
             charges_paise=event.charges_paise,
             risk_paise=_share(order.risk_paise, order.filled_units, order.quantity_units),
             exit_reason="",
+            tp1_paise=0,
+            keep_units=0,
+            tp1_hit=False,
         )
+        position = _with_first_target(state, position, order.filled_units)
         # The slices of one entry are one trade: the first of them that is filled counts.
         counts = 0 if _slice_filled(state, order) else 1
         account = replace(state.account, trades_today=state.account.trades_today + counts)
@@ -394,16 +415,28 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
             account=account,
             trades=state.trades + counts,
         )
-    return _with_position(
-        state,
-        replace(
-            held,
-            quantity_units=held.quantity_units + event.quantity_units,
-            value_paise=held.value_paise + value,
-            charges_paise=held.charges_paise + event.charges_paise,
-            risk_paise=_share(order.risk_paise, order.filled_units, order.quantity_units),
-        ),
+    grown = replace(
+        held,
+        quantity_units=held.quantity_units + event.quantity_units,
+        value_paise=held.value_paise + value,
+        charges_paise=held.charges_paise + event.charges_paise,
+        risk_paise=_share(order.risk_paise, order.filled_units, order.quantity_units),
     )
+    return _with_position(state, _with_first_target(state, grown, order.filled_units))
+
+
+def _with_first_target(state: State, position: Position, entered_units: int) -> Position:
+    """The first target of what was entered so far: so many times the distance to the stop above
+    the average, and what stays beyond it, in whole lots. One lot has no part: it all stays."""
+    plan, row = state.config.plan, state.instruments[position.contract]
+    lot, tick = max(row.lot_units, 1), max(row.tick_paise, 1)
+    keep = entered_units - entered_units // lot * plan.tp1_out_bps // BPS * lot
+    if position.tp1_hit:
+        return replace(position, keep_units=keep)
+    average = position.value_paise // position.quantity_units
+    away = (average - position.stop_paise) * plan.tp1_milli // 1_000
+    level = average + away + -(average + away) % tick if away > 0 else 0
+    return replace(position, keep_units=keep, tp1_paise=level)
 
 
 def _slice_filled(state: State, order: Order) -> bool:
@@ -450,9 +483,19 @@ def _with_position(state: State, position: Position) -> State:
 
 
 def apply_position_changed(state: State, event: PositionChanged, ts: int, look: Lookup) -> State:
-    """A closed position leaves the books."""
-    held = position_of(state, event.position_id) if event.status == "CLOSED" else None
-    return settle_closed(state, held, ts) if held is not None else state
+    """A closed position leaves the books; one at its first target has its stop at break-even."""
+    held = position_of(state, event.position_id)
+    if held is None:
+        return state
+    if event.status == "CLOSED":
+        return settle_closed(state, held, ts)
+    if event.exit_reason != BREAK_EVEN:
+        return state
+    left = max(held.value_paise - event.stop_paise * held.quantity_units, 0)
+    return _with_position(
+        state,
+        replace(held, tp1_hit=True, stop_paise=event.stop_paise, risk_paise=left),
+    )
 
 
 def settle_closed(state: State, held: Position, ts: int) -> State:
@@ -497,6 +540,7 @@ def free_funds_paise(state: State) -> int:
     """Capital and the day's result, less what positions and working entries hold."""
     account = state.account
     held = sum(one.value_paise for one in state.positions)
+    held += sum(one.value_paise for one in state.unsettled)
     reserved = sum(
         one.limit_paise * (one.quantity_units - one.filled_units)
         for one in state.orders

@@ -19,6 +19,7 @@ from engine.orders.route import to_broker
 from engine.state import NEW_LEG, AccountState, Order, Position, State
 from events.session import (
     CarriedCooldown,
+    CarriedDay,
     CarriedOrder,
     CarriedOver,
     CarriedPosition,
@@ -29,6 +30,9 @@ EXITS_ONLY: Final = "GOV_EXITS_ONLY"
 """The halt of a session beside a quarantined one: it exits, and enters nothing."""
 
 EVERY: Final = "*"
+
+DAYS_KEPT: Final = 252
+"""A year of trading days, of each underlying."""
 
 
 class CarryError(ValueError):
@@ -64,8 +68,12 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
         halts=tuple(one for one in account.halts if one not in (EXITS_ONLY, STOPPING)),
         capital_paise=account.capital_paise if same_day else account.capital_paise + result,
         cooldowns=_cooldowns(state) if same_day else (),
-        positions=tuple(_position(state, one) for one in state.positions),
+        positions=(
+            *(carried_position(state, one) for one in state.positions),
+            *state.unsettled,
+        ),
         unknown_orders=(*_still_unknown(state), *orders),
+        days=_days(state),
     )
 
 
@@ -96,6 +104,26 @@ def _settled(state: State) -> State:
     return state
 
 
+def _days(state: State) -> tuple[CarriedDay, ...]:
+    """The days behind each underlying, with the one that ends here; those of an underlying that
+    this session did not watch stay as they were."""
+    assert state.opened is not None
+    before = state.carried.days if state.carried is not None else ()
+    names = [umap.name for umap in state.underlyings]
+    days = [one for one in before if one.underlying not in names]
+    for umap, tape in zip(state.underlyings, state.tapes, strict=True):
+        own = {one.day: one for one in before if one.underlying == umap.name}
+        close = tape.minutes[-1].close_paise if tape.minutes else None
+        if close is not None:
+            last = tape.volatility.last_bps if tape.volatility.count else None
+            earlier = own.get(state.opened.day)
+            if last is None and earlier is not None:
+                last = earlier.atm_iv_bps
+            own[state.opened.day] = CarriedDay(umap.name, state.opened.day, close, last)
+        days.extend(list(own.values())[-DAYS_KEPT:])
+    return tuple(days)
+
+
 def _cooldowns(state: State) -> tuple[CarriedCooldown, ...]:
     return tuple(
         CarriedCooldown(umap.name, market.cooldown_until_ns)
@@ -104,7 +132,8 @@ def _cooldowns(state: State) -> tuple[CarriedCooldown, ...]:
     )
 
 
-def _position(state: State, one: Position) -> CarriedPosition:
+def carried_position(state: State, one: Position) -> CarriedPosition:
+    """A position by its contract's name and terms, with its plan."""
     row = state.instruments[one.contract]
     return CarriedPosition(
         one.position_id,
@@ -122,6 +151,13 @@ def _position(state: State, one: Position) -> CarriedPosition:
         one.charges_paise,
         one.risk_paise,
         one.product,
+        one.tp1_paise,
+        one.keep_units,
+        one.tp1_hit,
+        row.underlying,
+        row.kind,
+        row.expiry,
+        row.strike_paise,
     )
 
 
@@ -166,25 +202,48 @@ def cooldown_of(event: CarriedOver | None, underlying: str) -> int:
 
 
 def placed_positions(
-    event: CarriedOver | None, rows: tuple[Instrument, ...], underlying_of: dict[int, int]
-) -> tuple[Position, ...]:
-    """The carried positions by their contracts' places in ``rows``.
+    event: CarriedOver | None,
+    rows: tuple[Instrument, ...],
+    underlying_of: dict[int, int],
+    day: int,
+) -> tuple[tuple[Position, ...], tuple[CarriedPosition, ...]]:
+    """The carried positions by their contracts' places in ``rows``, and those whose contract had
+    expired before ``day``: they are not held any more, and wait for their settlement. One that the
+    exchange dated to a later day is among the rows.
 
     Raises ``CarryError``: a session must not begin while it cannot see what it holds.
     """
     carried = event.positions if event is not None else ()
-    return tuple(_placed(one, rows, underlying_of) for one in carried)
+    listed = {(row.exchange, row.tradingsymbol) for row in rows if row.expiry >= day}
+    expired = tuple(
+        one
+        for one in carried
+        if one.expiry is not None
+        and one.expiry < day
+        and (one.exchange, one.tradingsymbol) not in listed
+    )
+    held = (one for one in carried if one not in expired)
+    return tuple(_placed(one, rows, underlying_of) for one in held), expired
 
 
 def placed_orders(
-    event: CarriedOver | None, rows: tuple[Instrument, ...], underlying_of: dict[int, int]
+    event: CarriedOver | None,
+    rows: tuple[Instrument, ...],
+    underlying_of: dict[int, int],
+    expired: tuple[CarriedPosition, ...],
 ) -> tuple[Order, ...]:
-    """The carried orders as unknown ones, to be looked for at the broker.
+    """The carried orders as unknown ones, to be looked for at the broker. An order of a contract
+    that has ``expired`` (the stop of a position that was left at expiry) ended with it.
 
     Raises ``CarryError`` for a contract that the session does not have.
     """
+    gone = {(one.exchange, one.tradingsymbol) for one in expired}
     carried = event.unknown_orders if event is not None else ()
-    return tuple(_placed_order(one, rows, underlying_of) for one in carried)
+    return tuple(
+        _placed_order(one, rows, underlying_of)
+        for one in carried
+        if (one.exchange, one.tradingsymbol) not in gone
+    )
 
 
 def _placed_order(
@@ -254,4 +313,7 @@ def _placed(
         one.charges_paise,
         one.risk_paise,
         "",
+        one.tp1_paise,
+        one.keep_units,
+        one.tp1_hit,
     )

@@ -46,6 +46,10 @@ class SessionConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     square_off_hhmm: Annotated[
         int, Meta(ge=915, le=1540, description="positions are closed from this IST time on")
     ] = 1505
+    deadline_hhmm: Annotated[
+        int,
+        Meta(ge=915, le=1540, description="from this IST time on at whatever price"),
+    ] = 1512
 
 
 class FeedConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -182,9 +186,31 @@ class PlanConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     trail_bps: Annotated[
         int, Meta(ge=0, le=10_000, description="trail below the best bid, of premium; 0 is off")
     ] = 2_000
+    tp1_milli: Annotated[
+        int,
+        Meta(ge=0, le=100_000, description="first target, in thousandths of the stop; 0 is off"),
+    ] = 700
+    tp1_out_bps: Annotated[
+        int,
+        Meta(ge=0, le=9_999, description="share of the lots out at the first target, rounded down"),
+    ] = 5_000
     hold_s_max: Annotated[int, Meta(ge=1, le=DAY_S, description="longest time in a position")] = (
         5_400
     )
+    regime_flip: Annotated[
+        str,
+        Meta(
+            pattern="^(OFF|PANIC|ANY)$",
+            description="a regime without a place for the trade ends it: OFF, PANIC alone, ANY",
+        ),
+    ] = "PANIC"
+    hard_halt: Annotated[
+        str,
+        Meta(
+            pattern="^(HOLD|FLATTEN)$",
+            description="positions in a hard halt: HOLD them by their plan, or FLATTEN",
+        ),
+    ] = "HOLD"
 
 
 class PaperConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -395,7 +421,7 @@ def _checked(config: Config) -> Config:
         raise ConfigError("contract.premium_paise_min must be below contract.premium_paise_max")
     if config.session.last_entry_hhmm > config.session.square_off_hhmm:
         raise ConfigError("session.last_entry_hhmm must not be after session.square_off_hhmm")
-    for name in ("last_entry_hhmm", "square_off_hhmm"):
+    for name in ("last_entry_hhmm", "square_off_hhmm", "deadline_hhmm"):
         if getattr(config.session, name) % 100 > 59:
             raise ConfigError(f"session.{name} is not a time of day (HHMM)")
     return config

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from engine.apply import underlying_index
 from engine.bars import MINUTE_NS, Bar
-from engine.books import ENTRY, open_risk_paise, order_of, own_id
+from engine.books import BREAK_EVEN, ENTRY, open_risk_paise, order_of, own_id
 from engine.cycle import decide_cycle
 from engine.exits import decide_exits
+from engine.features.derive import features_due
 from engine.feed import LIVE, checked_walk
 from engine.history import history_news
 from engine.lookup import Lookup
@@ -26,10 +28,12 @@ from engine.orders.route import in_real_time, to_broker
 from engine.paper import decide_fills, decide_lapses, order_event
 from engine.policy import limit_ms
 from engine.regime import assess, day_type
+from engine.settlement import closed_by, settled_at_close, settled_by_print, unsettled_news
 from engine.state import BarSlot, Position, State
 from engine.view import age_ms, spread_bps
 from engine.work import NOTHING, Item, Outcome
 from events.base import Event
+from events.features import FeaturesDerived
 from events.feed import FeedFrame, HistoryLoaded, TimerTick
 from events.market import BarClosed, FeedHealthChanged, FrameRejected, InstrumentsGated
 from events.orders import (
@@ -38,6 +42,7 @@ from events.orders import (
     IntentApproved,
     OrderChanged,
     PositionChanged,
+    PositionSettled,
     RiskStateChanged,
     SessionSummarised,
 )
@@ -64,6 +69,8 @@ def _frame(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     events: list[Event] = list(_bars(state))
     events.extend(_feed_back(state, event))
     events.extend(_frame_fault(state, event))
+    if state.unsettled:
+        events.extend(settled_by_print(state, event))
     steps: list[tuple[str, int]] = []
     if state.orders:
         steps.extend((("fills", 0), ("lapses", 0)))
@@ -109,6 +116,8 @@ def _tick(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
         steps.append(("orders", 0))
     if in_real_time(state):
         steps.append(("watch", 0))
+    if state.tapes:
+        steps.append(("features", 0))
     steps.extend(("cycle", u) for u in range(len(state.underlyings)))
     return Outcome(tuple(events), tuple(steps))
 
@@ -189,7 +198,7 @@ def _carried(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 def _instruments(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     """What an earlier session left open is open here."""
     held = (_position(state, one) for one in state.positions)
-    return Outcome((*held, *changed_contracts(state)))
+    return Outcome((*held, *changed_contracts(state), *unsettled_news(state)))
 
 
 def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -212,7 +221,11 @@ def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
         incidents = Incidents(state)
         incidents.raised("CLOSED_UNRECONCILED", "books")
         events.extend(incidents.events)
-    return Outcome(tuple(events), (("summary", 0),))
+    return Outcome(tuple(events), (("settle", 0), ("summary", 0)))
+
+
+def _settle(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    return Outcome(tuple(settled_at_close(state)))
 
 
 def _summary(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -248,6 +261,12 @@ def _lapses(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 
 def _exits(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     return Outcome(tuple(decide_exits(state)))
+
+
+def _features(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """Once the bars that ended before this tick have been taken in."""
+    due = features_due(state, look)
+    return Outcome(tuple(due)) if due else NOTHING
 
 
 def _cycle(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -294,20 +313,19 @@ def _bar_event(slot: BarSlot, bar: Bar, declared: bool) -> BarClosed:
 # --- reactions to derivations --------------------------------------------------------------------
 
 
-def _bar_closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+def _features_derived(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     """After an underlying's declared bar: its regime, and its kind of day when that changed."""
     event = item.entry.event
-    assert isinstance(event, BarClosed)
-    if event.ema_fast_paise is None:
-        return NOTHING
-    u = look.underlying_of.get(event.instrument, -1)
-    if u < 0 or state.underlyings[u].index != event.instrument:
-        return NOTHING
-    slot = state.slots[look.slot_of[event.instrument]]
+    assert isinstance(event, FeaturesDerived)
+    assert state.opened is not None
+    u = underlying_index(state, event.underlying)
+    slot = state.slots[look.slot_of[state.underlyings[u].index]]
     market, name = state.markets[u], state.underlyings[u].name
+    settle = state.config.regime.settle_bars
+    close = slot.indicators.close_paise if slot.indicators is not None else 0
     made = (
-        assess(name, slot, event.bar_ms, market.regime, state.config.regime.settle_bars),
-        day_type(name, market, event.close_paise, slot.bars_done),
+        assess(name, slot, state.opened.market.bar_ms, market.regime, settle),
+        day_type(name, market, close, slot.bars_done),
     )
     return Outcome(tuple(one for one in made if one is not None))
 
@@ -378,11 +396,21 @@ def _position_changed(state: State, item: Item, look: Lookup, seq: int) -> Outco
     """The account after a fill: once the position has moved, for streak and cooldown follow it."""
     event = item.entry.event
     assert isinstance(event, PositionChanged)
+    if event.exit_reason == BREAK_EVEN:
+        return Outcome((_risk(state, "RISK_STOP_RAISED"),))
     if event.exit_reason is not None:
         return Outcome((_risk(state, "RISK_EXIT_FILLED"),))
     before = state.carried.positions if state.carried is not None else ()
     carried = any(one.position_id == event.position_id for one in before)
     return Outcome((_risk(state, "RISK_CARRIED" if carried else "RISK_ENTRY_FILLED"),))
+
+
+def _position_settled(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """A position of this session is closed by it; of an earlier one the account alone tells."""
+    event = item.entry.event
+    assert isinstance(event, PositionSettled)
+    closed = closed_by(state, event)
+    return Outcome((closed,) if closed is not None else (_risk(state, "RISK_EXIT_FILLED"),))
 
 
 def _order_changed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -431,11 +459,12 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "SubscriptionChanged": _other_fact,
     "HistoryLoaded": _history,
     "OrderSendStarted": _other_fact,
-    "BarClosed": _bar_closed,
+    "BarClosed": _nothing,
     "FrameRejected": _nothing,
     "FeedHealthChanged": _nothing,
     "InstrumentsGated": _nothing,
     "SnapshotTaken": _nothing,
+    "FeaturesDerived": _features_derived,
     "RegimeAssessed": _nothing,
     "DayTypeAssessed": _nothing,
     "GatesEvaluated": _nothing,
@@ -447,6 +476,7 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "OrderChanged": _order_changed,
     "FillApplied": _fill_applied,
     "PositionChanged": _position_changed,
+    "PositionSettled": _position_settled,
     "RiskStateChanged": _nothing,
     "SessionSummarised": _nothing,
     "OrderWanted": _nothing,
@@ -464,6 +494,8 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "fills": _fills,
     "lapses": _lapses,
     "exits": _exits,
+    "features": _features,
     "cycle": _cycle,
+    "settle": _settle,
     "summary": _summary,
 }

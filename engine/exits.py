@@ -1,10 +1,12 @@
-"""Exit rules: stop, target, trailing stop, time, square-off, a regime without a place for the
-trade.
+"""Exit rules: stop, targets, trailing stop, times of the day, a halt, a regime without a place for
+the trade.
 
-Lives here: when a position must go. May import: events, engine. Always holds: no entry gate is
-asked; the first rule in declared order that fires is the reason; a position whose exit is out is
-not signalled again. Stops are judged on the bid, for a bid is what a long can be sold at; a crossed
-book may stop a position and never fulfils a target, for only its bid is in doubt.
+Lives here: when a position must go, or a part of it. May import: events, engine. Always holds: no
+entry gate is asked; the first rule in declared order that fires is the reason; a position whose
+exit is out is not signalled again; a part never stands in the way of the whole. Every level is of
+the premium, and stops are judged on the bid, for a bid is what a long can be sold at; a crossed
+book may stop a position and never fulfils a target, for only its bid is in doubt. What is gained is
+what the market gives after the signal: no level is ever booked as a price.
 Start reading at ``decide_exits``.
 """
 
@@ -13,17 +15,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from engine.books import EXIT, MS, exit_id, exit_working
+from engine.books import (
+    BREAK_EVEN,
+    EXIT,
+    HALTED,
+    MS,
+    STOPPING,
+    TP1,
+    exit_id,
+    exit_working,
+    taking_part,
+)
+from engine.carry import EXITS_ONLY
 from engine.feed import unseen_ns
-from engine.hours import moved_s
+from engine.orders.legs import UNSENT
 from engine.orders.protocol import KILL_FLATTEN, may_try_again
 from engine.orders.route import to_broker
-from engine.rulebook import IST_OFFSET_NS, NS_PER_DAY, NS_PER_S
+from engine.paper import order_event
+from engine.regime import UNKNOWN
+from engine.rulebook import RuleMissingError, charge_lines, charges_paise
 from engine.state import Position, State
-from engine.strategies import family_of, regime_allows
+from engine.strategies import FAMILIES, regime_allows
+from engine.times import own_times
 from events.base import Event
 from events.envelope import payload_digest
-from events.orders import ExitSignalled
+from events.orders import ExitSignalled, PositionChanged
 
 Fired = tuple[str, int | None, int | None]
 """(reason code, trigger level in paise, bid seen in paise)."""
@@ -33,15 +49,28 @@ def decide_exits(state: State) -> list[Event]:
     """Exit signals of this moment, in order of the positions."""
     outputs: list[Event] = []
     for position in state.positions:
-        if (
-            position.quantity_units > 0
-            and not exit_working(state, position)
-            and may_exit(state, position)
-        ):
+        held = position.quantity_units > 0 and not exit_working(state, position)
+        if held and may_exit(state, position):
             fired = _first(state, position)
-            if fired is not None:
-                outputs.append(_signal(state, position, fired))
+            if fired is None:
+                outputs.extend(_at_first_target(state, position))
+            else:
+                outputs.extend(_all_of_it(state, position, fired))
     return outputs
+
+
+def _all_of_it(state: State, position: Position, fired: Fired) -> list[Event]:
+    """Sell what is held. On paper an order for a part ends first; one that is at a broker stays
+    there, where a cancelled sale may still be filled, and the rest goes beside it."""
+    part, units = taking_part(state, position), position.quantity_units
+    if part is None:
+        return [_signal(state, position, fired, units)]
+    if part.leg is None:
+        ended = order_event(part, "CANCELLED", "ORDER_EXITED", part.filled_units)
+        return [ended, _signal(state, position, fired, units)]
+    if part.leg.status not in UNSENT:
+        units -= part.quantity_units - part.filled_units
+    return [_signal(state, position, fired, units)] if units > 0 else []
 
 
 def _first(state: State, position: Position) -> Fired | None:
@@ -82,10 +111,15 @@ def _stop(state: State, position: Position, bid: int) -> Fired | None:
 
 
 def _target(state: State, position: Position, bid: int) -> Fired | None:
-    quote = state.quotes[position.contract]
-    if quote is not None and quote.sell_paise >= position.target_paise > 0:
+    if _reached(state, position, position.target_paise):
         return "EXIT_TARGET", position.target_paise, bid
     return None
+
+
+def _reached(state: State, position: Position, level_paise: int) -> bool:
+    """Whether a level is bid, in a book that may be believed; a level of 0 is none."""
+    quote = state.quotes[position.contract]
+    return quote is not None and quote.sell_paise >= level_paise > 0
 
 
 def _trail(state: State, position: Position, bid: int) -> Fired | None:
@@ -98,9 +132,29 @@ def _trail(state: State, position: Position, bid: int) -> Fired | None:
     return None
 
 
+PERSONS: Final = (HALTED, EXITS_ONLY, STOPPING)
+"""Halts that a person asked for, or a session that ends: they say themselves what is sold."""
+
+
+def hard_halted(state: State) -> bool:
+    """Whether the account is halted by itself: a limit was broken."""
+    return any(one not in PERSONS for one in state.account.halts)
+
+
+def _halt(state: State, position: Position, bid: int) -> Fired | None:
+    if state.config.plan.hard_halt == "FLATTEN" and hard_halted(state):
+        return "EXIT_HALT", None, bid or None
+    return None
+
+
+def _deadline(state: State, position: Position, bid: int) -> Fired | None:
+    if state.now >= own_times(state, position.underlying).deadline_ns:
+        return "EXIT_DEADLINE", None, bid or None
+    return None
+
+
 def _square_off(state: State, position: Position, bid: int) -> Fired | None:
-    moved = moved_s(state, state.instruments[position.contract].exchange)
-    if ist_seconds(state.now) >= hhmm_seconds(state.config.session.square_off_hhmm) + moved:
+    if state.now >= own_times(state, position.underlying).square_off_ns:
         return "EXIT_SQUARE_OFF", None, bid or None
     return None
 
@@ -113,10 +167,14 @@ def _time(state: State, position: Position, bid: int) -> Fired | None:
 
 
 def _regime_flip(state: State, position: Position, bid: int) -> Fired | None:
-    regime = state.markets[position.underlying].regime
-    if regime is None or regime.regime != "PANIC":
+    regime, policy = state.markets[position.underlying].regime, state.config.plan.regime_flip
+    if regime is None or regime.regime == UNKNOWN or policy == "OFF":
         return None
-    if regime_allows(family_of(position.strategy_id), regime.regime):
+    if policy == "PANIC" and regime.regime != "PANIC":
+        return None
+    family = next((one for one in FAMILIES if one.strategy_id == position.strategy_id), None)
+    if family is None or regime_allows(family, regime.regime):
+        # What a person adopted, or another machine bought, is of no family: no regime ends it.
         return None
     return "EXIT_REGIME_FLIP", None, bid or None
 
@@ -126,6 +184,8 @@ RULES: Final[tuple[Callable[[State, Position, int], Fired | None], ...]] = (
     _stop,
     _target,
     _trail,
+    _halt,
+    _deadline,
     _square_off,
     _blind,
     _time,
@@ -134,7 +194,7 @@ RULES: Final[tuple[Callable[[State, Position, int], Fired | None], ...]] = (
 """In order of precedence: a price that was met explains more than a clock."""
 
 
-def _signal(state: State, position: Position, fired: Fired) -> ExitSignalled:
+def _signal(state: State, position: Position, fired: Fired, units: int) -> ExitSignalled:
     reason, trigger, seen = fired
     due = state.now + state.config.paper.latency_ms * MS
     return ExitSignalled(
@@ -142,21 +202,74 @@ def _signal(state: State, position: Position, fired: Fired) -> ExitSignalled:
         position.position_id,
         position.contract,
         reason,
-        position.quantity_units,
+        units,
         trigger,
         seen,
         due,
     )
 
 
-def ist_seconds(ns: int) -> int:
-    """Seconds after midnight IST."""
-    return (ns + IST_OFFSET_NS) % NS_PER_DAY // NS_PER_S
+# --- the first target ----------------------------------------------------------------------------
 
 
-def hhmm_seconds(hhmm: int) -> int:
-    """Seconds after midnight of an HHMM integer."""
-    return hhmm // 100 * 3600 + hhmm % 100 * 60
+def _at_first_target(state: State, position: Position) -> list[Event]:
+    """Once the first target is bid the stop goes to break-even, and what is held beyond what stays
+    is sold. A part that did not come through is tried again while the target is bid."""
+    if not _reached(state, position, position.tp1_paise):
+        return []
+    outputs: list[Event] = []
+    if not position.tp1_hit:
+        outputs.append(_moved_to_break_even(state, position))
+    units = position.quantity_units - position.keep_units
+    if units > 0 and taking_part(state, position) is None:
+        quote = state.quotes[position.contract]
+        fired = (TP1, position.tp1_paise, quote.bid_paise if quote is not None else None)
+        outputs.append(_signal(state, position, fired, units))
+    return outputs
+
+
+def _moved_to_break_even(state: State, position: Position) -> PositionChanged:
+    return PositionChanged(
+        position.position_id,
+        state.underlyings[position.underlying].name,
+        position.strategy_id,
+        position.contract,
+        "OPEN",
+        position.quantity_units,
+        position.value_paise // position.quantity_units,
+        position.opened_ns,
+        max(position.stop_paise, break_even_paise(state, position)),
+        position.target_paise,
+        position.trail_paise,
+        position.realised_paise,
+        position.charges_paise,
+        BREAK_EVEN,
+    )
+
+
+def break_even_paise(state: State, position: Position) -> int:
+    """The price at which what is held is sold without a loss: its cost with the charges so far and
+    those of the sale, a unit, on tick. Where charges take it as far as the first target (they are
+    an order's, and the position is small) it is the cost alone: a stop at the bid is an exit."""
+    units, row = position.quantity_units, state.instruments[position.contract]
+    tick = max(row.tick_paise, 1)
+    cost = -(-position.value_paise // units)
+    whole = position.value_paise + position.charges_paise + _sale_charges(state, position, cost)
+    level = -(-whole // units)
+    level = level if level + -level % tick < position.tp1_paise else cost
+    return level + -level % tick
+
+
+def _sale_charges(state: State, position: Position, price_paise: int) -> int:
+    if state.rules is None:
+        return 0
+    exchange = state.instruments[position.contract].exchange
+    try:
+        lines = charge_lines(state.rules, exchange, "SELL", price_paise, position.quantity_units)
+    except RuleMissingError:
+        # A day without rates still has exits: its stop stands at the cost and what was paid.
+        return 0
+    return charges_paise(lines)
 
 
 def content_id(event: Event) -> str:

@@ -8,6 +8,7 @@ Start reading at ``apply_feed_frame``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
@@ -15,11 +16,13 @@ from msgspec.structs import replace
 from engine.bars import (
     FIVE_NS,
     MINUTE_NS,
+    Accumulator,
     Bar,
     close_bar,
     fold_price,
     fold_tick,
     mark_gap,
+    mark_return,
     merge,
 )
 from engine.indicators import step_bar, step_volatility
@@ -31,11 +34,13 @@ from events.feed import FeedFrame, FeedStatus
 from events.wire.kite import (
     FULL_SIZE,
     INDEX_FULL_SIZE,
+    INDEX_QUOTE_SIZE,
     QUOTE_SIZE,
     FrameError,
     FrameFault,
     Run,
     Walk,
+    index_close,
     newest_stamp,
     unpack_full_at,
     unpack_run,
@@ -57,6 +62,7 @@ REFUSED_KEPT: Final = 64
 _DEPTH_AT: Final = 2 + 64
 _FULL_STRIDE: Final = FULL_SIZE + 2
 _NO_DEPTH: Final = b""
+_WITH_CLOSE: Final = (INDEX_FULL_SIZE, INDEX_QUOTE_SIZE)
 
 
 def checked_walk(event: FeedFrame) -> Walk:
@@ -172,7 +178,7 @@ def full_quote(data: bytes, at: int, ts: int, seq: int) -> Quote:
     _, ltp, last, volume, oi, stamp, bid_units, bid, ask_units, ask = unpack_full_at(data, at)
     return Quote(
         ltp, last, volume, oi, stamp, bid_units, bid, ask_units, ask, ts, seq,
-        data[at + _DEPTH_AT : at + _FULL_STRIDE],
+        data[at + _DEPTH_AT : at + _FULL_STRIDE], 0,
     )  # fmt: skip
 
 
@@ -191,14 +197,14 @@ def fold_small(
     """
     newest, unknown = 0, 0
     quoted, stamped = run.size == QUOTE_SIZE, run.size == INDEX_FULL_SIZE
-    for fields in unpack_run(data, run):
+    for place_in_run, fields in enumerate(unpack_run(data, run)):
         token, ltp = fields[0], fields[1]
         i = look.index_of.get(token, -1)
         if i < 0:
             unknown += 1
             continue
         stamp = fields[2] if stamped else 0
-        before = quotes[i] or Quote(0, 0, 0, 0, 0, 0, 0, 0, 0, ts, seq, _NO_DEPTH)
+        before = quotes[i] or _first_quote(data, run, place_in_run, ts, seq)
         last, volume = fields[2:4] if quoted else (before.last_units, before.volume_units)
         quotes[i] = replace(
             before,
@@ -219,6 +225,13 @@ def fold_small(
                 fold_price(acc, ltp)
             accs[place] = tuple(acc)
     return newest, unknown
+
+
+def _first_quote(data: bytes, run: Run, place: int, ts: int, seq: int) -> Quote:
+    """The quote of an instrument before its first packet, which alone is asked for the day before's
+    close: on the wire it may become the day's own once the market has closed."""
+    close = index_close(data, run, place) if run.size in _WITH_CLOSE else 0
+    return Quote(0, 0, 0, 0, 0, 0, 0, 0, 0, ts, seq, _NO_DEPTH, close)
 
 
 def _refused(feed: FeedState, ts: int) -> FeedState:
@@ -310,11 +323,20 @@ def unheard_ns(state: State) -> int:
 
 
 def mark_feed_gap(state: State) -> State:
-    """Tell every bar slot that the feed was interrupted; warm-up after it starts anew."""
+    """Tell every bar slot that the feed is lost; warm-up after it starts anew."""
+    return _marked(state, mark_gap)
+
+
+def mark_feed_return(state: State) -> State:
+    """Tell every bar slot that the feed is back; what its first frame brought has been folded."""
+    return _marked(state, mark_return)
+
+
+def _marked(state: State, mark: Callable[[Accumulator], None]) -> State:
     accs = []
     for frozen in state.accs:
         acc = list(frozen)
-        mark_gap(acc)
+        mark(acc)
         accs.append(tuple(acc))
     markets = tuple(replace(one, bars_since_gap=0) for one in state.markets)
     return replace(state, accs=tuple(accs), markets=markets)

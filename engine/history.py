@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from engine.bars import FIVE_NS, MINUTE_NS, Bar, floor_to
 from engine.books import MS
+from engine.features.minutes import refold
 from engine.feed import rolled
 from engine.lookup import Lookup
 from engine.orders.incidents import Incidents
@@ -214,7 +215,7 @@ def _with_slot(state: State, place: int, slot: SlotHistory) -> State:
 
 
 def _refolded(state: State, place: int, minutes: tuple[Bar, ...], look: Lookup) -> State:
-    """The slot that the day's minutes lead to, and of an index the day's range."""
+    """The slot that the day's minutes lead to, the tape, and of an index the day's range."""
     assert state.opened is not None
     before = state.slots[place]
     bar_ns = state.opened.market.bar_ms * MS
@@ -230,7 +231,7 @@ def _refolded(state: State, place: int, minutes: tuple[Bar, ...], look: Lookup) 
     slots = list(state.slots)
     # Bars that ended before this fact are still to be said.
     slots[place] = replace(slot, closed=before.closed)
-    state = replace(state, slots=tuple(slots))
+    state = refold(replace(state, slots=tuple(slots)), before.instrument, minutes, look)
     return _with_range(state, before.instrument, declared, look) if declared else state
 
 

@@ -14,7 +14,6 @@ from typing import Final
 from engine import commands
 from engine.rulebook import (
     AMENDABLE,
-    NS_PER_S,
     DayRules,
     SessionWindow,
     amendment_fault,
@@ -58,9 +57,11 @@ def closes_of(rules: DayRules) -> tuple[int, int]:
     return _close(rules.fno_nse), _close(rules.fno_bse)
 
 
-def moved_s(state: State, exchange: str) -> int:
-    """Seconds by which the day of an exchange ends later than it did when the session began."""
-    return _moved_ns(state, VENUES.index(venue_of(exchange))) // NS_PER_S
+def moved_ns(state: State, place: int) -> int:
+    """By how much (ns) the day of ``VENUES[place]`` ends later than when the session began."""
+    then = state.closes_ns[place]
+    now = closes_of(state.rules)[place] if state.rules is not None else 0
+    return now - then if now and then else 0
 
 
 def end_moved_ns(state: State) -> int:
@@ -74,12 +75,6 @@ def end_moved_ns(state: State) -> int:
     if not known:
         return 0
     return max(now[place] for place in known) - max(then[place] for place in known)
-
-
-def _moved_ns(state: State, place: int) -> int:
-    then = state.closes_ns[place]
-    now = closes_of(state.rules)[place] if state.rules is not None else 0
-    return now - then if now and then else 0
 
 
 def _closes(rules: DayRules, scope: str) -> tuple[int, ...]:

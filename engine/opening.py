@@ -69,7 +69,7 @@ def session_opened(
 def fresh_account(config: Config, day: int) -> CarriedOver:
     """What a fresh virtual account carries: nothing but its capital."""
     capital = config.account.capital_paise
-    return CarriedOver(None, None, day, 0, 0, 0, 0, 0, (), capital, (), (), ())
+    return CarriedOver(None, None, day, 0, 0, 0, 0, 0, (), capital, (), (), (), ())
 
 
 def opening_facts(

@@ -64,7 +64,7 @@ def quiet_until(state: State) -> int:
     that cannot be said: a market of pages judges each silence. In real time each is judged too, so
     that it is no longer quiet once one may have lasted too long since the last decision."""
     opened, feed = state.opened, state.feed
-    busy = state.orders or state.positions
+    busy = state.orders or state.positions or state.unsettled
     if busy or opened is None or opened.cycle_rule.max_gap_ms or feed.status != LIVE or feed.gap_ms:
         return NEVER
     silence_ns = silence_ms_max(state) * 1_000_000

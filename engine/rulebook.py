@@ -445,6 +445,7 @@ class DayRules(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     Windows are those of the derivatives segment of NSE and BSE. ``missing`` names (name, scope)
     pairs that no row gave, as ``name:scope``: whatever needs one of them blocks. ``stale`` names
     those of ``EXPIRING`` whose last row has ended; a freeze quantity is then the strictest recent.
+    ``own_ns`` are the desk's times (``OWN_TIMES``) of a day with rows of its own, else nothing.
     """
 
     day: int
@@ -458,6 +459,7 @@ class DayRules(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     charges: tuple[ChargeRule, ...]
     missing: tuple[str, ...]
     stale: tuple[str, ...]
+    own_ns: tuple[int, ...]
 
 
 CHARGE_TABLE: Final = (
@@ -471,6 +473,7 @@ CHARGE_TABLE: Final = (
 """Name, side and base of every charge of a fill, in the order in which they are listed."""
 
 _GST_BASE: Final = ("charge.brokerage", "charge.exchange_txn", "charge.sebi")
+OWN_TIMES: Final = ("own.last_entry", "own.square_off", "own.deadline")
 DEFAULT_UNDERLYINGS: Final = ("NIFTY", "BANKNIFTY", "SENSEX")
 
 
@@ -487,6 +490,8 @@ def resolve_day(
                 missing.append(f"{name}:{venue}")
             else:
                 charges.append(ChargeRule(name, venue, side, base, row.value, row.unsure))
+    times = (rulebook._time(name, "*", day, alone=True) for name in OWN_TIMES)
+    own = tuple(at for at in times if at is not None)
     rate = rulebook.lookup("rate.discount", "*", day)
     if rate is None:
         missing.append("rate.discount:*")
@@ -502,6 +507,7 @@ def resolve_day(
         charges=tuple(charges),
         missing=tuple(missing),
         stale=_stale(rulebook, day, underlyings),
+        own_ns=own if len(own) == len(OWN_TIMES) else (),
     )
 
 

@@ -13,10 +13,19 @@ from typing import Final
 
 from engine.bars import Bar
 from engine.config import Config
+from engine.features.tape import Tape
 from engine.indicators import IndicatorState, VolatilityState
 from engine.rulebook import DayRules
 from events.base import Record
-from events.session import CarriedOver, Instrument, RuleRow, SessionAmended, SessionOpened
+from events.features import FeaturesDerived
+from events.session import (
+    CarriedOver,
+    CarriedPosition,
+    Instrument,
+    RuleRow,
+    SessionAmended,
+    SessionOpened,
+)
 
 NO_INDEX: Final = -1
 """Stands where an underlying has no such instrument."""
@@ -30,7 +39,8 @@ class Quote(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
 
     ``stamp_s`` is the exchange's own time (epoch s, 0 where the packet has none), ``seen_ns`` the
     session time of the frame, ``seq`` its fact: of the last one with a book, where there was one;
-    ``depth`` the 120 bytes of five levels a side.
+    ``depth`` the 120 bytes of five levels a side. ``close_paise`` is the close of the day before as
+    an index's first packet told it, 0 of anything else.
     """
 
     ltp_paise: int
@@ -45,6 +55,7 @@ class Quote(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     seen_ns: int
     seq: int
     depth: bytes
+    close_paise: int
 
     @property
     def two_sided(self) -> bool:
@@ -159,8 +170,10 @@ class RegimeState(Record, frozen=True, array_like=True, gc=False, forbid_unknown
 
 
 class UnderlyingState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """What changes of an underlying."""
+    """What changes of an underlying. ``features`` are those after its last declared bar; what they
+    are made of stands in ``State.tapes``, for each snapshot hashes this whole."""
 
+    features: FeaturesDerived | None
     regime: RegimeState | None
     day_type: str
     day_open_paise: int
@@ -303,6 +316,9 @@ class Position(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fi
 
     ``product`` is what the broker holds it in, empty where it is not known: the configured one.
     ``value_paise`` is the cost of what is held, ``best_bid_paise`` the highest bid since entry.
+    ``tp1_paise`` is the first target by the configuration in force at entry (0: none),
+    ``keep_units`` what is held on beyond it, ``tp1_hit`` that it was met: from then on
+    ``stop_paise`` is the break-even.
     """
 
     position_id: str
@@ -321,6 +337,9 @@ class Position(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     charges_paise: int
     risk_paise: int
     exit_reason: str
+    tp1_paise: int
+    keep_units: int
+    tp1_hit: bool
 
 
 class AccountState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -474,7 +493,9 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     ``closes_ns`` is when the derivatives day ends on NSE and BSE by the rulebook as it was loaded,
     whatever was amended since; 0 is not known. ``contract_rows`` say what the contracts of the
     session before were, until the instruments are there; ``changes`` is what they were compared to.
-    ``rolled_seq`` is the fact before which bars last ended: that fact says them.
+    ``rolled_seq`` is the fact before which bars last ended: that fact says them. ``tapes`` are the
+    underlyings' memories of minutes, ``vix_minutes`` the last of INDIA VIX. ``unsettled`` are longs
+    of earlier days whose contract has expired and whose settlement is not known.
     """
 
     now: int
@@ -500,8 +521,11 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     rolled_seq: int
     feed: FeedState
     markets: tuple[UnderlyingState, ...]
+    tapes: tuple[Tape, ...]
+    vix_minutes: tuple[Bar, ...]
     orders: tuple[Order, ...]
     positions: tuple[Position, ...]
+    unsettled: tuple[CarriedPosition, ...]
     account: AccountState
     desk: Desk
     cycle: int
@@ -524,7 +548,7 @@ EMPTY_DESK: Final = Desk(
     readiness="",
     blockers=(),
 )  # fmt: skip
-EMPTY_UNDERLYING: Final = UnderlyingState(None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
+EMPTY_UNDERLYING: Final = UnderlyingState(None, None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
 EMPTY: Final = State(
     now=0,
     seq=0,
@@ -549,8 +573,11 @@ EMPTY: Final = State(
     rolled_seq=0,
     feed=EMPTY_FEED,
     markets=(),
+    tapes=(),
+    vix_minutes=(),
     orders=(),
     positions=(),
+    unsettled=(),
     account=EMPTY_ACCOUNT,
     desk=EMPTY_DESK,
     cycle=0,

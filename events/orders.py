@@ -112,6 +112,31 @@ class PositionChanged(Event, frozen=True, array_like=True, gc=False, forbid_unkn
     exit_reason: str | None
 
 
+class PositionSettled(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A long that was left at expiry, settled in cash at the index's closing value.
+
+    ``source`` is CLOSING_PRINT (a print after the closing auction of the day) or PREVIOUS_CLOSE
+    (the close that the next day's prints bring), ``source_seq`` the fact that brought it.
+    ``payoff_paise`` is of one unit, ``realised_paise`` gross of ``tax_paise``, the tax of the
+    exercise. ``unsure`` says that a rule behind it has no first-hand source.
+    """
+
+    position_id: str
+    underlying: str
+    exchange: str
+    tradingsymbol: str
+    expiry: int
+    reason: str
+    quantity_units: int
+    index_paise: int
+    source: str
+    source_seq: int
+    payoff_paise: int
+    realised_paise: int
+    tax_paise: int
+    unsure: bool
+
+
 class RiskStateChanged(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """The account's day so far, said when a count, a lock or a halt changes.
 

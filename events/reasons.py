@@ -45,8 +45,8 @@ STAGE_TITLES: Final[tuple[str, ...]] = (
 
 
 class ReasonSpec(msgspec.Struct, frozen=True):
-    """One reason. ``stage`` is a stage, or EXIT, ORDER, FEED, RISK, JOURNAL, ENGINE, COMMAND, LIVE for
-    the rest."""
+    """One reason. ``stage`` is a stage, or EXIT, ORDER, FEED, RISK, JOURNAL, ENGINE, COMMAND, LIVE,
+    FEATURE for the rest."""
 
     code: str
     number: int
@@ -262,6 +262,16 @@ _EXIT: Final = (
        "Compare with the broker's positions; the exit is made anew for what is left.", ()),
     _r("EXIT_RESOLVED", 1312, "EXIT", "INFO", "A person said that the broker does not hold the position any more; its result is not confirmed.",
        "Find the sale in the broker's trade book; the price in the journal is the lower of bid and cost.", ()),
+    _r("EXIT_TP1", 1313, "EXIT", "INFO", "The bid reached the first target: a part of the position is sold.",
+       "Nothing to do.", ("trigger", "seen")),
+    _r("EXIT_BREAK_EVEN", 1314, "EXIT", "INFO", "The first target was met: the stop stands at break-even.",
+       "Nothing to do.", ()),
+    _r("EXIT_HALT", 1315, "EXIT", "INFO", "A limit of the account was broken, and its positions are closed.",
+       "Review the day; see setting plan.hard_halt.", ()),
+    _r("EXIT_DEADLINE", 1316, "EXIT", "INFO", "The hard deadline of the day has come: it is sold at whatever price.",
+       "Look why the square-off did not come through.", ()),
+    _r("EXIT_SETTLED", 1317, "EXIT", "INFO", "The contract expired and was settled at the index's closing value.",
+       "Compare the value with the exchange's.", ()),
 )  # fmt: skip
 _ORDER: Final = (
     _r("ORDER_ACCEPTED", 1401, "ORDER", "INFO", "The broker accepted the order.", "Nothing to do.", ()),
@@ -326,6 +336,7 @@ _ACCOUNT: Final = (
     _r("RISK_EXIT_FILLED", 1503, "RISK", "INFO", "A position was closed and its result counted.", "Nothing to do.", ()),
     _r("RISK_ORDER_ENDED", 1504, "RISK", "INFO", "An order ended without a fill and freed its risk.", "Nothing to do.", ()),
     _r("RISK_CARRIED", 1505, "RISK", "INFO", "A position of the account's previous session is held on.", "Nothing to do.", ()),
+    _r("RISK_STOP_RAISED", 1506, "RISK", "INFO", "A stop went to break-even and freed its risk.", "Nothing to do.", ()),
 )  # fmt: skip
 _LINK: Final = (
     _r("FEED_RESUMED", 1601, "FEED", "INFO", "Frames arrive again after a gap.", "Nothing to do.", ()),
@@ -423,6 +434,10 @@ _INCIDENT: Final = (
        "Watch what is held: only the engine's own exits sell it. It ends with the session.", ("who", "why")),
     _r("CLOSED_UNRECONCILED", 1930, "INCIDENT", "HALT", "The session ended without the broker's books of its end.",
        "Compare with the broker's order book and positions by hand; the next session compares at its start.", ()),
+    _r("SETTLEMENT_UNKNOWN", 1931, "INCIDENT", "HALT", "A contract that was held has expired, and the index's closing value is not known.",
+       "Nothing at once: the next trading day's index prints bring it. Else compare with the broker's ledger.", ()),
+    _r("POSITION_PAST_DEADLINE", 1932, "INCIDENT", "HALT", "A position is still held after the hard deadline of the day.",
+       "Close it in the broker's app, or with `axiom flatten --emergency`.", ()),
 )  # fmt: skip
 _APPROVAL: Final = (
     _r("APPROVAL_USED", 2001, "APPROVAL", "INFO", "The approval was used for an entry.",
@@ -474,6 +489,8 @@ _LIVE: Final = (
        "Run make release-check in this checkout.", ()),
     _r("LIVE_CONTRACTS", 2119, "LIVE", "BLOCK", "A contract that was watched or held before has another lot, tick, expiry or token.",
        "Look at what you hold of it; a start of `axiom record` takes today's list as what is known.", ()),
+    _r("LIVE_TIMES", 2120, "LIVE", "BLOCK", "The desk would hold positions into hours in which the broker may close them itself.",
+       "Set the times back, or add the broker's hour with its source: `axiom rulebook add squareoff.mis`.", ()),
 )  # fmt: skip
 _ALERT: Final = (
     _r("ALERT_ENGINE_SILENT", 2201, "ALERT", "INFO", "The engine's process is there and writes nothing in market hours.",
@@ -494,11 +511,27 @@ _ALERT: Final = (
     _r("ALERT_CHANNEL_FAILED", 2207, "ALERT", "INFO", "A way on which alerts are sent takes none.",
        "Look at its address, its token and the network; the other ways still work.", ("error",)),
 )  # fmt: skip
+_FEATURE: Final = (
+    _r("FEATURE_NOT_OFFERED", 2301, "FEATURE", "UNKNOWN", "The market has nothing that this is made of.",
+       "Nothing to do: a market without a future, India VIX or five levels has no such number.", ()),
+    _r("FEATURE_TOO_FEW", 2302, "FEATURE", "UNKNOWN", "Too few bars, samples or days have been seen so far, or nothing has moved.",
+       _WAIT, ()),
+    _r("FEATURE_GAP", 2303, "FEATURE", "UNKNOWN", "A gap of the feed lies in the time that this is made of.",
+       "It passes once the gap lies outside, or its candles have come.", ()),
+    _r("FEATURE_NOT_SEEN", 2304, "FEATURE", "UNKNOWN", "The day's first minutes were not seen, and their candles have not come.",
+       "Start before the open; in real time the candles are asked for by themselves.", ()),
+    _r("FEATURE_NO_QUOTE", 2305, "FEATURE", "UNKNOWN", "The contracts that this is made of have no fresh quote, no volume or no open interest.",
+       _WAIT, ()),
+    _r("FEATURE_NO_EARLIER_DAY", 2306, "FEATURE", "UNKNOWN", "Too little is known of earlier trading days.",
+       "Nothing to do: each session carries its close into the next.", ()),
+    _r("FEATURE_PENDING", 2307, "FEATURE", "UNKNOWN", "The time that this is made of is not over yet.",
+       _WAIT, ()),
+)  # fmt: skip
 
 REASONS: Final[tuple[ReasonSpec, ...]] = (
     *_SESSION, *_FEED, *_WARMUP, *_QUOTE, *_REGIME, *_RISK, *_GOVERNANCE, *_SELECT, *_ELIGIBLE,
     *_CONTRACT, *_FINAL, *_UPSTREAM, *_EXIT, *_ORDER, *_ACCOUNT, *_LINK, *_JOURNAL, *_COMMAND, *_LIVE,
-    *_INCIDENT, *_APPROVAL, *_ALERT,
+    *_INCIDENT, *_APPROVAL, *_ALERT, *_FEATURE,
 )  # fmt: skip
 
 BY_CODE: Final[dict[str, ReasonSpec]] = {spec.code: spec for spec in REASONS}

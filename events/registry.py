@@ -14,11 +14,12 @@ from typing import Final, Literal
 
 import msgspec
 
-from events import broker, decision, feed, governance, market, orders, session
+from events import broker, decision, features, feed, governance, market, orders, session
 from events.base import Event
 from events.envelope import Envelope
 from events.past.carried_over_v1 import CarriedOverV1
 from events.past.carried_over_v2 import CarriedOverV2
+from events.past.carried_over_v3 import CarriedOverV3
 from events.past.intent_approved_v1 import IntentApprovedV1
 from events.past.operator_command_v1 import OperatorCommandV1
 
@@ -61,7 +62,7 @@ def _derivation(struct: type[Event], version: int = 1, *, urgent: bool = False) 
 
 SPECS: Final[tuple[KindSpec, ...]] = (
     _fact(session.SessionOpened),
-    _fact(session.CarriedOver, 3),
+    _fact(session.CarriedOver, 4),
     _fact(session.SessionResumed, urgent=True),
     _fact(session.ArtifactLoaded),
     _fact(session.InstrumentsLoaded),
@@ -90,6 +91,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(market.FeedHealthChanged),
     _derivation(market.InstrumentsGated),
     _derivation(market.SnapshotTaken),
+    _derivation(features.FeaturesDerived),
     _derivation(decision.RegimeAssessed),
     _derivation(decision.DayTypeAssessed),
     _derivation(decision.GatesEvaluated),
@@ -101,6 +103,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(orders.OrderChanged),
     _derivation(orders.FillApplied),
     _derivation(orders.PositionChanged),
+    _derivation(orders.PositionSettled),
     _derivation(orders.RiskStateChanged),
     _derivation(orders.SessionSummarised),
     _derivation(governance.OrderWanted, urgent=True),
@@ -118,6 +121,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
 PAST: Final[dict[tuple[str, int], type[Event]]] = {
     ("CarriedOver", 1): CarriedOverV1,
     ("CarriedOver", 2): CarriedOverV2,
+    ("CarriedOver", 3): CarriedOverV3,
     ("IntentApproved", 1): IntentApprovedV1,
     ("OperatorCommand", 1): OperatorCommandV1,
 }

@@ -83,7 +83,11 @@ class CarriedPosition(Record, frozen=True, array_like=True, gc=False, forbid_unk
 
     ``product`` is what it is held in at the broker, empty where that is not known: the configured
     one. ``value_paise`` is the cost of what is held; result and charges are those of the position
-    so far, and already inside the account's.
+    so far, and already inside the account's. ``tp1_paise`` is the first target (0: none),
+    ``keep_units`` what stays beyond it, ``tp1_hit`` that it was met and the stop is the break-even.
+    ``underlying``, ``kind`` (CE or PE), ``expiry`` (yyyymmdd) and ``strike_paise`` are the
+    contract's terms, by which it is settled once it has expired; None in what was upcast from
+    version 3, which did not keep them.
     """
 
     position_id: str
@@ -101,6 +105,13 @@ class CarriedPosition(Record, frozen=True, array_like=True, gc=False, forbid_unk
     charges_paise: int
     risk_paise: int
     product: str
+    tp1_paise: int
+    keep_units: int
+    tp1_hit: bool
+    underlying: str | None
+    kind: str | None
+    expiry: int | None
+    strike_paise: int | None
 
 
 class CarriedOrder(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -117,12 +128,23 @@ class CarriedOrder(Record, frozen=True, array_like=True, gc=False, forbid_unknow
     limit_paise: int | None
 
 
+class CarriedDay(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """How a trading day of an underlying ended: last minute's close and last volatility at the
+    money of the near expiry, bps a year; None where the session did not know it."""
+
+    underlying: str
+    day: int
+    close_paise: int | None
+    atm_iv_bps: int | None
+
+
 class CarriedOver(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """What the account brings from its previous session; limits count per day and account.
 
     ``previous_session`` is its uid, None for a fresh virtual account. ``day`` is the day the
     day-counters belong to: on another day they start at zero. Money in paise, result and charges
     apart. ``exits`` is how many exits were signalled that day, so that ids of exits go on.
+    ``days`` are at most a year of each underlying's days, by underlying, the oldest first.
     """
 
     previous_session: str | None
@@ -138,6 +160,7 @@ class CarriedOver(Event, frozen=True, array_like=True, gc=False, forbid_unknown_
     cooldowns: tuple[CarriedCooldown, ...]
     positions: tuple[CarriedPosition, ...]
     unknown_orders: tuple[CarriedOrder, ...]
+    days: tuple[CarriedDay, ...]
 
 
 class SessionResumed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

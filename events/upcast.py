@@ -13,9 +13,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import asdict, astuple
 
 from events.base import Event
 from events.envelope import Envelope, encode_envelope
+from events.past.carried_over_v3 import CarriedPositionV3
 from events.registry import PAST, KindSpec, PayloadError, decode_event, decode_payload, spec_of
 
 Fields = dict[str, Any]
@@ -32,8 +34,18 @@ def carried_over_1_to_2(fields: Fields) -> Fields:
 
 def carried_over_2_to_3(fields: Fields) -> Fields:
     """Version 2 did not say in what product a position is held."""
-    positions = tuple((*msgspec.structs.astuple(one), "") for one in fields["positions"])
+    positions = tuple(CarriedPositionV3(**asdict(one), product="") for one in fields["positions"])
     return {**fields, "positions": positions}
+
+
+def carried_over_3_to_4(fields: Fields) -> Fields:
+    """Version 3 knew no first target, of a contract its name alone (all of it stays), and nothing
+    of the days behind it."""
+    positions = tuple(
+        (*astuple(one), 0, one.quantity_units, False, None, None, None, None)
+        for one in fields["positions"]
+    )
+    return {**fields, "positions": positions, "days": ()}
 
 
 def intent_approved_1_to_2(fields: Fields) -> Fields:
@@ -49,6 +61,7 @@ def operator_command_1_to_2(fields: Fields) -> Fields:
 UPCASTS: Final[dict[tuple[str, int], Step]] = {
     ("CarriedOver", 1): carried_over_1_to_2,
     ("CarriedOver", 2): carried_over_2_to_3,
+    ("CarriedOver", 3): carried_over_3_to_4,
     ("IntentApproved", 1): intent_approved_1_to_2,
     ("OperatorCommand", 1): operator_command_1_to_2,
 }

@@ -51,7 +51,9 @@ NOT_PROJECTED: Final[dict[str, str]] = {
     "IncidentRaised": _ENTRIES_ONLY,
     "IncidentResolved": _ENTRIES_ONLY,
     "ReadinessChanged": _ENTRIES_ONLY,
+    "FeaturesDerived": _ENTRIES_ONLY,
     "SessionEndDue": _ENTRIES_ONLY,
+    "PositionSettled": _ENTRIES_ONLY,
 }
 
 
@@ -233,7 +235,8 @@ def _instruments(out: Tables, head: Head, event: session.InstrumentsLoaded) -> i
 
 
 def _carried_over(out: Tables, head: Head, event: session.CarriedOver) -> int:
-    *counters, cooldowns, positions, orders = msgspec.structs.astuple(event)
+    # The days behind it have no table yet: `entries` holds them.
+    *counters, cooldowns, positions, orders, _days = msgspec.structs.astuple(event)
     place = counters.index(event.halts)
     counters[place] = ",".join(event.halts)
     out["carried_over"].append((*head, *counters))

@@ -60,6 +60,8 @@ _INT: Final[dict[str, str]] = {
     "exits": "exits signalled on this day and account",
     "value_paise": "cost of what is held, paise",
     "best_bid_paise": "highest bid since entry, paise",
+    "tp1_paise": "first target, paise; 0 for none",
+    "keep_units": "units that stay beyond the first target",
     "cooldown_until_ns": "no entry before this time, ns UTC; 0 for none",
     "after_seq": "last seq that was kept",
     "cut_bytes": "bytes that were cut, never acknowledged",
@@ -219,6 +221,7 @@ _TEXT: Final[dict[str, str]] = {
 }
 
 _BOOL: Final[dict[str, str]] = {
+    "tp1_hit": "true once the first target was met",
     "unsure": "true where no first-hand source stands behind the row",
     "subscription_verified": "what was asked for is what is seen",
     "vwap_is_twap": "true where there is no volume and the VWAP is a TWAP",
@@ -291,7 +294,8 @@ TABLES: Final[tuple[Table, ...]] = (
         "positions that an earlier session left open",
         "seq ordinal position_id strategy_id exchange tradingsymbol quantity_units value_paise "
         "opened_ts stop_paise target_paise trail_paise best_bid_paise realised_paise "
-        "charges_paise risk_paise product",
+        "charges_paise risk_paise product tp1_paise keep_units tp1_hit underlying instrument_kind "
+        "expiry strike_paise",
     ),
     _table(
         "carried_orders",

@@ -31,6 +31,7 @@ OTHER_STAGES: Final = {
     "INCIDENT": "what a person should know of, now or soon",
     "APPROVAL": "what became of an entry that a person was asked about",
     "ALERT": "what a person is told of by the watchdog",
+    "FEATURE": "why a feature of the market is not known",
 }
 """What is not a stage of a decision, in the order of the page."""
 

@@ -87,6 +87,8 @@ def codes_of(event: Event) -> Iterator[str]:
             if code is not None:
                 yield code
         yield from getattr(event, "unstable", ())
+        # Features that are not known, each with its code behind its name.
+        yield from (line.rpartition(" ")[2] for line in getattr(event, "unknown", ()))
         yield from getattr(event, "reasons", ())
 
 

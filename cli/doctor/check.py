@@ -18,6 +18,7 @@ from typing import Final, Literal
 import msgspec
 
 from cli.machine import MachineSettings
+from engine.config import DEFAULTS, Config
 from engine.rulebook import day_of
 
 Verdict = Literal["ok", "warn", "bad"]
@@ -52,7 +53,8 @@ class Context:
     """Where a check looks. ``settings`` are this machine's; ``fault`` is what is wrong with the
     configuration, so that the other checks go on without it.
 
-    ``seen_address`` is the address that the caller found orders to leave from, if it did.
+    ``seen_address`` is the address that the caller found orders to leave from, if it did;
+    ``config`` are the settings that the session would have.
     """
 
     home: Path
@@ -66,6 +68,7 @@ class Context:
     now_ns: Callable[[], int] = time.time_ns
     run: Callable[[Sequence[str]], str | None] = run_command
     ask_address: Callable[[str], str | None] = _no_address
+    config: Config = DEFAULTS
 
     @property
     def day(self) -> int:

@@ -18,7 +18,7 @@ from cli.doctor.check import Context, Outcome, bad, good, unknown, warned
 from cli.load import OVERLAY_NAME
 from cli.paths import desk_folder, list_sessions
 from cli.recorded import opening_of
-from engine.rulebook import Rulebook, hhmm_of, iso_day
+from engine.rulebook import OWN_TIMES, Rulebook, broker_rules, hhmm_of, iso_day, ist_ns
 from events.session import Instrument, InstrumentsLoaded, SessionOpened
 
 USED_AND_MARKED: Final = ("freeze",)
@@ -78,6 +78,37 @@ def rulebook(context: Context) -> Outcome:
     if wrong:
         return warned(_told(blocks or wrong), "axiom rulebook check")
     return good(f"{len(rows)} rows, nothing wrong on {iso_day(context.day)}")
+
+
+def own_times(context: Context) -> Outcome:
+    """The desk is out before the broker closes intraday positions by itself, and no later than by
+    its own rows while the broker's hour is only hearsay."""
+    try:
+        book = Rulebook(tuple(one.row for one in _rows(context)))
+    except (RulebookError, ValueError) as error:
+        return unknown(f"the rulebook cannot be read: {error}")
+    day, session = context.day, context.config.session
+    rows = [book.lookup(name, "*", day) for name in OWN_TIMES]
+    known = [row for row in rows if row is not None]
+    if len(known) < len(OWN_TIMES):
+        return unknown("the rulebook does not say the desk's own times")
+    limits = [hhmm_of(ist_ns(day, str(row.value))) for row in known]
+    of_today = all(row.valid_from == row.valid_to == day for row in known)
+    names = ("last_entry_hhmm", "square_off_hhmm", "deadline_hhmm")
+    set_to = [f"{at // 100:02d}:{at % 100:02d}" for at in (getattr(session, n) for n in names)]
+    times = limits if of_today else [*set_to[:2], max(set_to[1:])]
+    broker = broker_rules(book, day)
+    hearsay = broker.mis_square_off_ns is None or "squareoff.mis" in broker.unsure
+    late = [
+        f"session.{n} {at}" for n, at, most in zip(names, times, limits, strict=True) if at > most
+    ]
+    if late and hearsay:
+        return bad(f"{', '.join(late)}: later than {', '.join(limits)}, and when the broker closes "
+                   "intraday positions is not confirmed")  # fmt: skip
+    closes = None if broker.mis_square_off_ns is None else hhmm_of(broker.mis_square_off_ns)
+    if closes is not None and times[-1] >= closes and context.config.orders.product == "MIS":
+        return bad(f"the deadline {times[-1]} is not before {closes}, when the broker closes them")
+    return good(f"last entry {times[0]}, square-off {times[1]}, deadline {times[2]}")
 
 
 def _told(found: Sequence[Finding]) -> str:

@@ -28,6 +28,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("LIVE_CLOCK", "the clock is within a second of a time server", clock.clock),
     Check("LIVE_CALENDAR", "today is a trading day with known hours", day.calendar),
     Check("LIVE_RULEBOOK", "no rule of today has ended or is at fault", day.rulebook),
+    Check("LIVE_TIMES", "the desk is out before the broker squares off", day.own_times, True),
     Check("LIVE_INSTRUMENTS", "the broker's instruments of today are here", day.instruments),
     Check("LIVE_CONTRACTS", "contracts watched before are what they were", day.contracts, True),
     Check("LIVE_DESK_BUSY", "no other engine runs this desk", sessions.desk_lock),

@@ -62,10 +62,11 @@ def _context(common: Common, live: bool, ntp: str | None, address: str | None) -
     from cli.doctor.check import Context
     from cli.load import load_config, load_machine
     from cli.machine import MachineError, MachineSettings, machine_settings
+    from engine.config import DEFAULTS
 
-    settings, fault = MachineSettings(), None
+    settings, fault, config = MachineSettings(), None, DEFAULTS
     try:
-        load_config(common.config)
+        config = load_config(common.config)
         settings = load_machine(common.config)
     except UserError as error:
         fault = str(error)
@@ -75,4 +76,6 @@ def _context(common: Common, live: bool, ntp: str | None, address: str | None) -
         except MachineError as error:
             raise UserError(f"--ntp: {error}") from error
         settings = replace(settings, ntp_host=ntp)
-    return Context(common.home, common.desk, live, settings, fault, seen_address=address)
+    return Context(
+        common.home, common.desk, live, settings, fault, seen_address=address, config=config
+    )

@@ -5,9 +5,9 @@ May import: events, engine. Always holds: a day without a rule is UNKNOWN, never
 
 from __future__ import annotations
 
-from engine.exits import hhmm_seconds, ist_seconds
 from engine.gates.rows import UNKNOWN, at_least, is_true, stage_of
-from engine.hours import moved_s
+from engine.rulebook import NS_PER_S
+from engine.times import own_times
 from engine.view import View
 from events.decision import StageVerdict
 from events.reasons import N1
@@ -31,8 +31,7 @@ def judge(view: View) -> StageVerdict:
         and window.auction_to_ns is not None
         and window.auction_from_ns <= now < window.auction_to_ns
     )
-    until_s = hhmm_seconds(state.config.session.last_entry_hhmm)
-    left_s = until_s + moved_s(state, view.umap.exchange) - ist_seconds(now)
+    left_s = -((now - own_times(state, view.u).last_entry_ns) // NS_PER_S)
     return stage_of(
         N1,
         (

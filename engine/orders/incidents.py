@@ -41,6 +41,8 @@ SEVERITY: Final[dict[str, int]] = {
     "CONTRACT_CHANGED": 1,
     "RESULT_UNCONFIRMED": 3,
     "STOP_WAIVED": 3,
+    "SETTLEMENT_UNKNOWN": 2,
+    "POSITION_PAST_DEADLINE": 1,
 }
 """1 act now, 2 act soon, 3 look at it, 4 know of it."""
 

@@ -1,10 +1,11 @@
 """The order protocol: what of entries, stops and exits is wanted, cancelled, re-priced or given up.
 
 Lives here: the rules that look at every order and position of a broker's session. May import:
-events, engine. Always holds: pure; an exit leaves only when every other order of its position is
-known to be over, for what is then held, and no larger than an order may be; a stop follows its
-position; a cancel is wanted once until something answers it; calling it again after its events
-were applied leads to nothing new (``tests/engine/orders`` shows the fixed point).
+events, engine. Always holds: pure; an exit leaves only when stop and entry of its position are
+known to be over, for what is then held and no part of it sells already, and no larger than an order
+may be; a stop follows its position; a cancel is wanted once until something answers it; calling it
+again after its events were applied leads to nothing new (``tests/engine/orders`` shows the fixed
+point).
 Start reading at ``decide_orders``.
 """
 
@@ -12,7 +13,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.books import ENTRY, EXIT, EXIT_PROTECT, MS, PROTECT, STOPPING, exit_id
+from engine.books import (
+    ENTRY,
+    EXIT,
+    EXIT_PROTECT,
+    MS,
+    PROTECT,
+    STOPPING,
+    TP1,
+    exit_id,
+    exit_working,
+    taking_part,
+)
 from engine.feed import unheard_ns
 from engine.orders.incidents import Incidents
 from engine.orders.legs import (
@@ -41,6 +53,7 @@ from engine.orders.reports import in_doubt, sellable
 from engine.orders.route import to_broker, wants_stop
 from engine.paper import order_event
 from engine.state import Leg, Order, Position, State
+from engine.times import own_times
 from events.base import Event
 from events.governance import OrderWanted
 from events.orders import ExitSignalled
@@ -170,6 +183,10 @@ def _exit(state: State, order: Order, leg: Leg) -> list[Event]:
     position = _position(state, order)
     if position is None or position.quantity_units == 0:
         return _withdrawn(order, leg, "ORDER_NOT_NEEDED")
+    if order.reason == TP1 and leg.status in UNSENT and exit_working(state, position):
+        # The whole goes now. A part that is at the broker stays: a sale that is cancelled may still
+        # be filled, and two that add up to what is held sell it sooner than one after the other.
+        return _withdrawn(order, leg, "ORDER_EXITED")
     if leg.status == HELD:
         return _release(state, position, order)
     if leg.status not in (WORKING, PARTIAL) or not idle(leg) or leg.doubt:
@@ -192,6 +209,12 @@ def _release(state: State, position: Position, order: Order) -> list[Event]:
         return []
     units = _sized(state, position, order)
     incidents = Incidents(state)
+    if order.reason == TP1:
+        units = min(units, position.quantity_units - position.keep_units)
+        if units <= 0:
+            return [order_event(order, "CANCELLED", "ORDER_NOT_NEEDED", 0)]
+    elif units <= 0 and taking_part(state, position) is not None:
+        return []
     if units <= 0:
         subject = ":".join(position_key(state, position))
         incidents.raised("POSITION_DIFFERS", subject, held=position.quantity_units)
@@ -219,14 +242,17 @@ def _repriced(state: State, order: Order, leg: Leg) -> list[Event]:
 def _exit_price(state: State, order: Order, step: int) -> int | None:
     """The limit of an exit after so many re-pricings, in paise; None without a bid.
 
-    One that was refused before goes out at the bid itself: a price band ends below it.
+    One that was refused before goes out at the bid itself: a price band ends below it. From the
+    day's hard deadline on every other one goes as low as the schedule goes.
     """
     quote = state.quotes[order.contract]
     bid = quote.bid_paise if quote is not None else 0
     if bid <= 0:
         return None
     settings = state.config.orders
-    collar = settings.exit_collar_bps + settings.exit_step_bps * min(step, settings.exit_steps_max)
+    late = state.now >= own_times(state, order.underlying).deadline_ns
+    steps = settings.exit_steps_max if late else min(step, settings.exit_steps_max)
+    collar = settings.exit_collar_bps + settings.exit_step_bps * steps
     if step == 0 and _refused_before(state, order):
         collar = 0
     price = bid - bid * min(collar, BPS) // BPS
@@ -318,7 +344,7 @@ def protect_signal(state: State, position: Position) -> ExitSignalled:
 def may_try_again(state: State, position: Position, role: str) -> bool:
     """Whether enough time has passed since the last order of a role that did not come through."""
     tried = ended_of(state, position, role)
-    if not tried:
+    if not tried or (tried[-1].reason == TP1 and _was(tried[-1], "FILLED")):
         return True
     leg = tried[-1].leg
     last = max(leg.sent_ns if leg is not None else 0, tried[-1].due_ns)

@@ -375,6 +375,7 @@ def apply_quotes_observed(state: State, event: QuotesObserved, ts: int, look: Lo
             ts,
             state.seq,
             b"",
+            before.close_paise if before is not None else 0,
         )
     return replace(state, quotes=tuple(quotes))
 

@@ -46,6 +46,11 @@ def wants_stop(state: State) -> bool:
     return live and open_incident(state, STOP_WAIVED, STOP_SETTING) is None
 
 
+def broker_settles(state: State) -> bool:
+    """Whether an expired contract is settled by the broker, in its books of the next day."""
+    return state.opened is not None and state.opened.mode == LIVE
+
+
 def in_real_time(state: State) -> bool:
     """Whether the session runs by a clock, at whatever rate; a backtest runs by its facts."""
     return state.opened is not None and state.opened.rate > 0

@@ -30,11 +30,15 @@ from engine.orders.reduce import LOGIN_OK, REFUSED_WINDOW_NS
 from engine.orders.route import in_real_time, needs_arming, to_broker, wants_stop
 from engine.rulebook import SessionWindow
 from engine.state import Leg, Position, State
+from engine.times import own_times
 from events.base import Event
 from events.governance import ReadinessChanged
 
 UNPROTECTED_NS: Final = 5_000 * MS
 FLATTEN_NS: Final = 20_000 * MS
+LATE_NS: Final = 60_000 * MS
+"""So long after the hard deadline an exit of it may still be under way."""
+
 DROPPED_NS: Final = 60_000 * MS
 """So long after frames were lost no entry is made."""
 
@@ -52,6 +56,7 @@ def watched(state: State) -> list[Event]:
         return []
     incidents = Incidents(state)
     _feed(state, incidents)
+    _deadline(state, incidents)
     _login(state, incidents)
     if to_broker(state):
         _orders(state, incidents)
@@ -72,6 +77,17 @@ def _feed(state: State, incidents: Incidents) -> None:
         incidents.raised("FRAMES_DROPPED", "feed")
     else:
         incidents.resolved("FRAMES_DROPPED", "feed")
+
+
+def _deadline(state: State, incidents: Incidents) -> None:
+    """Whoever is still in a position after the day's hard deadline needs a person."""
+    for position in state.positions:
+        if state.now >= own_times(state, position.underlying).deadline_ns + LATE_NS:
+            row = state.instruments[position.contract]
+            incidents.raised(
+                "POSITION_PAST_DEADLINE", position.position_id, contract=row.tradingsymbol,
+                units=position.quantity_units,
+            )  # fmt: skip
 
 
 def _login(state: State, incidents: Incidents) -> None:
@@ -186,7 +202,7 @@ def _long_leaving(state: State, position_id: str) -> bool:
 
 _OF_POSITION: Final = (
     "EXIT_NO_BID", "EXIT_REFUSED", "POSITION_UNPROTECTED", "POSITION_BLIND", "FLATTEN_INCOMPLETE",
-    CHANGED,
+    CHANGED, "POSITION_PAST_DEADLINE",
 )  # fmt: skip
 
 

@@ -294,6 +294,8 @@ best bid quantity, best bid price, best ask quantity, best ask price (price 0 is
 HOT_TRADE: Final = struct.Struct(">2xIi8xI164x")
 """token, last price, day volume: what a bar needs of a full packet."""
 
+_INDEX_CLOSE: Final = struct.Struct(">22xi")
+"""The day before's close, behind length word, token and four prices."""
 _STAMP: Final = struct.Struct(">62xI120x")
 _STAMP_AT: Final = 62
 
@@ -315,6 +317,12 @@ def unpack_trades(data: bytes, run: Run) -> Iterator[tuple[int, int, int]]:
     """``HOT_TRADE``'s fields of each packet of a run of full packets, in order."""
     fields: Iterator[Any] = HOT_TRADE.iter_unpack(memoryview(data)[run.start : run.stop])
     return fields
+
+
+def index_close(data: bytes, run: Run, place: int) -> int:
+    """The close of the day before, in paise, in the packet at a place of a run of index packets."""
+    close: tuple[int] = _INDEX_CLOSE.unpack_from(data, run.start + place * (run.size + 2))
+    return close[0]
 
 
 def newest_stamp(data: bytes, run: Run) -> int:

@@ -317,6 +317,14 @@ def _position_changed(state: State, envelope: Envelope, event: orders.PositionCh
         state.positions[event.position_id] = (envelope.ts, event)
 
 
+def _position_settled(state: State, envelope: Envelope, event: orders.PositionSettled) -> None:
+    """The tax of an exercise is a charge that no fill brings; so is the result of an old position,
+    which is closed by nothing else."""
+    state.charges_paise += event.tax_paise
+    if event.position_id not in state.positions:
+        state.closed_realised_paise += event.realised_paise
+
+
 def _risk_changed(state: State, envelope: Envelope, event: orders.RiskStateChanged) -> None:
     was = state.risk
     state.risk = RiskView(
@@ -360,6 +368,7 @@ APPLY: Final[dict[str, Apply]] = {
     "OrderChanged": _order_changed,
     "FillApplied": _fill_applied,
     "PositionChanged": _position_changed,
+    "PositionSettled": _position_settled,
     "RiskStateChanged": _risk_changed,
 }
 """Kinds that change what is shown, decoded and applied."""
@@ -396,5 +405,6 @@ PASSED_OVER: Final[tuple[str, ...]] = (
     "IncidentResolved",
     "ReadinessChanged",
     "SessionEndDue",
+    "FeaturesDerived",
 )
 """Known kinds that no screen shows yet."""

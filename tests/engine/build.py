@@ -7,7 +7,7 @@ tests of the engine. Always holds: what is given out is frozen and comes from th
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -71,7 +71,7 @@ def later(state: State, ms: int) -> State:
     return apply(state, entry_of(TimerTick(ts, 0), state.seq + 1, ts), lookup_for(state))
 
 
-def with_config(state: State, **sections: dict[str, int | bool]) -> State:
+def with_config(state: State, **sections: Mapping[str, int | bool | str]) -> State:
     """The state under a changed configuration."""
     return replace(state, config=merge(state.config, sections))
 

@@ -120,9 +120,9 @@ def test_volume_of_a_gap_is_in_no_bar() -> None:
         bars.fold_tick(acc, 100, cumulative)
     bars.mark_gap(acc)
     before = _close(acc, 0, 60)
-    bars.mark_gap(acc)
-    for cumulative in (5_000, 5_003):
-        bars.fold_tick(acc, 101, cumulative)
+    bars.fold_tick(acc, 101, 5_000)
+    bars.mark_return(acc)
+    bars.fold_tick(acc, 101, 5_003)
     after = _close(acc, 120, 60)
     bars.fold_tick(acc, 101, 5_010)
     clean = _close(acc, 180, 60)

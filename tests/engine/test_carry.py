@@ -8,14 +8,15 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
-from engine.carry import EXITS_ONLY, carry_over, cooldown_of
+from engine.carry import DAYS_KEPT, EXITS_ONLY, carry_over, cooldown_of
 from engine.core import Core, CoreFault
+from engine.features.tape import NEW_TAPE
 from engine.gates import governance
 from engine.state import State
 from events.base import Event
 from events.governance import IncidentRaised
 from events.orders import PositionChanged, RiskStateChanged
-from events.session import CarriedOver, InstrumentsLoaded, SessionOpened
+from events.session import CarriedDay, CarriedOver, InstrumentsLoaded, SessionOpened
 from tests.engine.build import view_of
 from tests.engine.fabricated import DAY, CoreRun, SmallMarket, relaxed, run_core, small_facts
 
@@ -75,6 +76,40 @@ def test_on_another_day_counts_begin_anew_and_capital_has_moved() -> None:
     result = account.realised_paise - account.charges_paise
     assert carried.capital_paise == account.capital_paise + result
     assert len(carried.positions) == len(state.positions) == 1
+
+
+def test_each_day_leaves_its_close_and_its_volatility() -> None:
+    """The day that ends is added to those behind it, once, at most a year of them; an underlying
+    that the session did not watch keeps its days."""
+    _, state = holding()
+    (today,) = carry_over(state, HEAD, NEXT_DAY, orders_unknown=False).days
+    minutes = state.tapes[0].minutes
+    features = state.markets[0].features
+    assert features is not None
+    assert today == CarriedDay("NIFTY", DAY, minutes[-1].close_paise, features.implied.atm_bps)
+    other = CarriedDay("SENSEX", 20261119, 1, None)
+    before = tuple(CarriedDay("NIFTY", 20250101 + n, n, n) for n in range(300))
+    again = CarriedDay("NIFTY", DAY, 5, 1_234)
+    assert state.carried is not None
+    known = replace(state, carried=replace(state.carried, days=(other, *before, again)))
+    days = carry_over(known, HEAD, NEXT_DAY, orders_unknown=False).days
+    assert days == (other, *before[-DAYS_KEPT + 1 :], today)
+    blind = replace(known, tapes=(replace(state.tapes[0], minutes=()),))
+    assert carry_over(blind, HEAD, DAY, orders_unknown=False).days[-1] == again
+    early = replace(known, tapes=(replace(state.tapes[0], volatility=NEW_TAPE.volatility),))
+    assert carry_over(early, HEAD, DAY, orders_unknown=False).days[-1] == replace(
+        today, atm_iv_bps=1_234
+    )
+
+
+def test_the_days_behind_are_what_the_next_session_ranks_by() -> None:
+    """Closes of volatility of earlier days, and the close of the trading day before."""
+    _, state = holding()
+    carried = carry_over(state, HEAD, DAY, orders_unknown=False)
+    days = tuple(CarriedDay("NIFTY", 20261118 + n, 2_400_000 + n, 1_000 + n) for n in range(2))
+    after = successor(replace(carried, days=days), facts()[5:])
+    tape = after.core.state.tapes[0]
+    assert (tape.previous_close_paise, tape.closes_bps) == (2_400_001, (1_000, 1_001))
 
 
 def test_a_carried_position_is_said_and_leaves_by_its_own_exits() -> None:

@@ -103,6 +103,8 @@ WORDS = {
     "orders.sim_route": ("broker", "paper"),
     "orders.product": ("MIS", "NRML"),
     "orders.algo_id": ("", "ALGO1"),
+    "plan.regime_flip": ("OFF", "PANIC", "ANY"),
+    "plan.hard_halt": ("HOLD", "FLATTEN"),
 }
 """Values of the settings that are words."""
 

@@ -12,16 +12,16 @@ from msgspec.structs import replace
 
 from engine.books import mark_positions
 from engine.core import Core
+from engine.cycle import decide_cycle
 from engine.exits import (
     RULES,
     content_id,
     decide_exits,
-    hhmm_seconds,
-    ist_seconds,
 )
 from engine.lookup import lookup_for
 from engine.rulebook import ist_ns
 from engine.state import Position, RegimeState, State
+from events.decision import GatesEvaluated
 from events.feed import FeedStatus, TimerTick
 from events.orders import ExitSignalled
 from events.session import OperatorCommand
@@ -39,7 +39,8 @@ def _long(state: State, **changes: object) -> Position:
         position_id="0123456789abcdef", underlying=0, strategy_id="trend.v1", contract=CONTRACT,
         product="MIS", quantity_units=130, value_paise=130 * ENTRY, opened_ns=state.now,
         stop_paise=STOP, target_paise=TARGET, trail_paise=TRAIL, best_bid_paise=ENTRY,
-        realised_paise=0, charges_paise=0, risk_paise=0, exit_reason="",
+        realised_paise=0, charges_paise=0, risk_paise=0, exit_reason="", tp1_paise=0,
+        keep_units=130, tp1_hit=False,
     )  # fmt: skip
     return replace(plain, **changes)
 
@@ -61,6 +62,18 @@ def _reason(state: State) -> str | None:
 def _panic(state: State) -> State:
     regime = RegimeState("PANIC", "PANIC", 9, (0, 0, 0, 0, 1000), 0, state.now)
     return replace(state, markets=(replace(state.markets[0], regime=regime),))
+
+
+def _past_deadline(state: State) -> State:
+    """After the hard deadline, with nothing of the position on its way out."""
+    times = {"last_entry_hhmm": 915, "square_off_hhmm": 915, "deadline_hhmm": 915}
+    return with_config(state, session=times)
+
+
+def _broken(state: State) -> State:
+    """A limit of the account was broken, under the policy that closes everything then."""
+    account = replace(state.account, halts=("RISK_DAILY_LOSS",))
+    return with_config(replace(state, account=account), plan={"hard_halt": "FLATTEN"})
 
 
 def _late(state: State) -> State:
@@ -167,12 +180,14 @@ def test_a_panic_ends_what_has_no_place_in_it() -> None:
 FIRING = {
     "EXIT_STOP": lambda s: s,
     "EXIT_TRAIL": lambda s: s,
+    "EXIT_HALT": _broken,
+    "EXIT_DEADLINE": _past_deadline,
     "EXIT_SQUARE_OFF": _late,
     "EXIT_TIME": lambda s: with_config(s, plan={"hold_s_max": 1}),
     "EXIT_REGIME_FLIP": _panic,
 }
-DECLARED = ("EXIT_STOP", "EXIT_TARGET", "EXIT_TRAIL", "EXIT_SQUARE_OFF", "EXIT_TIME",
-            "EXIT_REGIME_FLIP")  # fmt: skip
+DECLARED = ("EXIT_STOP", "EXIT_TARGET", "EXIT_TRAIL", "EXIT_HALT", "EXIT_DEADLINE",
+            "EXIT_SQUARE_OFF", "EXIT_TIME", "EXIT_REGIME_FLIP")  # fmt: skip
 
 
 @given(st.sets(st.sampled_from(sorted(FIRING)), min_size=1))
@@ -192,7 +207,8 @@ def test_the_table_is_the_declared_order() -> None:
     """The rules stand in the table in the order that the page of reasons gives."""
     words = [rule.__name__ for rule in RULES]
     assert words == [
-        "_operator", "_stop", "_target", "_trail", "_square_off", "_blind", "_time", "_regime_flip",
+        "_operator", "_stop", "_target", "_trail", "_halt", "_deadline", "_square_off", "_blind",
+        "_time", "_regime_flip",
     ]  # fmt: skip
 
 
@@ -223,6 +239,84 @@ def test_no_loss_and_no_gate_holds_an_exit_back(name: str) -> None:
     assert _reason(_state(STOP, state=state)) == "EXIT_STOP"
 
 
+def test_with_every_entry_gate_blocked_exits_still_fire() -> None:
+    """Everything that blocks an entry at once, halts among it, holds back neither the stop nor the
+    first target nor the square-off."""
+    state = at_trade().state
+    losses = dict(LOSSES)
+    for name in ("no freeze", "no carry-over", "no feed", "no market", "no indicators", "no spot"):
+        state = losses[name](state)
+    state = replace(state, rules=replace(state.rules, trading_day=False) if state.rules else None)
+    state = replace(
+        state,
+        account=replace(state.account, halts=("GOV_HALTED", "RISK_DAILY_LOSS"), loss_streak=99),
+    )
+    gates = next(
+        one
+        for one in decide_cycle(state, 0, lookup_for(state).slot_of, 1)
+        if isinstance(one, GatesEvaluated)
+    )
+    passed = [one.stage for one in gates.official if one.verdict == "PASS"]
+    assert passed == []
+    assert _reason(_state(STOP, state=state)) == "EXIT_STOP"
+    assert [one.reason for one in _part(_state(TARGET - 5, state=state))] == ["EXIT_TP1"]
+    assert _reason(_state(state=_late(state))) == "EXIT_SQUARE_OFF"
+
+
+def _part(state: State) -> list[ExitSignalled]:
+    one = replace(state.positions[0], tp1_paise=TARGET - 5, keep_units=65)
+    found = decide_exits(replace(state, positions=(one,)))
+    return [signal for signal in found if isinstance(signal, ExitSignalled)]
+
+
+@pytest.mark.parametrize(
+    ("halts", "policy", "reason"),
+    [
+        (("RISK_DAILY_LOSS",), "HOLD", None),
+        (("RISK_DAILY_LOSS",), "FLATTEN", "EXIT_HALT"),
+        (("GOV_HALTED", "GOV_EXITS_ONLY", "GOV_STOPPING"), "FLATTEN", None),
+        (("GOV_HALTED", "RISK_DAILY_LOSS"), "FLATTEN", "EXIT_HALT"),
+        ((), "FLATTEN", None),
+    ],
+)
+def test_a_hard_halt_closes_by_its_policy(
+    halts: tuple[str, ...], policy: str, reason: str | None
+) -> None:
+    """A limit that was broken sells what is held where the policy says so; a person's halt says by
+    itself what is sold."""
+    state = _state()
+    state = replace(state, account=replace(state.account, halts=halts))
+    assert _reason(with_config(state, plan={"hard_halt": policy})) == reason
+
+
+@pytest.mark.parametrize(
+    ("policy", "regime", "reason"),
+    [
+        ("PANIC", "PANIC", "EXIT_REGIME_FLIP"),
+        ("PANIC", "RANGE", None),
+        ("ANY", "RANGE", "EXIT_REGIME_FLIP"),
+        ("ANY", "TREND", None),
+        ("ANY", "UNKNOWN", None),
+        ("OFF", "PANIC", None),
+    ],
+)
+def test_a_regime_ends_a_trade_by_its_policy(policy: str, regime: str, reason: str | None) -> None:
+    """Only a regime that is known and has no place for the family ends a trade, as configured."""
+    state = with_config(_panic(_state()), plan={"regime_flip": policy})
+    known = state.markets[0].regime
+    assert known is not None
+    market = replace(state.markets[0], regime=replace(known, regime=regime))
+    assert _reason(replace(state, markets=(market,))) == reason
+
+
+@pytest.mark.parametrize("strategy", ["adopted", "taken-over", "retired.v9"])
+def test_a_panic_leaves_alone_what_is_of_no_family(strategy: str) -> None:
+    """A position that a person adopted has no family: a panic neither ends it nor stops the core
+    (its family was looked up, and the engine failed on it); its stop still does."""
+    assert _reason(_panic(_state(strategy_id=strategy))) is None
+    assert _reason(_panic(_state(STOP, strategy_id=strategy))) == "EXIT_STOP"
+
+
 def test_a_halt_does_not_hold_an_exit_back() -> None:
     """After an operator's HALT and a lost feed the next tick still closes by time."""
     core = Core(_state(opened_ns=0))
@@ -249,12 +343,6 @@ def test_exits_import_no_gate() -> None:
     }
     assert imported
     assert not [one for one in imported if one.startswith(("engine.gates", "engine.cycle"))]
-
-
-def test_times_of_day_are_ist() -> None:
-    """HHMM and session times meet in seconds after midnight IST."""
-    assert ist_seconds(ist_ns(DAY, "15:05")) == hhmm_seconds(1505) == 15 * 3600 + 300
-    assert ist_seconds(ist_ns(DAY, "00:00")) == 0
 
 
 def test_an_id_is_its_content_s() -> None:

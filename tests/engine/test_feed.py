@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.bars import MINUTE_NS, TICKS, fold_tick
+from engine.bars import GAPPED, MINUTE_NS, TICKS, fold_tick
 from engine.core import Core
 from engine.feed import REFUSED_KEPT, REFUSED_WINDOW_NS, apply_feed_frame
 from engine.state import Quote, State
@@ -301,7 +301,7 @@ def test_a_gap_that_no_tick_saw_is_said_when_it_ends() -> None:
     assert core.state.markets[0].bars_since_gap == 0
     page(ts + 2 * limit + 2_000_000, 6_017)
     bars = [one for one in _bars(core, ts + 5 * MINUTE_NS) if one.instrument == FUTURE]
-    assert bars[0].volume_units == 0, "the volume traded in the gap is in no bar"
+    assert bars[0].volume_units == 7, "the gap's volume is in no bar, what came after it is"
 
 
 @pytest.mark.parametrize(("rate", "told"), [(0, False), (1, True), (400, True)])
@@ -358,7 +358,42 @@ def test_a_gap_starts_the_count_of_bars_anew() -> None:
     trade(ts + 5 * MINUTE_NS + 1, 7)
     trade(ts + 5 * MINUTE_NS + 2, 7)
     bars = [one for one in _bars(core, ts + 6 * MINUTE_NS) if one.instrument == FUTURE]
-    assert [one.volume_units for one in bars] == [7], "the volume traded in the gap is in no bar"
+    assert [one.volume_units for one in bars] == [14], "the first tick's volume is in no bar"
+
+
+def _gapped(core: Core) -> list[bool]:
+    """Of each slot, whether a gap has a part in the open bar."""
+    return [acc[GAPPED] == 1 for acc in core.state.accs]
+
+
+def test_a_gap_after_one_that_no_tick_saw_is_marked_as_well() -> None:
+    """A silence after the frame that ended another: the volume of both is in no bar."""
+    core = _opened(pages=True)
+    ts, limit = MARKET.open_ns, 130 * SECOND_NS
+
+    def page(at: int, volume: int) -> None:
+        packets = [_index(2_400_000), full_packet(TOKENS[FUTURE], 2_410_000, 65, volume, 1)]
+        _step(core, at, frame_fact(packets, snapshot_end=True))
+
+    page(ts, 1_000)
+    page(ts + limit + 1_000_000, 2_000)
+    quiet = ts + 2 * limit + 60 * SECOND_NS
+    (said,) = [
+        one for one in _step(core, quiet, TimerTick(quiet, 0)) if isinstance(one, FeedHealthChanged)
+    ]
+    assert (said.reason, core.state.feed.status) == ("FEED_GAP", "GAP")
+    page(quiet + 10 * SECOND_NS, 9_000)
+    page(quiet + 20 * SECOND_NS, 9_004)
+    bars = [one for one in _bars(core, quiet + 5 * MINUTE_NS) if one.instrument == FUTURE]
+    assert [one.volume_units for one in bars if one.bar_ms == 60_000] == [4]
+
+
+@pytest.mark.parametrize(("late_s", "marked"), [(0, False), (5, False), (6, True), (3_600, True)])
+def test_a_feed_that_began_after_the_open_begins_with_a_gap(late_s: int, marked: bool) -> None:
+    """The first bar of a late start is marked as one after a gap: nobody saw what was before."""
+    core = _opened()
+    _step(core, MARKET.open_ns + late_s * SECOND_NS, frame_fact([_index(2_400_000)]))
+    assert _gapped(core) == [marked] * len(core.state.accs)
 
 
 @given(

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from engine.commands import AMEND
 from engine.core import Core, Derived
-from engine.hours import amendment_of, amendment_refused, end_moved_ns, moved_s
+from engine.hours import amendment_of, amendment_refused, end_moved_ns, moved_ns
 from engine.live import Timing
 from engine.opening import fresh_account, opening_facts, rulebook_digest, session_opened
 from engine.resume import Running
@@ -52,8 +52,14 @@ REGULAR = "09:27"
 
 @functools.cache
 def rows() -> tuple[RuleRow, ...]:
-    """The rulebook of a day that is to end at 09:27, on both exchanges."""
-    return amended_rows(small_rows(), DAY, CLOSE, "*", REGULAR, "a short day")
+    """The rulebook of a day that is to end at 09:27, on both exchanges, with times of its own."""
+    times = {"own.last_entry": "09:24", "own.square_off": "09:25", "own.deadline": "09:26"}
+    own = tuple(
+        RuleRow(name, "*", DAY, DAY, value, "ist", "a short day", False)
+        for name, value in times.items()
+    )
+    ours = (*(one for one in small_rows() if one.name not in times), *own)
+    return amended_rows(ours, DAY, CLOSE, "*", REGULAR, "a short day")
 
 
 def at(hhmmss: str) -> int:
@@ -93,7 +99,6 @@ def opened(mode: str = "PAPER") -> tuple[SessionOpened, tuple[Event, ...], Small
     last entry is three minutes before the close and its square-off two; nothing else sells."""
     market = SmallMarket(minutes=20)
     config = relaxed(
-        session={"last_entry_hhmm": 924, "square_off_hhmm": 925},
         plan={"stop_bps": 5_000, "target_bps": 20_000, "hold_s_max": 3_600},
     )
     one = replace(session_opened(market, config, rows(), own_code_digest(), mode), rate=1)
@@ -273,7 +278,7 @@ def test_a_day_without_known_hours_has_none_to_amend() -> None:
     blank = replace(state, rules=replace(state.rules, fno_nse=None))
     assert amendment_refused(blank, amend(CLOSE, "NSE:17:00")) == "CMD_NOT_AMENDABLE"
     assert amendment_refused(blank, amend(CLOSE, "BSE:17:00")) is None
-    assert moved_s(blank, "NFO") == 0
+    assert moved_ns(blank, 0) == 0
 
 
 @given(
@@ -303,8 +308,8 @@ def test_two_exchanges_end_when_the_last_does() -> None:
     earlier = replace(book, fno_nse=replace(book.fno_nse, close_ns=at("14:00")))
     assert end_moved_ns(replace(both, rules=later)) == 80 * 60 * NS_PER_S
     assert end_moved_ns(replace(both, rules=earlier)) == 0
-    assert moved_s(replace(both, rules=earlier), "NFO") == -100 * 60
-    assert moved_s(replace(both, rules=earlier), "BFO") == 0
+    assert moved_ns(replace(both, rules=earlier), 0) == -100 * 60 * 10**9
+    assert moved_ns(replace(both, rules=earlier), 1) == 0
     assert view_of(base).umap.exchange == "NFO"
 
 

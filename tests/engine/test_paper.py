@@ -188,7 +188,7 @@ def test_a_contract_without_a_quote_fills_nothing() -> None:
 
 def test_levels_without_depth_are_the_best_alone() -> None:
     """A quote whose packet had no depth offers its best level; with no price there is none."""
-    quote = Quote(0, 0, 0, 0, 0, 130, 990, 65, 1_010, 0, 0, b"")
+    quote = Quote(0, 0, 0, 0, 0, 130, 990, 65, 1_010, 0, 0, b"", 0)
     assert levels(quote, "BUY") == ((1_010, 65),)
     assert levels(quote, "SELL") == ((990, 130),)
     assert levels(replace(quote, ask_paise=0), "BUY") == ()

@@ -13,7 +13,7 @@ from engine.state import State
 from events.base import Event
 from events.decision import ContractsScreened, DecisionMade, GatesEvaluated, RegimeAssessed
 from events.market import FeedHealthChanged, FrameRejected
-from events.orders import ExitSignalled, OrderChanged, RiskStateChanged
+from events.orders import ExitSignalled, OrderChanged, PositionChanged, RiskStateChanged
 from events.reasons import BY_CODE, REASONS
 from tests.engine.build import at_trade, with_config
 from tests.engine.fabricated import (
@@ -26,7 +26,15 @@ from tests.engine.fabricated import (
 )
 from tests.engine.gates.cases import LOSSES, MISSES, feed, market, regime
 from tests.engine.gates.test_contract import FAILS
-from tests.engine.test_exits import STOP, TARGET, _late, _panic, _state
+from tests.engine.test_exits import (
+    STOP,
+    TARGET,
+    _broken,
+    _late,
+    _panic,
+    _past_deadline,
+    _state,
+)
 
 ELSEWHERE = {
     "KIND_UNKNOWN": "raised by the registry: tests/events/test_registry.py",
@@ -35,6 +43,7 @@ ELSEWHERE = {
     "CORE_LOOP_LIMIT": "raised by the core: tests/engine/test_core.py",
     "ENGINE_FAULT": "raised by the core: tests/engine/test_core.py",
     "RISK_CARRIED": "a position of an earlier session: tests/engine/test_carry.py",
+    "EXIT_SETTLED": "a position left at expiry: tests/engine/test_settlement.py",
     **{
         row.code: "an answer to an operator: tests/engine/test_commands.py, tests/adapters/control"
         for row in REASONS
@@ -50,7 +59,7 @@ ELSEWHERE = {
         for row in REASONS
         if row.stage in ("INCIDENT", "APPROVAL")
         or 705 <= row.number <= 799
-        or 1307 <= row.number <= 1399
+        or 1307 <= row.number <= 1312
         or 1407 <= row.number <= 1499
         or row.code == "APPROVAL_PENDING"
     },
@@ -58,6 +67,11 @@ ELSEWHERE = {
         row.code: "told by the watchdog: tests/adapters/alerts"
         for row in REASONS
         if row.stage == "ALERT"
+    },
+    **{
+        row.code: "named beside a feature that is not known: tests/engine/features"
+        for row in REASONS
+        if row.stage == "FEATURE"
     },
     "FRAME_REFUSED": "the sentence of FrameRejected, whose own word is the codec's fault",
     **{
@@ -86,6 +100,8 @@ def _codes(events: list[Event]) -> Iterator[str]:
             DecisionMade | ExitSignalled | OrderChanged | RiskStateChanged | FeedHealthChanged,
         ):
             yield from (event.reason,) if event.reason else ()
+        elif isinstance(event, PositionChanged):
+            yield from (event.exit_reason,) if event.exit_reason else ()
         elif isinstance(event, RegimeAssessed):
             yield from event.unstable
         elif isinstance(event, FrameRejected):
@@ -117,6 +133,9 @@ def _exits() -> Iterator[State]:
     yield _late(_state())
     yield _panic(_state())
     yield _state(opened_ns=0)
+    yield _state(12_000, tp1_paise=12_000, keep_units=65)
+    yield _past_deadline(_state())
+    yield _broken(_state())
 
 
 @pytest.fixture(scope="module")

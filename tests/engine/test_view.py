@@ -18,7 +18,7 @@ def _changed(state: State, i: int, **changes: int) -> State:
 
 
 def _quote(bid: int, ask: int) -> Quote:
-    return Quote(0, 0, 0, 0, 0, 0, bid, 0, ask, 0, 0, b"")
+    return Quote(0, 0, 0, 0, 0, 0, bid, 0, ask, 0, 0, b"", 0)
 
 
 def test_ages_are_against_the_session_clock() -> None:

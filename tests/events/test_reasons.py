@@ -32,10 +32,11 @@ KINDS_OF_STAGE = {
     "COMMAND": ("INFO", "BLOCK"),
     "LIVE": ("BLOCK",),
     "ALERT": ("INFO",),
+    "FEATURE": ("UNKNOWN",),
 }
 FIRST_NUMBERS = {"EXIT": 1300, "ORDER": 1400, "RISK": 1500, "FEED": 1600, "JOURNAL": 1700,
                  "COMMAND": 1800, "INCIDENT": 1900, "APPROVAL": 2000, "LIVE": 2100,
-                 "ALERT": 2200}  # fmt: skip
+                 "ALERT": 2200, "FEATURE": 2300}  # fmt: skip
 PLACES = {"JOURNAL": ("events/registry.py",), "FEED": ("engine", "projections/rows.py"),
           "LIVE": ("cli/doctor/table.py",),
           "ALERT": ("adapters/alerts/news.py", "adapters/alerts/channels.py")}  # fmt: skip

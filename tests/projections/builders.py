@@ -123,6 +123,12 @@ class SessionMaker:
             *("P0", "trend.v1", "NFO", "NIFTY2590224000CE", 75, 750_000, OPEN_NS),
             *(8_000, 13_000, 500, 10_100, 0, 2_005, 150_000),
             "MIS",
+            *(11_400, 75),
+            tp1_hit=False,
+            underlying="NIFTY",
+            kind="CE",
+            expiry=20250902,
+            strike_paise=2_400_000,
         )
         order = session.CarriedOrder(
             "O0", "I0", "ENTRY", "NFO", "NIFTY2590224000CE", "BUY", 75, 0, 9
@@ -130,6 +136,7 @@ class SessionMaker:
         return session.CarriedOver(
             *("0" * 12, "1" * 64, 20250829, 0, 0, 0, 0, 3, ("a", "b"), 10_000_000),
             *((session.CarriedCooldown("NIFTY", OPEN_NS),), (position,), (order,)),
+            (session.CarriedDay("NIFTY", 20250828, 2_450_000, 1_234),),
         )
 
     def _frame(self) -> feed.FeedFrame:

@@ -20,6 +20,7 @@ from engine.rulebook import (
     protected_band,
     resolve_day,
 )
+from engine.settlement import closing_rule, exercise_tax
 from events.session import RuleRow
 
 ROWS = load_rows()
@@ -44,6 +45,8 @@ def _asked() -> set[str]:
     resolve_day(spy, day)
     broker_rules(spy, day)
     protected_band(spy, day, "NFO", 100)
+    closing_rule(spy, "NFO", day)
+    exercise_tax(spy, "NFO", day)
     spy.expiries("NIFTY", day, 3)
     spy.is_monthly("NIFTY", add_days(day, 3))
     return spy.asked

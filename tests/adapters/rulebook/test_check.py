@@ -36,7 +36,7 @@ def test_the_packages_rows_are_clean_while_they_last() -> None:
     found = findings(ROWS, FRESH)
     assert _wrong(ROWS) == []
     assert {one.kind for one in found} <= {"UNREAD", "ENDING"}
-    assert ("UNREAD", "charge.stt.exercise") in {(one.kind, one.name) for one in found}
+    assert ("UNREAD", "session.cash.preopen_open") in {(one.kind, one.name) for one in found}
 
 
 def test_what_has_ended_is_wrong_and_says_what_stands_in() -> None:

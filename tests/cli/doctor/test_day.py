@@ -15,6 +15,7 @@ from adapters.rulebook.overlay import append_row
 from cli.doctor import day
 from cli.doctor.check import Context
 from cli.paths import make_private, sessions_folder
+from engine.config import Config, merge
 from engine.rulebook import Rulebook, ist_ns
 from events.session import Instrument, MarketIdentity, RuleRow
 from tests.cli.doctor.place import DAY, NOW, context
@@ -150,3 +151,47 @@ def test_other_sessions_are_nothing_to_compare_with(tmp_path: Path) -> None:
     ).folder
     next(folder.glob("*.axj")).write_bytes(b"not a journal")
     assert "no session on the broker's list" in day.contracts(place).sentence
+
+
+LATER = {"square_off_hhmm": 1520, "deadline_hhmm": 1522}
+
+
+def _hour(home: Path, hhmm: str, *, unsure: bool) -> None:
+    """The broker's own hour, as somebody added it to the desk's overlay."""
+    row = RuleRow("squareoff.mis", "ZERODHA", 20260803, 99991231, hhmm, "ist", "a call", unsure)
+    overlay = home / "desks" / "main" / "rulebook.toml"
+    make_private(overlay.parent)
+    append_row(overlay, row, "asha", "2026-08-11T03:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("session", "hour", "unsure", "verdict", "says"),
+    [
+        ({}, None, True, "ok", "deadline 15:12"),
+        (LATER, None, True, "bad", "is not confirmed"),
+        ({"deadline_hhmm": 1513}, None, True, "bad", "session.deadline_hhmm 15:13"),
+        (LATER, "15:35", True, "bad", "is not confirmed"),
+        (LATER, "15:35", False, "ok", "square-off 15:20, deadline 15:22"),
+        (LATER, "15:22", False, "bad", "is not before 15:22"),
+        ({}, "15:10", True, "bad", "is not before 15:10"),
+        ({}, "15:10", False, "bad", "is not before 15:10"),
+    ],
+)
+def test_the_desk_is_out_before_the_broker(
+    tmp_path: Path, session: dict[str, int], hour: str | None, unsure: bool, verdict: str, says: str
+) -> None:
+    """Later times than the desk's own rows need a broker's hour that somebody has confirmed; none
+    is as late as that hour."""
+    if hour is not None:
+        _hour(tmp_path, hour, unsure=unsure)
+    given = merge(Config(), {"session": session})
+    found = day.own_times(context(tmp_path, live=True, config=given))
+    assert found.verdict == verdict
+    assert says in found.sentence
+
+
+def test_what_is_carried_overnight_is_no_matter_of_the_broker_s_hour(tmp_path: Path) -> None:
+    """NRML positions are not closed by the broker: its confirmed hour does not bound them."""
+    _hour(tmp_path, "15:10", unsure=False)
+    given = merge(Config(), {"orders": {"product": "NRML"}})
+    assert day.own_times(context(tmp_path, live=True, config=given)).verdict == "ok"

@@ -174,7 +174,7 @@ def lost(state: State, past: int) -> State:
 
 def last_entry(state: State, left_s: int) -> State:
     """So many seconds left for an entry: the clock is moved there, and what was seen with it."""
-    from engine.exits import hhmm_seconds, ist_seconds
+    from engine.times import hhmm_seconds, ist_seconds
 
     shift = hhmm_seconds(state.config.session.last_entry_hhmm) - left_s - ist_seconds(state.now)
     return _shifted(state, shift * SECOND_NS)
@@ -344,7 +344,7 @@ def _every(state: State, **changes: object) -> State:
 
 
 NO_QUOTES: Callable[[State], tuple[Quote | None, ...]] = lambda s: (None,) * len(s.quotes)  # noqa: E731
-NOTHING_OF_THE_MARKET = UnderlyingState(None, "UNKNOWN", 0, 0, 0, 0, (), b"", 0)
+NOTHING_OF_THE_MARKET = UnderlyingState(None, None, "UNKNOWN", 0, 0, 0, 0, (), b"", 0)
 
 LOSSES: tuple[tuple[str, Change], ...] = (
     ("no rules", lambda s: replace(s, rules=None)),

@@ -9,16 +9,21 @@ from msgspec.structs import replace
 from engine.core import Core
 from engine.lookup import lookup_for
 from engine.orders.incidents import apply_incident_raised, apply_incident_resolved
+from engine.orders.protocol import _exit_price
 from engine.orders.reconcile import compared
 from engine.orders.reduce import apply_broker_snapshot
 from engine.orders.watch import watched
-from engine.state import State
+from engine.rulebook import ist_ns
+from engine.state import NEW_LEG, Order, Position, State
 from events.base import Event
 from events.broker import BrokerSnapshot
 from events.governance import IncidentRaised, IncidentResolved, ReadinessChanged
 from events.session import SessionResumed
+from tests.engine.build import quote_of, with_quote
+from tests.engine.fabricated import DAY
 from tests.engine.orders.test_gates import SECOND, _desk, session
 from tests.engine.orders.world import GOOD, LOST_ANSWER, World
+from tests.engine.test_exits import CONTRACT, _long
 
 ROUNDS_MAX = 5
 
@@ -119,3 +124,49 @@ def test_an_unknown_order_that_is_found_filled_is_unknown_no_more(updates: bool)
     unknown = [one for one in orders if one.leg is not None and one.leg.status == "UNKNOWN"]
     assert unknown == []
     assert [one.code for one in found.state.desk.incidents if "UNKNOWN" in one.code] == []
+
+
+def test_a_position_after_the_deadline_needs_a_person() -> None:
+    """A minute after the hard deadline whoever is still held is told, not a nanosecond earlier, and
+    it is over with the position."""
+    held = _long(session())
+    late = ist_ns(DAY, "15:13")
+
+    def told(now: int, positions: tuple[Position, ...], state: State) -> tuple[State, list[str]]:
+        state = replace(state, now=now, positions=positions)
+        state, said = _said(state)
+        codes = [o.code for o in said if isinstance(o, IncidentRaised | IncidentResolved)]
+        return state, [one for one in codes if one == "POSITION_PAST_DEADLINE"]
+
+    state, codes = told(late - 1, (held,), session())
+    assert codes == []
+    state, codes = told(late, (held,), state)
+    assert codes == ["POSITION_PAST_DEADLINE"]
+    assert told(late + SECOND, (), state)[1] == ["POSITION_PAST_DEADLINE"]
+
+
+def test_from_the_deadline_on_an_exit_goes_as_low_as_the_schedule() -> None:
+    """Before it the first price is the collar below the bid; from it on the last step at once, but
+    for one that was refused before."""
+    state = session()
+    known = quote_of(state, CONTRACT)
+    state = with_quote(state, CONTRACT, replace(known, bid_paise=10_000))
+    settings = state.config.orders
+    row = _order_of_exit()
+    deepest = settings.exit_collar_bps + settings.exit_step_bps * settings.exit_steps_max
+    for at, collar in ((-1, settings.exit_collar_bps), (0, deepest)):
+        moment = replace(state, now=ist_ns(DAY, "15:12") + at)
+        assert _exit_price(moment, row, 0) == 10_000 - collar
+    refused = replace(row, leg=replace(NEW_LEG, status="REJECTED"))
+    moment = replace(moment, desk=replace(moment.desk, ended=(refused,)))
+    assert _exit_price(moment, row, 0) == 10_000
+
+
+def _order_of_exit() -> Order:
+    """An exit of the contract, held back."""
+    return Order(
+        order_id="B1", authority="0123456789abcdefX1", role="EXIT", underlying=0,
+        strategy_id="trend.v1", contract=CONTRACT, side="SELL", quantity_units=65, filled_units=0,
+        fills=0, last_seq=0, limit_paise=0, reference_paise=0, due_ns=0, expires_ns=0, risk_paise=0,
+        stop_paise=0, target_paise=0, trail_paise=0, reason="EXIT_DEADLINE", leg=NEW_LEG,
+    )  # fmt: skip

@@ -113,7 +113,9 @@ class Story:
                 settings_digest="e" * 64,
             )
         )
-        self.fact(session.CarriedOver(None, None, DAY, 0, 0, 0, 0, 0, (), 10_000_000, (), (), ()))
+        self.fact(
+            session.CarriedOver(None, None, DAY, 0, 0, 0, 0, 0, (), 10_000_000, (), (), (), ())
+        )
 
     def tell(self, event: Event, cause: int | None = None) -> int:
         """Add an event at the present time; returns its seq."""
