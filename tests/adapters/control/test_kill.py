@@ -299,7 +299,11 @@ def test_what_a_shell_writes_late_counts(root: Path) -> None:
         os.close(handle)
         desk.answer(first)
         until(lambda: desk.kill.level == FLATTEN)
-        assert desk.next().value == FLATTEN
+        # A look may fall between the new time of a file and its new size: still no level, no harm.
+        values = [desk.next().value]
+        if values == [None]:
+            values.append(desk.next().value)
+        assert values[-1] == FLATTEN
 
 
 def test_what_is_written_while_the_file_is_taken_away_counts(
