@@ -16,7 +16,13 @@ from msgspec.structs import replace
 
 from engine import books, settlement
 from engine.bars import MINUTE_NS, new_accumulator
-from engine.carry import carried_account, cooldown_of, placed_orders, placed_positions
+from engine.carry import (
+    carried_account,
+    carried_risk,
+    cooldown_of,
+    placed_orders,
+    placed_positions,
+)
 from engine.chain import refresh
 from engine.config import from_settings
 from engine.features.derive import keep_features
@@ -40,6 +46,8 @@ from engine.lookup import Lookup, underlying_places
 from engine.orders import incidents, operator, reduce
 from engine.orders.contracts import CONTRACTS, contract_changes
 from engine.orders.route import in_real_time, to_broker
+from engine.risk import machine
+from engine.risk.day import with_fire, with_funds, with_high, with_tail
 from engine.rulebook import Rulebook, amended_rows, resolve_day
 from engine.state import (
     EMPTY_UNDERLYING,
@@ -50,9 +58,10 @@ from engine.state import (
     UnderlyingMap,
     UnderlyingState,
 )
-from events import decision, features, feed, governance, market, session
+from events import broker, decision, features, feed, governance, market, session
 from events.base import Event
 from events.envelope import payload_digest
+from events.orders import IntentApproved, PositionChanged
 
 UID_CHARS: Final = 12
 
@@ -105,7 +114,8 @@ def _carried_over(state: State, entry: Entry, look: Lookup) -> State:
     assert isinstance(event, session.CarriedOver)
     day = state.opened.day if state.opened is not None else 0
     exits = event.exits if event.day == day else 0
-    return replace(state, carried=event, account=carried_account(event, day), exits=exits)
+    account, risk = carried_account(event, day), carried_risk(event, day)
+    return replace(state, carried=event, account=account, risk=risk, exits=exits)
 
 
 def _session_resumed(state: State, entry: Entry, look: Lookup) -> State:
@@ -200,7 +210,7 @@ def _tapes(
 def _config_changed(state: State, entry: Entry, look: Lookup) -> State:
     event = entry.event
     assert isinstance(event, session.ConfigChanged)
-    return replace(state, config=from_settings(event.settings, state.config))
+    return machine.apply_config_changed(state, event)
 
 
 def _session_amended(state: State, entry: Entry, look: Lookup) -> State:
@@ -264,9 +274,18 @@ def _timer_tick(state: State, entry: Entry, look: Lookup) -> State:
     markets = tuple(
         replace(one, expiries=refresh(state, u, vols)) for u, one in enumerate(state.markets)
     )
-    return replace(
+    state = replace(
         state, markets=markets, vols=tuple(vols), cycle=state.cycle + 1, missed=event.missed
     )
+    return with_high(state) if state.positions else state
+
+
+def _broker_snapshot(state: State, entry: Entry, look: Lookup) -> State:
+    """The broker's books, and what it says may be spent."""
+    event = entry.event
+    assert isinstance(event, broker.BrokerSnapshot)
+    state = reduce.apply_broker_snapshot(state, event, entry.ts, look)
+    return with_funds(state, event)
 
 
 def _session_closed(state: State, entry: Entry, look: Lookup) -> State:
@@ -386,6 +405,22 @@ def screen_mark(event: decision.ContractsScreened) -> bytes:
     return bytes.fromhex(digest[:32])
 
 
+def _intent_approved(state: State, entry: Entry, look: Lookup) -> State:
+    """The entry's order, and that its strategy fired."""
+    event = entry.event
+    assert isinstance(event, IntentApproved)
+    state = books.apply_intent_approved(state, event, entry.ts, look)
+    return with_fire(state, event.strategy_id, event.underlying, entry.ts)
+
+
+def _position_changed(state: State, entry: Entry, look: Lookup) -> State:
+    """A closed position leaves the books, and may have made the day's highest result."""
+    event = entry.event
+    assert isinstance(event, PositionChanged)
+    state = books.apply_position_changed(state, event, entry.ts, look)
+    return with_tail(with_high(state)) if event.status == "CLOSED" else state
+
+
 def _decision_made(state: State, entry: Entry, look: Lookup) -> State:
     return replace(state, decisions=state.decisions + 1)
 
@@ -434,7 +469,7 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "OrderSendStarted": _book(reduce.apply_send_started),
     "OrderSendResult": _book(reduce.apply_send_result),
     "BrokerUpdate": _book(reduce.apply_broker_update),
-    "BrokerSnapshot": _book(reduce.apply_broker_snapshot),
+    "BrokerSnapshot": _broker_snapshot,
     "OrderLookup": _book(reduce.apply_order_lookup),
     "QuotesObserved": _book(reduce.apply_quotes_observed),
     "BarClosed": _bar_closed,
@@ -449,11 +484,11 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "ContractsScreened": _contracts_screened,
     "CandidateProposed": _no_change,
     "DecisionMade": _decision_made,
-    "IntentApproved": _book(books.apply_intent_approved),
+    "IntentApproved": _intent_approved,
     "ExitSignalled": _book(books.apply_exit_signalled),
     "OrderChanged": _book(books.apply_order_changed),
     "FillApplied": _book(books.apply_fill_applied),
-    "PositionChanged": _book(books.apply_position_changed),
+    "PositionChanged": _position_changed,
     "PositionSettled": _book(settlement.apply_position_settled),
     "RiskStateChanged": _no_change,
     "SessionSummarised": _no_change,
@@ -467,4 +502,6 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "IncidentResolved": _book(incidents.apply_incident_resolved),
     "ReadinessChanged": _readiness_changed,
     "SessionEndDue": _no_change,
+    "RiskTransitioned": _book(machine.apply_risk_transitioned),
+    "SettingsDeferred": _no_change,
 }

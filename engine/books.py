@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from engine.lookup import Lookup
 from engine.orders.route import to_broker
-from engine.state import NEW_LEG, Holding, Order, Position, State
+from engine.state import NEW_LEG, Holding, Order, Position, State, UnderlyingResult
 from events.orders import (
     ExitSignalled,
     FillApplied,
@@ -45,6 +45,9 @@ BPS: Final = 10_000
 ENDED: Final = ("FILLED", "CANCELLED", "REJECTED")
 KEPT_ENDED: Final = 2_000
 """Orders of the day that are kept for a late word; older ones go first."""
+
+KEPT_CLOSED: Final = 250
+"""Results of closed positions that are kept: some two months of a busy account."""
 
 HALTED: Final = "GOV_HALTED"
 """The halt of an operator; ``RESUME`` lifts this one and no other."""
@@ -509,7 +512,19 @@ def settle_closed(state: State, held: Position, ts: int) -> State:
         cooldown_until_ns=ts + state.config.risk.cooldown_s * 1000 * MS,
     )
     positions = tuple(one for one in state.positions if one.position_id != held.position_id)
-    return replace(state, positions=positions, account=account, markets=tuple(markets))
+    state = replace(state, positions=positions, account=account, markets=tuple(markets))
+    return _counted(state, held)
+
+
+def _counted(state: State, closed: Position) -> State:
+    """Its net result counts for its underlying's day, and among the last ones of all days."""
+    net = closed.realised_paise - closed.charges_paise
+    name, risk = state.underlyings[closed.underlying].name, state.risk
+    others = tuple(one for one in risk.results if one.underlying != name)
+    before = sum(one.paise for one in risk.results if one.underlying == name)
+    results = (*others, UnderlyingResult(name, before + net))
+    last = (*risk.closed_paise, net)[-KEPT_CLOSED:]
+    return replace(state, risk=replace(risk, results=results, closed_paise=last))
 
 
 # --- figures that gates and screens share ------------------------------------------------------

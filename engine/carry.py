@@ -16,13 +16,28 @@ from msgspec.structs import replace
 from engine.books import PROTECT, STOPPING, settle_closed
 from engine.orders.legs import AT_BROKER, UNKNOWN
 from engine.orders.route import to_broker
-from engine.state import NEW_LEG, AccountState, Order, Position, State
+from engine.risk.day import tail_of
+from engine.risk.states import SESSION, halt_of
+from engine.state import (
+    EMPTY_RISK,
+    NEW_LEG,
+    AccountState,
+    Fire,
+    Order,
+    Position,
+    RiskState,
+    State,
+    UnderlyingResult,
+)
 from events.session import (
     CarriedCooldown,
     CarriedDay,
+    CarriedFire,
     CarriedOrder,
     CarriedOver,
     CarriedPosition,
+    CarriedResult,
+    CarriedRisk,
     Instrument,
 )
 
@@ -74,6 +89,23 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
         ),
         unknown_orders=(*_still_unknown(state), *orders),
         days=_days(state),
+        risk=_risk(state, same_day=same_day),
+    )
+
+
+def _risk(state: State, *, same_day: bool) -> CarriedRisk:
+    """The risk state with its own day: what of it ends with a day, the next session ends."""
+    assert state.opened is not None
+    risk = state.risk
+    return CarriedRisk(
+        risk.status,
+        state.opened.day,
+        risk.high_paise if same_day else 0,
+        tuple(CarriedResult(one.underlying, one.paise) for one in risk.results) if same_day else (),
+        tuple(CarriedFire(one.strategy_id, one.underlying, one.at_ns) for one in risk.fires)
+        if same_day
+        else (),
+        risk.closed_paise,
     )
 
 
@@ -189,6 +221,26 @@ def carried_account(event: CarriedOver, day: int) -> AccountState:
         event.trades_today if same_day else 0,
         event.loss_streak if same_day else 0,
         event.halts,
+    )
+
+
+def carried_risk(event: CarriedOver, day: int) -> RiskState:
+    """Where the risk limits stand at the beginning of a session of ``day``, before what ends with
+    a day has ended."""
+    risk, same_day = event.risk, event.day == day
+    return replace(
+        EMPTY_RISK,
+        status=risk.status,
+        halts=tuple(one for one in event.halts if halt_of(one).clears != SESSION),
+        high_paise=risk.high_paise if same_day else 0,
+        results=tuple(UnderlyingResult(one.underlying, one.paise) for one in risk.results)
+        if same_day
+        else (),
+        fires=tuple(Fire(one.strategy_id, one.underlying, one.at_ns) for one in risk.fires)
+        if same_day
+        else (),
+        closed_paise=risk.closed_paise,
+        tail_paise=tail_of(risk.closed_paise),
     )
 
 

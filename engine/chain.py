@@ -55,6 +55,12 @@ def refresh(state: State, u: int, vols: list[float]) -> tuple[ExpiryState, ...]:
     )
 
 
+def expiry_now(state: State, u: int, place: int) -> ExpiryState:
+    """An expiry of an underlying now, by its place; what the cycle has found of it is not used."""
+    umap = state.underlyings[u]
+    return _refresh_expiry(state, umap, place, None, list(state.vols))
+
+
 def rate_of(state: State) -> float:
     """The discount rate of the day, continuous per year; 0.0 where the rulebook has none."""
     bps = state.rules.discount_rate_bps if state.rules else None

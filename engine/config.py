@@ -1,8 +1,9 @@
 """Every setting of the core, declared once with its bounds, default, unit and meaning.
 
 Lives here: the sections of the configuration and their flat form, in which they are journaled. May
-import: events. Always holds: values are integers, truth values or words; a key that is not declared
-here is refused at the edge; the core reads settings only through the structs below.
+import: events, engine.risk.limits. Always holds: values are integers, truth values or words; a key
+that is not declared here is refused at the edge; the core reads settings only through the structs
+below.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Final, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from engine.risk.limits import PROFILES, profile_values
 from events.session import Setting
 
 DAY_S: Final = 86_400
@@ -108,9 +110,27 @@ class RegimeConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
 
 
 class RiskConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    """The values are the profile NORMAL's; ``engine.risk.limits`` has the others, and why."""
+
+    profile: Annotated[
+        str,
+        Meta(
+            pattern="^(PILOT|NORMAL|AGGRESSIVE)$",
+            description="values of all limits here that are not set: PILOT, NORMAL or AGGRESSIVE",
+        ),
+    ] = "NORMAL"
     daily_loss_bps_max: Annotated[
-        int, Meta(ge=1, le=10_000, description="loss of the day, of capital")
+        int, Meta(ge=1, le=10_000, description="loss of the day, open loss included, of capital")
     ] = 500
+    profit_lock_bps_max: Annotated[
+        int, Meta(ge=1, le=100_000, description="profit of the day after which it is locked")
+    ] = 1_000
+    underlying_profit_bps_max: Annotated[
+        int, Meta(ge=1, le=100_000, description="the same of one underlying, closed trades alone")
+    ] = 700
+    drawdown_bps_max: Annotated[
+        int, Meta(ge=1, le=100_000, description="fall from the day's highest result, of capital")
+    ] = 600
     trades_day_max: Annotated[
         int, Meta(ge=0, le=10_000, description="trades of a day and account")
     ] = 6
@@ -128,6 +148,46 @@ class RiskConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     cooldown_s: Annotated[
         int, Meta(ge=0, le=DAY_S, description="pause of an underlying after a trade")
     ] = 600
+    exposure_underlying_bps_max: Annotated[
+        int, Meta(ge=1, le=10_000, description="premium in one underlying, of capital")
+    ] = 4_000
+    expiry_premium_bps_max: Annotated[
+        int, Meta(ge=1, le=10_000, description="premium in one expiry, from its second position on")
+    ] = 5_000
+    net_delta_bps_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="net result of a 1 % move by delta, of capital")
+    ] = 2_000
+    net_gamma_bps_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="change of that by a 1 % move, of capital")
+    ] = 3_000
+    net_vega_bps_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="net result of a volatility point, of capital")
+    ] = 500
+    net_theta_bps_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="net decay of a day, of capital")
+    ] = 500
+    stress_loss_bps_max: Annotated[
+        int, Meta(ge=1, le=10_000, description="loss in the worst corner of the stress, of capital")
+    ] = 3_000
+    stress_move_bps: Annotated[
+        int, Meta(ge=1, le=5_000, description="move of every underlying in the stress, both ways")
+    ] = 200
+    stress_vol_bps: Annotated[
+        int, Meta(ge=1, le=9_000, description="change of every volatility in the stress, of itself")
+    ] = 3_000
+    cvar_bps_max: Annotated[
+        int, Meta(ge=1, le=10_000, description="mean of the worst twentieth of trades, of capital")
+    ] = 300
+    cvar_trades_min: Annotated[
+        int, Meta(ge=20, le=250, description="closed trades before that mean counts")
+    ] = 40
+    recovery_lots_max: Annotated[
+        int, Meta(ge=1, le=100_000, description="lots of one entry while in RECOVERY")
+    ] = 1
+    repeat_fires_max: Annotated[
+        int, Meta(ge=1, le=64, description="entries of a strategy in an underlying, then a person")
+    ] = 5
+    repeat_window_s: Annotated[int, Meta(ge=1, le=DAY_S, description="within so long")] = 1_800
 
 
 class TrendConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -291,6 +351,22 @@ class OrderConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     rejects_per_minute_max: Annotated[
         int, Meta(ge=1, le=1_000, description="refused orders tolerated in a minute")
     ] = 3
+    value_paise_max: Annotated[
+        int, Meta(ge=1, le=CAPITAL_PAISE_MAX, description="premium of one entry at its limit")
+    ] = 20_000_000
+    collar_bps_max: Annotated[
+        int, Meta(ge=1, le=9_000, description="an entry's limit from the contract's last trade")
+    ] = 2_000
+    open_max: Annotated[
+        int, Meta(ge=1, le=200, description="orders that work at once, with this entry")
+    ] = 20
+    permitted: Annotated[
+        str,
+        Meta(
+            pattern="^[A-Z0-9]+( [A-Z0-9]+)*$",
+            description="underlyings that may be entered, with a space between",
+        ),
+    ] = "NIFTY BANKNIFTY FINNIFTY MIDCPNIFTY SENSEX BANKEX"
     blind_flatten_s: Annotated[
         int, Meta(ge=0, le=DAY_S, description="blind for so long, positions are sold; 0 holds them")
     ] = 0
@@ -401,6 +477,8 @@ def merge(base: Config, tree: Mapping[str, Any]) -> Config:
             raise ConfigError(f"unknown section [{section}]; known: {', '.join(sorted(whole))}")
         if not isinstance(values, Mapping):
             raise ConfigError(f"[{section}] must be a section of settings, not a value")
+        if section == "risk":
+            whole[section].update(_of_profile(values.get("profile")))
         for name, value in values.items():
             if name not in whole[section]:
                 known = ", ".join(sorted(whole[section]))
@@ -411,6 +489,12 @@ def merge(base: Config, tree: Mapping[str, Any]) -> Config:
     except msgspec.ValidationError as error:
         raise ConfigError(f"setting out of bounds: {error}") from error
     return _checked(config)
+
+
+def _of_profile(named: object) -> dict[str, int]:
+    """The limits that a profile sets where a tree names one; what the tree sets beside it is laid
+    over them. A word that is no profile sets nothing and is refused with the rest."""
+    return dict(profile_values(str(named))) if named in PROFILES else {}
 
 
 def _checked(config: Config) -> Config:

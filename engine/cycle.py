@@ -20,6 +20,7 @@ from engine.exact import floor
 from engine.exits import content_id
 from engine.gates import (
     contract,
+    controls,
     feed,
     governance,
     quote,
@@ -33,9 +34,10 @@ from engine.gates import (
 from engine.gates.approval import request_events, with_approval
 from engine.gates.contract import Pick
 from engine.gates.rows import PASS, upstream
-from engine.gates.sizing import freeze_units
+from engine.gates.sizing import freeze_units, protected_paise
 from engine.gates.strategy import Chosen
 from engine.regime import UNKNOWN
+from engine.risk.portfolio import Book, book_of
 from engine.state import State
 from engine.strategies import Family
 from engine.view import View, snapshot_of, take_view
@@ -69,9 +71,10 @@ def decide_cycle(state: State, u: int, slot_of: list[int], seq: int) -> list[Eve
     view = take_view(state, u, slot_of)
     outputs: list[Event] = [snapshot_of(view)]
     snapshot_seq = seq
-    gates_before = _before_selection(view)
-    official = _official(view, gates_before)
-    assumed = _assumed(view, official)
+    book = book_of(state)
+    gates_before = _before_selection(view, book)
+    official = _official(view, gates_before, book)
+    assumed = _assumed(view, official, book)
     screened = official.screened or assumed.screened
     if screened is not None and screen_mark(screened) != view.market.screened:
         outputs.append(screened)
@@ -84,7 +87,7 @@ def decide_cycle(state: State, u: int, slot_of: list[int], seq: int) -> list[Eve
     return outputs
 
 
-def _before_selection(view: View) -> tuple[StageVerdict, ...]:
+def _before_selection(view: View, book: Book) -> tuple[StageVerdict, ...]:
     """N1 to N7; the regime has no input while warm-up is not done."""
     warm = warmup.judge(view)
     clear = regime.judge(view) if warm.verdict == PASS else upstream(N5, N3)
@@ -94,12 +97,12 @@ def _before_selection(view: View) -> tuple[StageVerdict, ...]:
         warm,
         quote.judge(view),
         clear,
-        risk.judge(view),
+        risk.judge(view, book),
         governance.judge(view),
     )
 
 
-def _official(view: View, before: tuple[StageVerdict, ...]) -> Judged:
+def _official(view: View, before: tuple[StageVerdict, ...], book: Book) -> Judged:
     """N8 to N11, each only on what the stages before it really gave."""
     quotes, clear = before[3], before[4]
     if clear.verdict != PASS:
@@ -118,13 +121,15 @@ def _official(view: View, before: tuple[StageVerdict, ...]) -> Judged:
     ready, screened, pick = contract.judge(view, direction, chosen.family.name)
     if ready.verdict != PASS or pick is None:
         return Judged((family, signal, ready, upstream(N11, N10)), chosen, screened, None, 0)
-    final, lots = sizing.judge(view, pick)
-    entry = _intent(view, Judged((), chosen, screened, pick, lots), 0) if lots else None
+    sized, lots = sizing.judge(view, pick, book)
+    final = controls.with_controls(view, sized, pick)
+    good = lots > 0 and final.verdict == PASS
+    entry = _intent(view, Judged((), chosen, screened, pick, lots), 0) if good else None
     final = with_approval(view, final, entry)
     return Judged((family, signal, ready, final), chosen, screened, pick, lots)
 
 
-def _assumed(view: View, official: Judged) -> Judged:
+def _assumed(view: View, official: Judged, book: Book) -> Judged:
     """The stages that had no official input, for the best-ranked family and contract."""
     open_stages = [one.depends_on is not None for one in official.verdicts]
     if not any(open_stages):
@@ -147,7 +152,7 @@ def _assumed(view: View, official: Judged) -> Judged:
         direction = chosen.signal.direction or chosen.signal.lean
         pick = contract.judge(view, direction, chosen.family.name)[2]
     if open_stages[3] and pick is not None:
-        verdicts.append(sizing.judge(view, pick)[0])
+        verdicts.append(sizing.judge(view, pick, book)[0])
     return Judged(tuple(verdicts), chosen, screened, pick, 0)
 
 
@@ -262,8 +267,6 @@ def _intent(view: View, official: Judged, gates_seq: int) -> IntentApproved:
     pick, chosen, state = official.pick, official.chosen, view.state
     assert pick is not None and pick.plan is not None and chosen is not None and official.lots > 0
     plan = pick.plan
-    collar = plan.entry_paise * state.config.paper.entry_collar_bps // 10_000
-    limit = plan.entry_paise + collar
     blank = IntentApproved(
         "",
         view.umap.name,
@@ -272,7 +275,7 @@ def _intent(view: View, official: Judged, gates_seq: int) -> IntentApproved:
         "BUY",
         official.lots * plan.lot_units,
         official.lots,
-        limit - limit % max(state.instruments[pick.contract].tick_paise, 1),
+        protected_paise(view, pick),
         mid_paise(state, pick.contract),
         plan.stop_paise,
         plan.target_paise,

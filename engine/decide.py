@@ -28,6 +28,7 @@ from engine.orders.route import in_real_time, to_broker
 from engine.paper import decide_fills, decide_lapses, order_event
 from engine.policy import limit_ms
 from engine.regime import assess, day_type
+from engine.risk import machine
 from engine.settlement import closed_by, settled_at_close, settled_by_print, unsettled_news
 from engine.state import BarSlot, Position, State
 from engine.view import age_ms, spread_bps
@@ -46,13 +47,15 @@ from events.orders import (
     RiskStateChanged,
     SessionSummarised,
 )
-from events.session import SessionClosed
+from events.risk import RiskTransitioned
+from events.session import ConfigChanged, SessionClosed
 from events.wire.kite import FrameError
 
 MS: Final = 1_000_000
 
 
 CRASHED: Final = "CRASHED"
+RISK: Final = ("risk", 0)
 
 
 def decide(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -111,7 +114,8 @@ def _tick(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     tick = item.entry.event
     assert isinstance(tick, TimerTick)
     events.extend(_instrument_gates(state, look, tick.due_ts))
-    steps: list[tuple[str, int]] = [("exits", 0)] if state.positions else []
+    # What is held is marked at each tick: a limit that it passes halts before the next entry.
+    steps: list[tuple[str, int]] = [("exits", 0), RISK] if state.positions else []
     if to_broker(state):
         steps.append(("orders", 0))
     if in_real_time(state):
@@ -192,7 +196,14 @@ def _step(
 
 
 def _carried(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
-    return Outcome((_risk(state, "RISK_DAY_OPENED"),))
+    """The account's day begins; halts that end with a day have ended."""
+    return Outcome((_risk(state, "RISK_DAY_OPENED"), *machine.day_begun(state)))
+
+
+def _config_changed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    event = item.entry.event
+    assert isinstance(event, ConfigChanged)
+    return Outcome((*_bars(state), *machine.deferred_settings(state, event)))
 
 
 def _instruments(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -337,8 +348,8 @@ def _intent_approved(state: State, item: Item, look: Lookup, seq: int) -> Outcom
     assert order is not None
     if order.leg is not None:
         wanted = order_event(order, order.leg.status, "ORDER_WANTED", 0)
-        return Outcome((wanted,), (("orders", 0),))
-    return Outcome((order_event(order, "WORKING", "ORDER_ACCEPTED", 0),))
+        return Outcome((wanted,), (("orders", 0), RISK))
+    return Outcome((order_event(order, "WORKING", "ORDER_ACCEPTED", 0),), (RISK,))
 
 
 def _exit_signalled(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -399,7 +410,8 @@ def _position_changed(state: State, item: Item, look: Lookup, seq: int) -> Outco
     if event.exit_reason == BREAK_EVEN:
         return Outcome((_risk(state, "RISK_STOP_RAISED"),))
     if event.exit_reason is not None:
-        return Outcome((_risk(state, "RISK_EXIT_FILLED"),))
+        said = (_risk(state, "RISK_EXIT_FILLED"), *machine.trade_closed(state, event))
+        return Outcome(said, (RISK,))
     before = state.carried.positions if state.carried is not None else ()
     carried = any(one.position_id == event.position_id for one in before)
     return Outcome((_risk(state, "RISK_CARRIED" if carried else "RISK_ENTRY_FILLED"),))
@@ -440,6 +452,20 @@ def _risk(state: State, reason: str) -> RiskStateChanged:
     )
 
 
+def _risk_step(state: State, item: Item) -> Outcome:
+    """Halts that begin or ended, one at a time, until there is none to tell."""
+    events = tuple(machine.watch_risk(state))
+    return Outcome(events, (RISK,)) if events else NOTHING
+
+
+def _risk_transitioned(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    """A hard halt ends what works of entries."""
+    event = item.entry.event
+    assert isinstance(event, RiskTransitioned)
+    steps = (("orders", 0),) if to_broker(state) else ()
+    return Outcome(tuple(machine.stopped_entries(state, event)), steps)
+
+
 def _nothing(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     return NOTHING
 
@@ -449,7 +475,7 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "CarriedOver": _carried,
     "ArtifactLoaded": _nothing,
     "InstrumentsLoaded": _instruments,
-    "ConfigChanged": _other_fact,
+    "ConfigChanged": _config_changed,
     "SessionAmended": _other_fact,
     "TailCut": _nothing,
     "SessionClosed": _closed,
@@ -489,6 +515,8 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "IncidentResolved": _nothing,
     "ReadinessChanged": _nothing,
     "SessionEndDue": _nothing,
+    "RiskTransitioned": _risk_transitioned,
+    "SettingsDeferred": _nothing,
     **{kind: _with_bars(row) for kind, row in broker_facts.ROWS.items()},
     **{step: _step(row) for step, row in broker_facts.STEPS.items()},
     "fills": _fills,
@@ -497,5 +525,6 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "features": _features,
     "cycle": _cycle,
     "settle": _settle,
+    "risk": _step(_risk_step),
     "summary": _summary,
 }

@@ -18,21 +18,19 @@ from typing import Final
 from engine.books import (
     BREAK_EVEN,
     EXIT,
-    HALTED,
     MS,
-    STOPPING,
     TP1,
     exit_id,
     exit_working,
     taking_part,
 )
-from engine.carry import EXITS_ONLY
 from engine.feed import unseen_ns
 from engine.orders.legs import UNSENT
 from engine.orders.protocol import KILL_FLATTEN, may_try_again
 from engine.orders.route import to_broker
 from engine.paper import order_event
 from engine.regime import UNKNOWN
+from engine.risk.states import HARD_HALT
 from engine.rulebook import RuleMissingError, charge_lines, charges_paise
 from engine.state import Position, State
 from engine.strategies import FAMILIES, regime_allows
@@ -132,17 +130,8 @@ def _trail(state: State, position: Position, bid: int) -> Fired | None:
     return None
 
 
-PERSONS: Final = (HALTED, EXITS_ONLY, STOPPING)
-"""Halts that a person asked for, or a session that ends: they say themselves what is sold."""
-
-
-def hard_halted(state: State) -> bool:
-    """Whether the account is halted by itself: a limit was broken."""
-    return any(one not in PERSONS for one in state.account.halts)
-
-
 def _halt(state: State, position: Position, bid: int) -> Fired | None:
-    if state.config.plan.hard_halt == "FLATTEN" and hard_halted(state):
+    if state.config.plan.hard_halt == "FLATTEN" and state.risk.status == HARD_HALT:
         return "EXIT_HALT", None, bid or None
     return None
 

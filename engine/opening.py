@@ -21,6 +21,7 @@ from events.registry import schema_digest
 from events.session import (
     ArtifactLoaded,
     CarriedOver,
+    CarriedRisk,
     InstrumentsLoaded,
     RuleRow,
     SessionOpened,
@@ -69,7 +70,8 @@ def session_opened(
 def fresh_account(config: Config, day: int) -> CarriedOver:
     """What a fresh virtual account carries: nothing but its capital."""
     capital = config.account.capital_paise
-    return CarriedOver(None, None, day, 0, 0, 0, 0, 0, (), capital, (), (), (), ())
+    risk = CarriedRisk("NORMAL", day, 0, (), (), ())
+    return CarriedOver(None, None, day, 0, 0, 0, 0, 0, (), capital, (), (), (), (), risk)
 
 
 def opening_facts(

@@ -60,6 +60,11 @@ def applies(state: State, when: When) -> bool:
     return opened.cycle_rule.kind == CYCLE_RULES[when]
 
 
+def loosening_waits(state: State) -> bool:
+    """Whether a looser limit waits for the next session: in LIVE a limit is only ever tightened."""
+    return state.opened is not None and state.opened.mode == LIVE
+
+
 def limit_ms(state: State, gate: str, configured_ms: int) -> tuple[int, tuple[str, ...]]:
     """The limit in force in ms and the marks for the evidence: the row's name where one applies."""
     for row in POLICY:

@@ -353,6 +353,42 @@ class AccountState(Record, frozen=True, array_like=True, gc=False, forbid_unknow
     halts: tuple[str, ...]
 
 
+class UnderlyingResult(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The day's closed result of an underlying, net of charges."""
+
+    underlying: str
+    paise: int
+
+
+class Fire(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """An entry that a strategy got approved in an underlying, and when (ns UTC)."""
+
+    strategy_id: str
+    underlying: str
+    at_ns: int
+
+
+class RiskState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """What the risk limits know beside the account's counts.
+
+    ``status`` is one of ``engine.risk.states``, ``halts`` those that it counts: an operator's stand
+    in ``AccountState.halts`` first. ``high_paise`` is the day's highest result, open positions
+    included, at least 0. ``closed_paise`` are the net results of the last closed positions, the
+    oldest first, over all days, ``tail_paise`` the mean loss of the worst of them. ``funds_paise``
+    is what the broker last said may be spent, asked for at ``funds_ns`` (0: never).
+    """
+
+    status: str
+    halts: tuple[str, ...]
+    high_paise: int
+    results: tuple[UnderlyingResult, ...]
+    closed_paise: tuple[int, ...]
+    tail_paise: int
+    fires: tuple[Fire, ...]
+    funds_paise: int
+    funds_ns: int
+
+
 class Foreign(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """An order at the broker that is not ours. ``contract`` is -1 where the session does not have
     it; ``applied_units`` is how much of its fills our books have taken in, ``ours_units`` how much
@@ -527,6 +563,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     positions: tuple[Position, ...]
     unsettled: tuple[CarriedPosition, ...]
     account: AccountState
+    risk: RiskState
     desk: Desk
     cycle: int
     missed: int
@@ -539,6 +576,10 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
 EMPTY_HISTORY: Final = HistoryState(0, 0, ())
 EMPTY_FEED: Final = FeedState(False, False, "UNSEEN", 0, 0, 0, 0, (), 0, 0, 0, 0, 0, ())
 EMPTY_ACCOUNT: Final = AccountState(0, 0, 0, 0, 0, ())
+EMPTY_RISK: Final = RiskState(
+    status="NORMAL", halts=(), high_paise=0, results=(), closed_paise=(), tail_paise=0, fires=(),
+    funds_paise=0, funds_ns=0,
+)  # fmt: skip
 EMPTY_DESK: Final = Desk(
     kill=0, armed_until_ns=0, auth="UNSEEN", auth_ns=0, clock_offset_ns=0, clock_bad=False,
     unhealthy=(), dropped_ns=0, resumed_ns=0, books_ns=0, first_books=False, closing_books=False,
@@ -579,6 +620,7 @@ EMPTY: Final = State(
     positions=(),
     unsettled=(),
     account=EMPTY_ACCOUNT,
+    risk=EMPTY_RISK,
     desk=EMPTY_DESK,
     cycle=0,
     missed=0,

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from events import broker, decision, features, feed, governance, market, orders, session
+from events import broker, decision, features, feed, governance, market, orders, risk, session
 from events.base import Event
 from events.envelope import Envelope
 from events.past.carried_over_v1 import CarriedOverV1
@@ -116,6 +116,8 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(governance.IncidentResolved),
     _derivation(governance.ReadinessChanged),
     _derivation(governance.SessionEndDue),
+    _derivation(risk.RiskTransitioned),
+    _derivation(risk.SettingsDeferred),
 )
 
 PAST: Final[dict[tuple[str, int], type[Event]]] = {

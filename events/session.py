@@ -138,6 +138,38 @@ class CarriedDay(Record, frozen=True, array_like=True, gc=False, forbid_unknown_
     atm_iv_bps: int | None
 
 
+class CarriedResult(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The day's closed result of an underlying in paise, net of charges."""
+
+    underlying: str
+    paise: int
+
+
+class CarriedFire(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """An entry that a strategy got approved in an underlying, at ``at_ns`` (ns UTC)."""
+
+    strategy_id: str
+    underlying: str
+    at_ns: int
+
+
+class CarriedRisk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """Where the risk limits stood: the risk state, and what it counts beside the account.
+
+    ``day`` is the day that state and halts were last in force on: halts that end with a day end
+    where the next session has another. ``high_paise`` (the day's highest result), ``results`` and
+    ``fires`` belong to the same day as the counts of ``CarriedOver``; ``closed_paise`` are the net
+    results of the last closed positions of any day, the oldest first.
+    """
+
+    status: str
+    day: int
+    high_paise: int
+    results: tuple[CarriedResult, ...]
+    fires: tuple[CarriedFire, ...]
+    closed_paise: tuple[int, ...]
+
+
 class CarriedOver(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """What the account brings from its previous session; limits count per day and account.
 
@@ -161,6 +193,7 @@ class CarriedOver(Event, frozen=True, array_like=True, gc=False, forbid_unknown_
     positions: tuple[CarriedPosition, ...]
     unknown_orders: tuple[CarriedOrder, ...]
     days: tuple[CarriedDay, ...]
+    risk: CarriedRisk
 
 
 class SessionResumed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

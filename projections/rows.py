@@ -54,6 +54,8 @@ NOT_PROJECTED: Final[dict[str, str]] = {
     "FeaturesDerived": _ENTRIES_ONLY,
     "SessionEndDue": _ENTRIES_ONLY,
     "PositionSettled": _ENTRIES_ONLY,
+    "RiskTransitioned": _ENTRIES_ONLY,
+    "SettingsDeferred": _ENTRIES_ONLY,
 }
 
 
@@ -236,10 +238,12 @@ def _instruments(out: Tables, head: Head, event: session.InstrumentsLoaded) -> i
 
 def _carried_over(out: Tables, head: Head, event: session.CarriedOver) -> int:
     # The days behind it have no table yet: `entries` holds them.
-    *counters, cooldowns, positions, orders, _days = msgspec.structs.astuple(event)
+    *counters, cooldowns, positions, orders, _days, _ = msgspec.structs.astuple(event)
+    risk = event.risk
     place = counters.index(event.halts)
     counters[place] = ",".join(event.halts)
-    out["carried_over"].append((*head, *counters))
+    stood = (risk.status, risk.day, risk.high_paise, len(risk.closed_paise))
+    out["carried_over"].append((*head, *counters, *stood))
     records = (
         ("carried_cooldowns", cooldowns),
         ("carried_positions", positions),

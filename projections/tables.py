@@ -57,6 +57,9 @@ _INT: Final[dict[str, str]] = {
     "capital_paise": "capital of the account, paise",
     "trades_today": "entries filled on this day and account",
     "loss_streak": "losing trades in a row",
+    "risk_day": "trading day that the risk state was last in force on, yyyymmdd",
+    "day_high_paise": "highest result of the day, open positions included, paise",
+    "closed_trades": "closed positions whose results are remembered",
     "exits": "exits signalled on this day and account",
     "value_paise": "cost of what is held, paise",
     "best_bid_paise": "highest bid since entry, paise",
@@ -218,6 +221,7 @@ _TEXT: Final[dict[str, str]] = {
     "authority": "id of the intent or exit that allows the order",
     "order_role": "ENTRY or EXIT",
     "exit_reason": "reason code of the exit that closed it",
+    "risk_status": "risk state: NORMAL, SOFT_HALT, HARD_HALT or RECOVERY",
 }
 
 _BOOL: Final[dict[str, str]] = {
@@ -282,7 +286,7 @@ TABLES: Final[tuple[Table, ...]] = (
         "carried_over",
         "what the account brought into the session",
         _HEAD + "previous_session previous_head_hash day realised_paise charges_paise trades_today "
-        "loss_streak exits halts capital_paise",
+        "loss_streak exits halts capital_paise risk_status risk_day day_high_paise closed_trades",
     ),
     _table(
         "carried_cooldowns",

@@ -40,10 +40,26 @@ OF_ACCOUNT: Final[dict[str, tuple[str, ...]]] = {
     "cooldown": ("cooldown",),
     "lots_by_open_risk": ("open_risk",),
     "lots_by_funds": ("daily_loss", "open_risk"),
+    "lots_by_day_loss": ("daily_loss",),
+    "lots_by_exposure": ("exposure",),
+    "lots_by_expiry": ("lots_by_expiry",),
+    "lots_by_delta": ("net_delta",),
+    "lots_by_gamma": ("net_gamma",),
+    "lots_by_vega": ("net_vega",),
+    "lots_by_theta": ("net_theta",),
+    "lots_by_stress": ("stress",),
+    "duplicates": ("duplicates",),
+    "self_trades": ("self_trades",),
+    "open_orders": ("open_orders",),
 }
 """The gates that ask what the account did before, each with those whose limits all move where its
 own does: a number of lots is asked to be one at least, and its limit is the budget behind it. How
 many lots the risk of one trade leaves is no matter of the account: its capital is the day's."""
+
+WHEN_HELD: Final = ("exposure", "net_delta", "net_gamma", "net_vega", "net_theta", "stress")
+"""Gates of what is held, which have rows only while something is."""
+
+PASS: Final = "PASS"
 
 Key = Callable[[GateRow], object]
 Pair = tuple[GateRow | None, GateRow | None]
@@ -269,7 +285,9 @@ def _rows(
                 named, unnamed = turned or (row, other)
                 gate = named or unnamed
                 assert gate is not None
-                follows = row is not None and other is not None and _follows(row.gate, limits)
+                follows = _follows(gate.gate, limits) and (
+                    (row is not None and other is not None) or _only_when_held(gate)
+                )
                 yield _Change(ours.stage, gate.gate, follows)
 
 
@@ -280,7 +298,16 @@ def _pairs(ours: tuple[GateRow, ...], theirs: tuple[GateRow, ...]) -> Iterator[P
 
 
 def _differ(row: GateRow | None, other: GateRow | None, key: Key) -> bool:
-    return row is None or other is None or key(row) != key(other)
+    if row is None or other is None:
+        known = row or other
+        # What is held has rows only while something is: none there is a pass.
+        held = known is not None and known.verdict == PASS and _only_when_held(known)
+        return not (held and key is _judgement)
+    return key(row) != key(other)
+
+
+def _only_when_held(row: GateRow) -> bool:
+    return row.gate in WHEN_HELD
 
 
 def _moved_limits(old: tuple[StageVerdict, ...], new: tuple[StageVerdict, ...]) -> set[str]:

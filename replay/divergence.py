@@ -214,6 +214,8 @@ LED_BY: Final[dict[str, tuple[str, ...]]] = {
     "IncidentResolved": (),
     "ReadinessChanged": (),
     "SessionEndDue": (),
+    "RiskTransitioned": ("RiskStateChanged", "CommandAnswered", "IntentApproved"),
+    "SettingsDeferred": (),
 }
 """What leads to each kind of derivation inside its group: the nearest before it that speaks of the
 same thing. With none it follows from the fact alone."""

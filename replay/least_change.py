@@ -1,9 +1,9 @@
 """The least change of limits under which a blocked decision would have been a trade.
 
 Lives here: the search and its proof. May import: events, journal, engine, replay. Always holds: a
-change is judged by running it: the state before the decision's fact, one ``ConfigChanged``, that
-fact; fewer limits come before smaller moves; every limit of an answer is moved no further than it
-must be; what cannot be moved is named, never passed over.
+change is judged by running it: the state before the decision's fact, its limits moved, that fact;
+fewer limits come before smaller moves; every limit of an answer is moved no further than it must
+be; what cannot be moved is named, never passed over.
 
 The search is best first. Of a cycle that does not trade, every gate of N1 to N7 that refused must
 be moved, since none of them looks at another's limit; then the stages from N8 on offer their ways
@@ -42,7 +42,7 @@ from events.envelope import decode_envelope
 from events.gates import BY_GATE, CONTRACT_FILTERS
 from events.orders import IntentApproved
 from events.reasons import N8, STAGES
-from events.session import ConfigChanged, Setting
+from events.session import Setting
 from events.upcast import current_event
 from journal.reader import JournalReader
 from replay.limits import (
@@ -68,7 +68,6 @@ Way = tuple[Limit, int]
 
 PASS: Final = "PASS"
 TRADE: Final = "TRADE"
-WHO: Final = "axiom why --counterfactual"
 CONTRACT: Final = "contract"
 LOTS: Final = "lots_by_"
 BEFORE_CHOICE: Final = STAGES[: STAGES.index(N8)]
@@ -216,8 +215,10 @@ class Question:
         core, fact = self._core, self._fact
         core.state = self.before
         if moves:
+            # In the state itself: a running LIVE session would not take a looser limit.
             changed = tuple(Setting(key, self._typed(key, value)) for key, value in moves)
-            core.step(fact.seq, core.state.now, ConfigChanged(changed, WHO, "what if"))
+            config = settings.from_settings(changed, self.before.config)
+            core.state = replace(self.before, config=config)
         events = [one.entry.event for one in core.step(core.state.seq + 1, fact.ts, fact.event)]
         mine = [one for one in events if getattr(one, "underlying", None) == self.underlying]
         decision = next((one for one in mine if isinstance(one, DecisionMade)), None)

@@ -1,6 +1,7 @@
 """N7: is anything locked or halted, and is the engine itself in order.
 
-May import: events, engine. Always holds: a session that does not know what it carries over blocks.
+May import: events, engine. Always holds: a session that does not know what it carries over blocks;
+halts of the risk limits are the business of N6.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from engine.orders.watch import (
     reconciled_since,
     unknown_orders,
 )
+from engine.risk.states import is_risk_halt
 from engine.state import State
 from engine.view import View
 from events.decision import GateRow, StageVerdict
@@ -33,7 +35,8 @@ DROPPED_MS: Final = DROPPED_NS // MS
 def judge(view: View) -> StageVerdict:
     """Verdict of N7. What only a session in real time, or one with a broker, can be asked is asked
     of it alone."""
-    state, halts = view.state, view.state.account.halts
+    state = view.state
+    halts = [code for code in state.account.halts if not is_risk_halt(code)]
     halted = next((code for code in (EXITS_ONLY, STOPPING) if code in halts), HALTED)
     rows = [
         is_true("carried_over", state.carried is not None, "GOV_CARRY_MISSING", UNKNOWN),

@@ -35,6 +35,7 @@ from events.session import OperatorCommand
 ORDERS: Final = ("orders", 0)
 WATCH: Final = ("watch", 0)
 EXITS: Final = ("exits", 0)
+RISK: Final = ("risk", 0)
 
 
 def _report_at(event: Event, place: int) -> BrokerReport | None:
@@ -82,7 +83,8 @@ def command(state: State, item: Item) -> Outcome:
     event = item.entry.event
     assert isinstance(event, OperatorCommand)
     flatten = (EXITS,) if state.desk.kill >= KILL_FLATTEN else ()
-    return Outcome(tuple(answers(state, event)), (("killed", 0), *flatten, ORDERS, WATCH))
+    steps = (("killed", 0), RISK, *flatten, ORDERS, WATCH)
+    return Outcome(tuple(answers(state, event)), steps)
 
 
 def resumed(state: State, item: Item) -> Outcome:

@@ -25,6 +25,7 @@ from engine.orders.reduce import ORDER_NOT_LISTED
 from engine.orders.reports import adopted_events
 from engine.orders.route import STOP_WAIVED
 from engine.paper import order_event
+from engine.risk.states import RESUME, cleared
 from engine.state import Foreign, Order, State
 from events.base import Event
 from events.governance import ApprovalClosed, CommandAnswered
@@ -140,7 +141,9 @@ def _halted(state: State, code: str, level: int) -> State:
 
 
 def _resume(state: State, event: OperatorCommand, ts: int) -> State:
-    halts = tuple(one for one in state.account.halts if one != HALTED)
+    """His own halt ends, and those of the limits that wait for a person; the others end by their
+    own rule."""
+    halts = cleared(state.account.halts, RESUME)
     return replace(
         state,
         account=replace(state.account, halts=halts),

@@ -52,6 +52,7 @@ from engine.orders.reduce import CANCEL_PATIENCE_NS
 from engine.orders.reports import in_doubt, sellable
 from engine.orders.route import to_broker, wants_stop
 from engine.paper import order_event
+from engine.risk.states import ALLOWS, is_risk_halt
 from engine.state import Leg, Order, Position, State
 from engine.times import own_times
 from events.base import Event
@@ -100,7 +101,10 @@ def _again(state: State, leg: Leg, event: Event) -> bool:
 def _entry(state: State, order: Order, leg: Leg) -> list[Event]:
     """An entry is sent once; when its time is over, or entries are, it is cancelled."""
     over = state.now >= order.expires_ns
-    stopped = bool(state.account.halts) or state.desk.kill > 0
+    hard = not ALLOWS[state.risk.status].working
+    # A soft halt of the risk limits is of what is approved after it.
+    others = any(not is_risk_halt(code) for code in state.account.halts)
+    stopped = hard or others or state.desk.kill > 0
     if leg.status in UNSENT and leg.flight is None:
         if leg.wish is None and not over and not stopped:
             wanted = _wanted(order, PLACE, LIMIT, order.quantity_units, order.limit_paise, 0)
@@ -109,7 +113,7 @@ def _entry(state: State, order: Order, leg: Leg) -> list[Event]:
             return [order_event(order, "CANCELLED", _ended(over), order.filled_units)]
         return []
     ends = STOPPING in state.account.halts  # nobody would be there when it is filled
-    cancel = over or ends or state.desk.kill >= KILL_CANCEL
+    cancel = over or hard or ends or state.desk.kill >= KILL_CANCEL
     if cancel and leg.status in (WORKING, PARTIAL) and idle(leg) and not leg.doubt:
         return [_cancel(order, _ended(over))]
     return []

@@ -406,5 +406,7 @@ PASSED_OVER: Final[tuple[str, ...]] = (
     "ReadinessChanged",
     "SessionEndDue",
     "FeaturesDerived",
+    "RiskTransitioned",
+    "SettingsDeferred",
 )
 """Known kinds that no screen shows yet."""

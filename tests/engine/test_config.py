@@ -103,6 +103,8 @@ WORDS = {
     "orders.sim_route": ("broker", "paper"),
     "orders.product": ("MIS", "NRML"),
     "orders.algo_id": ("", "ALGO1"),
+    "orders.permitted": ("NIFTY", "BANKNIFTY NIFTY SENSEX"),
+    "risk.profile": ("PILOT", "NORMAL", "AGGRESSIVE"),
     "plan.regime_flip": ("OFF", "PANIC", "ANY"),
     "plan.hard_halt": ("HOLD", "FLATTEN"),
 }

@@ -15,11 +15,12 @@ from msgspec.structs import replace
 from engine import cycle
 from engine.apply import screen_mark
 from engine.cycle import decide_cycle
-from engine.gates import contract, sizing, strategy
+from engine.gates import contract, controls, sizing, strategy
 from engine.gates.contract import Pick, Plan
 from engine.gates.rows import stage_of, upstream
 from engine.gates.strategy import Chosen
 from engine.lookup import lookup_for
+from engine.risk.portfolio import Book
 from engine.state import State
 from engine.strategies import FAMILIES
 from engine.strategies.signal import Signal
@@ -180,7 +181,7 @@ class Judges:
         pick = Pick(2, 0, 500, Plan(1_000, 800, 1_300, 0, 100, 65), 0.14, None)
         return verdict, None, pick if verdict.verdict == "PASS" else None
 
-    def sizing(self, view: View, pick: Pick) -> tuple[StageVerdict, int]:
+    def sizing(self, view: View, pick: Pick, book: Book) -> tuple[StageVerdict, int]:
         verdict = self.say(N11)
         return verdict, 2 if verdict.verdict == "PASS" else 0
 
@@ -190,12 +191,13 @@ def _with_judges(monkeypatch: pytest.MonkeyPatch, verdicts: dict[str, str]) -> J
     modules = ("session", "feed", "warmup", "quote", "regime", "risk", "governance")
     for stage, name in zip(STAGES[:7], modules, strict=True):
         monkeypatch.setattr(
-            getattr(cycle, name), "judge", lambda view, stage=stage: judges.say(stage)
+            getattr(cycle, name), "judge", lambda *_, stage=stage: judges.say(stage)
         )
     monkeypatch.setattr(strategy, "judge_family", judges.family)
     monkeypatch.setattr(strategy, "judge_signal", judges.signal)
     monkeypatch.setattr(contract, "judge", judges.contract)
     monkeypatch.setattr(sizing, "judge", judges.sizing)
+    monkeypatch.setattr(controls, "with_controls", lambda view, final, pick: final)
     return judges
 
 

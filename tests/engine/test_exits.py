@@ -72,8 +72,8 @@ def _past_deadline(state: State) -> State:
 
 def _broken(state: State) -> State:
     """A limit of the account was broken, under the policy that closes everything then."""
-    account = replace(state.account, halts=("RISK_DAILY_LOSS",))
-    return with_config(replace(state, account=account), plan={"hard_halt": "FLATTEN"})
+    state = replace(state, risk=replace(state.risk, status="HARD_HALT"))
+    return with_config(state, plan={"hard_halt": "FLATTEN"})
 
 
 def _late(state: State) -> State:
@@ -270,22 +270,25 @@ def _part(state: State) -> list[ExitSignalled]:
 
 
 @pytest.mark.parametrize(
-    ("halts", "policy", "reason"),
+    ("status", "policy", "reason"),
     [
-        (("RISK_DAILY_LOSS",), "HOLD", None),
-        (("RISK_DAILY_LOSS",), "FLATTEN", "EXIT_HALT"),
-        (("GOV_HALTED", "GOV_EXITS_ONLY", "GOV_STOPPING"), "FLATTEN", None),
-        (("GOV_HALTED", "RISK_DAILY_LOSS"), "FLATTEN", "EXIT_HALT"),
-        ((), "FLATTEN", None),
+        ("HARD_HALT", "HOLD", None),
+        ("HARD_HALT", "FLATTEN", "EXIT_HALT"),
+        ("SOFT_HALT", "FLATTEN", None),
+        ("RECOVERY", "FLATTEN", None),
+        ("NORMAL", "FLATTEN", None),
     ],
 )
-def test_a_hard_halt_closes_by_its_policy(
-    halts: tuple[str, ...], policy: str, reason: str | None
-) -> None:
-    """A limit that was broken sells what is held where the policy says so; a person's halt says by
-    itself what is sold."""
+def test_a_hard_halt_closes_by_its_policy(status: str, policy: str, reason: str | None) -> None:
+    """A hard halt sells what is held where the policy says so, a soft one never; a person's halt
+    says by itself what is sold."""
     state = _state()
-    state = replace(state, account=replace(state.account, halts=halts))
+    halts = ("GOV_HALTED", "GOV_EXITS_ONLY", "GOV_STOPPING")
+    state = replace(
+        state,
+        account=replace(state.account, halts=halts),
+        risk=replace(state.risk, status=status),
+    )
     assert _reason(with_config(state, plan={"hard_halt": policy})) == reason
 
 

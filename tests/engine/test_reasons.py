@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from engine.cycle import decide_cycle
 from engine.exits import decide_exits
@@ -15,7 +16,7 @@ from events.decision import ContractsScreened, DecisionMade, GatesEvaluated, Reg
 from events.market import FeedHealthChanged, FrameRejected
 from events.orders import ExitSignalled, OrderChanged, PositionChanged, RiskStateChanged
 from events.reasons import BY_CODE, REASONS
-from tests.engine.build import at_trade, with_config
+from tests.engine.build import at_trade, quote_of, with_config, with_quote
 from tests.engine.fabricated import (
     SmallMarket,
     frame_of,
@@ -24,8 +25,10 @@ from tests.engine.fabricated import (
     small_facts,
     small_run,
 )
-from tests.engine.gates.cases import LOSSES, MISSES, feed, market, regime
+from tests.engine.gates.cases import LOSSES, MISSES, WIDE, feed, market, picked, regime
 from tests.engine.gates.test_contract import FAILS
+from tests.engine.gates.test_risk import CONTRACT, SETTINGS
+from tests.engine.risk.test_portfolio import held
 from tests.engine.test_exits import (
     STOP,
     TARGET,
@@ -73,6 +76,11 @@ ELSEWHERE = {
         for row in REASONS
         if row.stage == "FEATURE"
     },
+    **dict.fromkeys(
+        ("RISK_HALT_CLEARED", "RISK_RESUMED", "RISK_RECOVERED", "RISK_LIMIT_DEFERRED"),
+        "the risk machine: tests/engine/risk",
+    ),
+    "SIZE_FUNDS_UNKNOWN": "a session with a broker: tests/engine/orders/test_gates.py",
     "FRAME_REFUSED": "the sentence of FrameRejected, whose own word is the codec's fault",
     **{
         f"UPSTREAM_{stage}": "nothing takes its input from this stage"
@@ -120,9 +128,20 @@ def _cycles() -> Iterator[State]:
         yield change_of(
             state, next(i for i, row in enumerate(state.instruments) if row.kind == "CE")
         )
+    yield from _books(state)
     yield regime(state, regime="PANIC", leader="PANIC")
     yield with_config(state, trend={"enabled": False})
     yield feed(market(state, expiries=()), frames=0, newest_stamp_s=0)
+
+
+def _books(state: State) -> Iterator[State]:
+    """States in which something is held: each of its limits missed, its quote lost; and a contract
+    that never traded."""
+    book = held(with_config(state, risk=WIDE | {"positions_underlying_max": 9}), CONTRACT)
+    yield from (with_config(book, risk={name: 1}) for name in SETTINGS.values())
+    yield with_quote(book, CONTRACT, None)
+    target = picked(state).contract
+    yield with_quote(state, target, replace(quote_of(state, target), ltp_paise=0))
 
 
 def _exits() -> Iterator[State]:

@@ -11,7 +11,18 @@ from typing import Any, Union
 import msgspec
 import pytest
 
-from events import broker, decision, features, feed, governance, market, orders, registry, session
+from events import (
+    broker,
+    decision,
+    features,
+    feed,
+    governance,
+    market,
+    orders,
+    registry,
+    risk,
+    session,
+)
 from events.base import Event, Record
 from events.envelope import decode_envelope, encode_envelope
 from events.registry import (
@@ -30,7 +41,7 @@ from events.registry import (
 from tests.events.samples import readable, sample, types_of
 from tests.events.test_canonical import records
 
-MODULES = (broker, decision, features, feed, governance, market, orders, session)
+MODULES = (broker, decision, features, feed, governance, market, orders, risk, session)
 PLAIN = (bool, int, float, str, bytes, NoneType)
 
 

@@ -137,6 +137,7 @@ class SessionMaker:
             *("0" * 12, "1" * 64, 20250829, 0, 0, 0, 0, 3, ("a", "b"), 10_000_000),
             *((session.CarriedCooldown("NIFTY", OPEN_NS),), (position,), (order,)),
             (session.CarriedDay("NIFTY", 20250828, 2_450_000, 1_234),),
+            session.CarriedRisk("NORMAL", 20250829, 0, (), (), ()),
         )
 
     def _frame(self) -> feed.FeedFrame:

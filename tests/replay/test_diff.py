@@ -210,6 +210,21 @@ def kind_of(old: Was, new: Was) -> str:
     return "size_changed" if trades[0] and another else ""
 
 
+OF_THE_BOOK = {"exposure", "net_delta", "net_gamma", "net_vega", "net_theta", "stress"}
+BUDGETS = {
+    "lots_by_open_risk": "open_risk",
+    "lots_by_day_loss": "daily_loss",
+    "lots_by_exposure": "exposure",
+    "lots_by_delta": "net_delta",
+    "lots_by_gamma": "net_gamma",
+    "lots_by_vega": "net_vega",
+    "lots_by_theta": "net_theta",
+    "lots_by_stress": "stress",
+    **{name: name for name in ("lots_by_expiry", "duplicates", "self_trades", "open_orders")},
+}
+"""The gate in whose limit the budget is seen that a number of lots is within."""
+
+
 def gate_of(old: Was, new: Was) -> tuple[str | None, bool]:
     """(the responsible gate, whether it may follow from what the account did), by going through
     the catalogue of gates in its order."""
@@ -220,16 +235,21 @@ def gate_of(old: Was, new: Was) -> tuple[str | None, bool]:
             turned = [
                 n for n in names if (old.rows.get(n) or ())[:1] != (new.rows.get(n) or ())[:1]
             ]
-            other = (left or ())[wanted] != (right or ())[wanted]
+            # A limit of the book is kept where there is no book, and so no row.
+            none = ("PASS", None) if spec.gate in OF_THE_BOOK and not wanted.start else ()
+            other = (left or none)[wanted] != (right or none)[wanted]
             if spec.gate.startswith("family_") or not (other or (spec.gate == "family" and turned)):
                 continue
             if wanted.start and not by_choice(old, new, spec.gate, spec.stage):
                 continue
             gate = turned[0] if spec.gate == "family" and turned else spec.gate
             if left is None or right is None:
-                return gate, False
+                return gate, gate in OF_THE_BOOK
             same = [
-                old.rows[name][3] == new.rows[name][3] for name in budgets_of(spec.gate, spec.stage)
+                name not in old.rows
+                or name not in new.rows
+                or old.rows[name][3] == new.rows[name][3]
+                for name in budgets_of(spec.gate, spec.stage)
             ]
             return gate, any(same)
     return ("contract", False) if old.contract != new.contract else (None, False)
@@ -239,8 +259,8 @@ def budgets_of(gate: str, stage: str) -> list[str]:
     """The gates in whose limits a budget of the account is seen, for a gate that asks of it."""
     if gate == "lots_by_funds":
         return ["daily_loss", "open_risk"]
-    if gate == "lots_by_open_risk":
-        return ["open_risk"]
+    if gate in BUDGETS:
+        return [BUDGETS[gate]]
     return [gate] if stage.startswith("N6_") or gate == "cooldown" else []
 
 

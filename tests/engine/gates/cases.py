@@ -12,8 +12,13 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
+from engine.gates.contract import Pick
+from engine.gates.sizing import protected_paise
+from engine.options import pricer_for
 from engine.regime import LABELS
-from engine.state import NO_INDEX, Order, Quote, State, UnderlyingState
+from engine.risk.portfolio import candidate, corners_milli, exposure_of
+from engine.risk.states import AUTOMATIC
+from engine.state import NO_INDEX, Order, Quote, State, UnderlyingResult, UnderlyingState
 from tests.engine.build import MS, SECOND_NS, quote_of, view_of, with_config, with_quote
 
 Change = Callable[[State], State]
@@ -37,6 +42,17 @@ WITH_A_BROKER = {
     "entries_minute", "armed", "approved",
 }  # fmt: skip
 """Gates of a session in real time, with a broker or with approvals: ``tests/engine/orders``."""
+
+WHEN_HELD = {"exposure", "net_delta", "net_gamma", "net_vega", "net_theta", "stress"}
+"""Gates of what is held, which have rows only then: ``test_risk.py``."""
+
+WIDE = {
+    "trade_risk_bps_max": 10_000, "open_risk_bps_max": 10_000, "daily_loss_bps_max": 10_000,
+    "exposure_underlying_bps_max": 10_000, "expiry_premium_bps_max": 10_000,
+    "net_delta_bps_max": 1_000_000, "net_gamma_bps_max": 1_000_000, "net_vega_bps_max": 1_000_000,
+    "net_theta_bps_max": 1_000_000, "stress_loss_bps_max": 10_000,
+}  # fmt: skip
+"""Limits of N6 and N11 that are out of the way of the one that a case is about."""
 
 
 def market(state: State, **changes: object) -> State:
@@ -82,6 +98,16 @@ def order_of(state: State, **changes: object) -> Order:
 def with_order(state: State, **changes: object) -> State:
     """The state with one more working entry."""
     return replace(state, orders=(*state.orders, order_of(state, **changes)))
+
+
+def risk(state: State, **changes: object) -> State:
+    """The state with what the risk limits know changed."""
+    return replace(state, risk=replace(state.risk, **changes))
+
+
+def halted_by(code: str) -> Change:
+    """A change that halts the account with a code."""
+    return lambda state: account(state, halts=(code,))
 
 
 def bps(state: State, share: int) -> int:
@@ -223,22 +249,109 @@ def risk_limit(state: State, name: str, past: int) -> State:
     return account(state, capital_paise=lot_risk * 100 - past)
 
 
-def funds(state: State, past: int) -> State:
-    """Free funds of exactly one lot with its charges, less ``past`` paise."""
+def picked(state: State) -> Pick:
+    """The contract that the state trades, with its plan."""
     from engine.cycle import decide_cycle
     from engine.gates.contract import judge
     from engine.lookup import lookup_for
     from events.decision import CandidateProposed
 
     made = decide_cycle(state, 0, lookup_for(state).slot_of, 1)
-    candidate = next(e for e in made if isinstance(e, CandidateProposed))
-    direction = "UP" if (candidate.delta_milli or 0) > 0 else "DOWN"
-    pick = judge(view_of(state), direction, candidate.family)[2]
+    found = next((e for e in made if isinstance(e, CandidateProposed)), None)
+    assert found is not None, "nothing is picked"
+    direction = "UP" if (found.delta_milli or 0) > 0 else "DOWN"
+    pick = judge(view_of(state), direction, found.family)[2]
     assert pick is not None
     assert pick.plan is not None
-    cost = pick.plan.entry_paise * pick.plan.lot_units + pick.plan.charges_lot_paise
-    held = state.account.capital_paise - cost + past
-    return with_order(state, quantity_units=held + 1, filled_units=1, limit_paise=1)
+    return pick
+
+
+def premium_lot(state: State) -> int:
+    """What a lot costs at the most that may be paid for it, in paise."""
+    pick = picked(state)
+    assert pick.plan is not None
+    return protected_paise(view_of(state), pick) * pick.plan.lot_units
+
+
+def with_premium(state: State, paise: int) -> State:
+    """One unit that is entering for so much, of no underlying that is there."""
+    return with_order(state, quantity_units=2, filled_units=1, limit_paise=paise)
+
+
+def funds(state: State, past: int) -> State:
+    """Free funds of exactly one lot with its charges, less ``past`` paise."""
+    plan = picked(state).plan
+    assert plan is not None
+    held = state.account.capital_paise - premium_lot(state) - plan.charges_lot_paise + past
+    return with_premium(with_config(state, risk=WIDE), held)
+
+
+def day_loss(state: State, past: int) -> State:
+    """A day that has exactly one lot's risk left to lose, less ``past`` paise."""
+    plan = picked(state).plan
+    assert plan is not None
+    left = bps(state, state.config.risk.daily_loss_bps_max) - plan.risk_lot_paise
+    return account(state, realised_paise=-left - past)
+
+
+def exposure(state: State, past: int) -> State:
+    """A limit of premium of exactly one lot, less ``past`` paise."""
+    capital = premium_lot(state) * 2 - past
+    wide = with_config(state, risk=WIDE | {"exposure_underlying_bps_max": 5_000})
+    return account(wide, capital_paise=capital)
+
+
+def expiry(state: State, past: int) -> State:
+    """An expiry in which something is held and exactly one lot is left, less ``past`` paise."""
+    held = bps(state, 5_000) - premium_lot(state) + past
+    wide = with_config(state, risk=WIDE | {"expiry_premium_bps_max": 5_000})
+    return with_premium(wide, held)
+
+
+def greek(state: State, name: str, past: int) -> State:
+    """A share of capital that leaves exactly one lot's greek, or its worst corner, less ``past``
+    paise of capital."""
+    pick = picked(state)
+    near = view_of(state).near
+    assert pick.plan is not None and pick.greeks is not None and pick.vol is not None
+    assert near is not None and near.forward_paise is not None
+    lot = exposure_of(float(near.forward_paise), pick.greeks, pick.plan.lot_units)
+    row = state.instruments[pick.contract]
+    pricer = pricer_for(near.forward_paise, near.t_years, near.df, 1)
+    one = candidate(pricer, row.strike_paise, row.kind, pick.vol, pick.plan.entry_paise)
+    worst = min(corners_milli(state, one, one.worth_paise)) * pick.plan.lot_units // 1_000
+    lots = {
+        "net_delta_bps_max": lot.delta_paise, "net_gamma_bps_max": lot.gamma_paise,
+        "net_vega_bps_max": lot.vega_paise, "net_theta_bps_max": lot.theta_paise,
+        "stress_loss_bps_max": worst,
+    }  # fmt: skip
+    state = with_config(state, risk=WIDE | {name: 100})
+    return account(state, capital_paise=abs(lots[name]) * 100 - past)
+
+
+def value(state: State, past: int) -> State:
+    """A largest order of exactly one lot, less ``past`` paise."""
+    return with_config(state, orders={"value_paise_max": premium_lot(state) - past})
+
+
+def collar(state: State, past: int) -> State:
+    """A last trade as far from the limit as is allowed, and ``past`` bps more."""
+    pick = picked(state)
+    limit = protected_paise(view_of(state), pick)
+    last = limit * 2 // 3
+    state = with_config(state, orders={"collar_bps_max": (limit - last) * 10_000 // last - past})
+    return with_quote(state, pick.contract, replace(quote_of(state, pick.contract), ltp_paise=last))
+
+
+def beside(state: State, **changes: object) -> State:
+    """One more order of the contract that would be entered."""
+    return with_order(state, contract=picked(state).contract, **changes)
+
+
+def open_orders(state: State, past: int) -> State:
+    """One order that works, and so many allowed with another, less ``past``."""
+    state = with_config(state, orders={"open_max": 2 - past})
+    return with_order(state, role="EXIT", side="SELL")
 
 
 def freeze(state: State, units: int | None) -> State:
@@ -308,6 +421,24 @@ MISSES: tuple[Miss, ...] = (
                               filled_units=0, limit_paise=0)),
     Miss("positions_underlying", "BLOCK", "RISK_POSITION_OPEN",
          lambda s: with_order(s, underlying=0), lambda s: with_order(s, underlying=1)),
+    Miss("profit_lock", "BLOCK", "RISK_PROFIT_LOCK",
+         lambda s: account(s, realised_paise=bps(s, s.config.risk.profit_lock_bps_max) + 1),
+         lambda s: account(s, realised_paise=bps(s, s.config.risk.profit_lock_bps_max))),
+    Miss("underlying_profit", "BLOCK", "RISK_PROFIT_UNDERLYING",
+         lambda s: risk(s, results=(UnderlyingResult(
+             "NIFTY", bps(s, s.config.risk.underlying_profit_bps_max) + 1),)),
+         lambda s: risk(s, results=(
+             UnderlyingResult("NIFTY", bps(s, s.config.risk.underlying_profit_bps_max)),
+             UnderlyingResult("SENSEX", s.account.capital_paise)))),
+    Miss("drawdown", "BLOCK", "RISK_DRAWDOWN",
+         lambda s: risk(s, high_paise=bps(s, s.config.risk.drawdown_bps_max) + 1),
+         lambda s: risk(s, high_paise=bps(s, s.config.risk.drawdown_bps_max))),
+    Miss("cvar", "BLOCK", "RISK_CVAR",
+         lambda s: risk(s, closed_paise=(0,) * s.config.risk.cvar_trades_min,
+                        tail_paise=bps(s, s.config.risk.cvar_bps_max) + 1),
+         lambda s: risk(s, closed_paise=(0,) * s.config.risk.cvar_trades_min,
+                        tail_paise=bps(s, s.config.risk.cvar_bps_max))),
+    *(Miss("risk_state", "BLOCK", code, halted_by(code)) for code in AUTOMATIC),
     Miss("carried_over", "UNKNOWN", "GOV_CARRY_MISSING", lambda s: replace(s, carried=None)),
     Miss("halted", "BLOCK", "GOV_HALTED", lambda s: account(s, halts=("GOV_HALTED",))),
     Miss("halted", "BLOCK", "GOV_EXITS_ONLY",
@@ -332,8 +463,34 @@ MISSES: tuple[Miss, ...] = (
          lambda s: risk_limit(s, "open_risk_bps_max", 1),
          lambda s: risk_limit(s, "open_risk_bps_max", 0)),
     Miss("lots_by_funds", "BLOCK", "SIZE_FUNDS", lambda s: funds(s, 1), lambda s: funds(s, 0)),
+    Miss("lots_by_day_loss", "BLOCK", "SIZE_DAY_LOSS",
+         lambda s: day_loss(s, 1), lambda s: day_loss(s, 0)),
+    Miss("lots_by_exposure", "BLOCK", "SIZE_EXPOSURE",
+         lambda s: exposure(s, 1), lambda s: exposure(s, 0)),
+    Miss("lots_by_expiry", "BLOCK", "SIZE_EXPIRY", lambda s: expiry(s, 1), lambda s: expiry(s, 0)),
+    Miss("lots_by_value", "BLOCK", "SIZE_ORDER_VALUE",
+         lambda s: value(s, 1), lambda s: value(s, 0)),
+    Miss("lots_by_delta", "BLOCK", "SIZE_DELTA", lambda s: greek(s, "net_delta_bps_max", 1),
+         lambda s: greek(s, "net_delta_bps_max", 0)),
+    Miss("lots_by_gamma", "BLOCK", "SIZE_GAMMA", lambda s: greek(s, "net_gamma_bps_max", 1),
+         lambda s: greek(s, "net_gamma_bps_max", 0)),
+    Miss("lots_by_vega", "BLOCK", "SIZE_VEGA", lambda s: greek(s, "net_vega_bps_max", 1),
+         lambda s: greek(s, "net_vega_bps_max", 0)),
+    Miss("lots_by_theta", "BLOCK", "SIZE_THETA", lambda s: greek(s, "net_theta_bps_max", 1),
+         lambda s: greek(s, "net_theta_bps_max", 0)),
+    Miss("lots_by_stress", "BLOCK", "SIZE_STRESS", lambda s: greek(s, "stress_loss_bps_max", 1),
+         lambda s: greek(s, "stress_loss_bps_max", 0)),
     Miss("freeze", "UNKNOWN", "SIZE_FREEZE_UNKNOWN",
          lambda s: freeze(s, None), lambda s: freeze(s, 65)),
+    Miss("permitted", "BLOCK", "CONTROL_NOT_PERMITTED",
+         lambda s: with_config(s, orders={"permitted": "NIFTYX SENSEX"}),
+         lambda s: with_config(s, orders={"permitted": "SENSEX NIFTY"})),
+    Miss("collar", "BLOCK", "CONTROL_COLLAR", lambda s: collar(s, 1), lambda s: collar(s, 0)),
+    Miss("duplicates", "BLOCK", "CONTROL_DUPLICATE", beside),
+    Miss("self_trades", "BLOCK", "CONTROL_SELF_TRADE",
+         lambda s: beside(s, side="SELL", role="EXIT")),
+    Miss("open_orders", "BLOCK", "CONTROL_OPEN_ORDERS",
+         lambda s: open_orders(s, 1), lambda s: open_orders(s, 0)),
 )  # fmt: skip
 """Each gate's least miss. ``expiry`` is not here: without a forward N4 fails before it."""
 

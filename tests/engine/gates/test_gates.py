@@ -15,9 +15,9 @@ from events.decision import DecisionMade, GateRow, GatesEvaluated, StageVerdict
 from events.gates import BY_GATE, GATES
 from events.reasons import BY_CODE, STAGES
 from tests.engine.build import at_trade, view_of
-from tests.engine.gates.cases import MISSES, WITH_A_BROKER, Miss, rules
+from tests.engine.gates.cases import MISSES, WHEN_HELD, WITH_A_BROKER, Miss, rules
 
-NAMES = [one.gate for one in GATES if one.gate not in WITH_A_BROKER]
+NAMES = [one.gate for one in GATES if one.gate not in WITH_A_BROKER | WHEN_HELD]
 BY_NAME = {one.gate: one for one in MISSES}
 
 
@@ -109,7 +109,11 @@ def test_the_first_missed_gate_in_declared_order_is_the_reason(gates: set[str]) 
     assert (made.stage, made.reason) == (BY_GATE[first].stage, BY_NAME[first].reason)
 
 
-ALONE = ("signal_strength", "lots_by_risk", "lots_by_open_risk", "lots_by_funds")
+ALONE = (
+    "signal_strength", "lots_by_risk", "lots_by_open_risk", "lots_by_funds", "lots_by_day_loss",
+    "lots_by_exposure", "lots_by_expiry", "lots_by_delta", "lots_by_gamma", "lots_by_vega",
+    "lots_by_theta", "lots_by_stress", "lots_by_value", "collar", "duplicates", "self_trades",
+)  # fmt: skip
 """Cases worked out from a state that still trades: one of them at a time, before all others."""
 
 

@@ -7,16 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from engine.gates import sizing
 from engine.gates.contract import Pick, Plan
-from engine.gates.sizing import SLICES_MAX, freeze_units, judge
+from engine.gates.sizing import SLICES_MAX, freeze_units
+from engine.options import Greeks
+from engine.risk.portfolio import book_of
 from engine.state import State
+from engine.view import View
+from events.decision import StageVerdict
 from tests.engine.build import at_trade, view_of, with_config
-from tests.engine.gates.cases import account, freeze, rules, with_order
+from tests.engine.gates.cases import WIDE, account, freeze, risk, rules, with_order, with_premium
 
 LOT = 65
 PLAN = Plan(10_000, 9_000, 12_000, 0, 5_000, LOT)
-"""A lot risks 1,000 x 65 + 5,000 = 70,000 paise and costs 655,000."""
-PICK = Pick(2, 0, 900, PLAN, 0.14, None)
+"""A lot risks 1,000 x 65 + 5,000 = 70,000 paise and costs 661,500 at its protected price."""
+GREEKS = Greeks(10_000.0, 0.5, 0.000_01, -900.0, 1_100.0)
+PICK = Pick(2, 0, 900, PLAN, 0.14, GREEKS)
+
+
+def judge(view: View, pick: Pick) -> tuple[StageVerdict, int]:
+    """N11 beside what the state holds."""
+    return sizing.judge(view, pick, book_of(view.state))
 
 
 def _sized(state: State, pick: Pick = PICK) -> tuple[str | None, int]:
@@ -34,10 +45,15 @@ def _base() -> State:
     )
 
 
+def _wide() -> State:
+    """The same with every other limit of money out of the way."""
+    return with_config(_base(), risk=WIDE, orders={"value_paise_max": 10**12})
+
+
 def test_the_risk_budget_gives_its_lots() -> None:
     """Ten budgets, ten lots; a paisa of risk more in the lot, nine."""
     assert _sized(_base()) == (None, 10)
-    dearer = Pick(2, 0, 900, Plan(10_000, 9_000, 12_000, 0, 5_001, LOT), 0.14, None)
+    dearer = Pick(2, 0, 900, Plan(10_000, 9_000, 12_000, 0, 5_001, LOT), 0.14, GREEKS)
     assert _sized(_base(), dearer) == (None, 9)
 
 
@@ -49,8 +65,8 @@ def test_the_risk_budget_gives_its_lots() -> None:
         (lambda: with_order(_base(), risk_paise=630_001, filled_units=0, limit_paise=0),
          "SIZE_OPEN_RISK"),
         (lambda: with_order(_base(), risk_paise=630_000, filled_units=0, limit_paise=0), None),
-        (lambda: account(_base(), realised_paise=-699_345_001), "SIZE_FUNDS"),
-        (lambda: account(_base(), realised_paise=-699_345_000), None),
+        (lambda: with_premium(_wide(), 700_000_000 - 661_499), "SIZE_FUNDS"),
+        (lambda: with_premium(_wide(), 700_000_000 - 661_500), None),
         (lambda: freeze(_base(), None), "SIZE_FREEZE_UNKNOWN"),
         (lambda: freeze(_base(), LOT - 1), "SIZE_FREEZE_UNKNOWN"),
         (lambda: freeze(_base(), LOT), None),
@@ -72,12 +88,14 @@ def test_the_smallest_limit_counts() -> None:
     largest = account(with_config(_base(), risk=wide), capital_paise=10**12)
     assert _sized(freeze(largest, LOT + 64))[1] == SLICES_MAX
     assert _sized(with_order(_base(), risk_paise=350_000, filled_units=0, limit_paise=0))[1] == 5
-    assert _sized(account(_base(), realised_paise=-700_000_000 + 6 * 655_000))[1] == 6
+    assert _sized(with_premium(_wide(), 700_000_000 - 6 * 661_500))[1] == 6
+    assert _sized(with_config(_base(), orders={"value_paise_max": 4 * 656_500}))[1] == 4
+    assert _sized(risk(_base(), status="RECOVERY"))[1] == 1
 
 
 def test_a_lot_of_nothing_is_no_size() -> None:
     """An instrument without a lot is refused, not divided by."""
-    broken = Pick(2, 0, 900, Plan(10_000, 9_000, 12_000, 0, 5_000, 0), 0.14, None)
+    broken = Pick(2, 0, 900, Plan(10_000, 9_000, 12_000, 0, 5_000, 0), 0.14, GREEKS)
     assert _sized(_base(), broken) == ("SIZE_FREEZE_UNKNOWN", 0)
 
 
@@ -124,17 +142,23 @@ def test_a_size_never_passes_any_limit(
     state = freeze(state, freeze_qty)
     state = with_config(
         state,
-        risk={"trade_risk_bps_max": trade_bps, "open_risk_bps_max": open_bps, "lots_max": lots_max},
+        risk=WIDE
+        | {"trade_risk_bps_max": trade_bps, "open_risk_bps_max": open_bps, "lots_max": lots_max},
+        orders={"value_paise_max": 10**12},
     )
-    verdict, lots = judge(view_of(state), Pick(2, 0, 0, plan, None, None))
+    still = Greeks(float(entry), 0.0, 0.0, 0.0, 0.0)
+    verdict, lots = judge(view_of(state), Pick(2, 0, 0, plan, 0.14, still))
+    limit = entry + entry // 100
+    limit -= limit % 5
 
     def within(number: int) -> bool:
         risk = plan.risk_lot_paise * number
-        cost = (entry * LOT + 4_000) * number
+        cost = (limit * LOT + 4_000) * number
         return (
             risk <= capital * trade_bps // 10_000
             and risk <= capital * open_bps // 10_000
             and cost <= capital
+            and limit * LOT * number <= capital
             and number <= lots_max
             and number <= SLICES_MAX * (freeze_qty // LOT)
         )

@@ -35,6 +35,7 @@ def session(mode: str = "SIM", **desk: Any) -> State:
     return replace(
         state,
         opened=replace(state.opened, mode=mode, rate=1),
+        risk=replace(state.risk, funds_paise=10**12, funds_ns=state.now),
         desk=replace(state.desk, **plain),
     )
 

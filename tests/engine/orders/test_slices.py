@@ -6,12 +6,16 @@ from typing import Any
 
 from engine.orders.legs import own_tag
 from events.broker import BrokerReport, OrderSendStarted
+from tests.engine.gates.cases import WIDE
 from tests.engine.orders.world import GOOD, LOST_ANSWER, Found, World
 
+RISKS = ("trade_risk_bps_max", "open_risk_bps_max")
 LARGE = (
     ("risk", "lots_max", 60),
     ("risk", "trade_risk_bps_max", 9_000),
     ("risk", "open_risk_bps_max", 10_000),
+    *(("risk", name, most) for name, most in WIDE.items() if name not in RISKS),
+    ("orders", "value_paise_max", 10**12),
     ("orders", "entry_valid_ms", 60_000),
 )
 SLICE = 1800 // 65 * 65

@@ -10,6 +10,7 @@ from engine.core import Core
 from engine.orders.watch import loose
 from events.base import Event
 from events.governance import CommandAnswered, IncidentRaised
+from events.risk import SettingsDeferred
 from events.session import ConfigChanged, OperatorCommand, Setting
 from tests.engine.orders.test_leaving import NO_STOP
 from tests.engine.orders.told import MANY, Settings, Told
@@ -73,11 +74,16 @@ def test_a_waiver_is_journaled_and_stays_open() -> None:
 
 
 def test_a_setting_that_changes_takes_no_stop_away() -> None:
-    """A session of LIVE that began with its stops, and is told otherwise later: they are sent."""
+    """A session of LIVE that began with its stops, and is told otherwise later: that waits for the
+    next session, and they are sent."""
     desk = entered(MANY)
     assert reasons(desk.tell(WORD)) == ["CMD_SUBJECT_UNKNOWN"]
-    desk.tell(ConfigChanged((Setting("orders.protective_stop", False),), "asha", "a try"))
-    assert not desk.state.config.orders.protective_stop
+    without = (Setting("orders.protective_stop", False),)
+    said = desk.tell(ConfigChanged(without, "asha", "a try"))
+    assert [one for one in said if isinstance(one, SettingsDeferred)] == [
+        SettingsDeferred(without, "RISK_LIMIT_DEFERRED")
+    ]
+    assert desk.state.config.orders.protective_stop
     assert filled(desk) == ["SL"]
 
 

@@ -29,7 +29,7 @@ from events.broker import (
     OrderSendStarted,
 )
 from events.feed import HealthObserved, TimerTick
-from tests.engine.orders.world import CONTEXT, HEARTBEAT, MS, SECOND, begun
+from tests.engine.orders.world import CONTEXT, FUNDS, HEARTBEAT, MS, SECOND, begun
 
 Settings = tuple[tuple[str, str, Any], ...]
 
@@ -133,7 +133,8 @@ class Told:
         names = (("orders", orders), ("trades", trades), ("positions", positions))
         failed = tuple(f"{name} NETWORK" for name, rows in names if rows is None)
         asked = self.now - asked_ago_ms * MS
-        return self.tell(BrokerSnapshot("PERIODIC", asked, orders, trades, positions, None, failed))
+        books = (orders, trades, positions, FUNDS)
+        return self.tell(BrokerSnapshot("PERIODIC", asked, *books, failed))
 
     # --- what there is ---------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from engine.state import State
 from events.base import Event
 from events.broker import (
     AuthStatus,
+    BrokerFunds,
     BrokerPosition,
     BrokerSnapshot,
     OrderLookup,
@@ -52,6 +53,8 @@ SECOND: Final = 1_000 * MS
 ENTRIES: Final = (IntentApproved, ApprovalRequested)
 HEARTBEAT: Final = frame_of(b"\x00")
 CONTEXT: Final = Context("127.0.0.1", 0)
+FUNDS: Final = BrokerFunds(1_000_000_000_000, 1_000_000_000_000, 0)
+"""More than any entry here costs."""
 
 
 class Wire(msgspec.Struct, frozen=True):
@@ -131,7 +134,7 @@ def _facts(market: SmallMarket, config: Config) -> Any:
 
 def _reconciled(core: Core) -> None:
     now = core.state.now
-    empty = BrokerSnapshot("START", now, (), (), (), None, ())
+    empty = BrokerSnapshot("START", now, (), (), (), FUNDS, ())
     core.step(core.state.seq + 1, now, empty)
 
 
@@ -392,7 +395,7 @@ class World:
                 tuple(report_of(one) for one in self.exchange.orders(now)),
                 tuple(trade_of(one) for one in self.exchange.trades(now)),
                 None if self.books == "no positions" else self._nets(now),
-                None,
+                FUNDS,
                 (),
             )
             self._at(now + 20 * MS, functools.partial(self._living, snapshot))

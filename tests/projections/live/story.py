@@ -113,8 +113,11 @@ class Story:
                 settings_digest="e" * 64,
             )
         )
+        risk = session.CarriedRisk("NORMAL", DAY, 0, (), (), ())
         self.fact(
-            session.CarriedOver(None, None, DAY, 0, 0, 0, 0, 0, (), 10_000_000, (), (), (), ())
+            session.CarriedOver(
+                None, None, DAY, 0, 0, 0, 0, 0, (), 10_000_000, (), (), (), (), risk
+            )
         )
 
     def tell(self, event: Event, cause: int | None = None) -> int:

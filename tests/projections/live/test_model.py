@@ -102,7 +102,21 @@ def test_what_was_carried_over_counts_on_the_same_day_only(day: int, carried: in
     story = Story().setting_up()
     story.fact(
         session.CarriedOver(
-            "earlier", "0" * 64, day, 50_000, 2_000, 1, 0, 0, (), 10_000_000, (), (), (), ()
+            "earlier",
+            "0" * 64,
+            day,
+            50_000,
+            2_000,
+            1,
+            0,
+            0,
+            (),
+            10_000_000,
+            (),
+            (),
+            (),
+            (),
+            session.CarriedRisk("NORMAL", day, 0, (), (), ()),
         )
     )
     money = view_of(story).money
