@@ -300,9 +300,10 @@ def _pairs(ours: tuple[GateRow, ...], theirs: tuple[GateRow, ...]) -> Iterator[P
 def _differ(row: GateRow | None, other: GateRow | None, key: Key) -> bool:
     if row is None or other is None:
         known = row or other
-        # What is held has rows only while something is: none there is a pass.
-        held = known is not None and known.verdict == PASS and _only_when_held(known)
-        return not (held and key is _judgement)
+        # A gate that the other engine has not, or that has a row only while something is held,
+        # judged nothing where it passed: what a decision differs by is a gate that did.
+        passed = known is not None and known.verdict == PASS
+        return not (passed and key is _judgement)
     return key(row) != key(other)
 
 
