@@ -425,6 +425,10 @@ def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
         charges_paise=held.charges_paise + event.charges_paise,
         risk_paise=_share(order.risk_paise, order.filled_units, order.quantity_units),
     )
+    if not order.stop_paise:
+        # Nor did it keep what it risks: what was paid, down to the stop that the first fill set.
+        risk = grown.value_paise - grown.stop_paise * grown.quantity_units
+        grown = replace(grown, risk_paise=max(risk, 0))
     return _with_position(state, _with_first_target(state, grown, order.filled_units))
 
 

@@ -34,7 +34,7 @@ from engine.gates import (
 from engine.gates.approval import request_events, with_approval
 from engine.gates.contract import Pick
 from engine.gates.rows import PASS, upstream
-from engine.gates.sizing import freeze_units, protected_paise
+from engine.gates.sizing import freeze_units, protected_paise, risk_lot_paise
 from engine.gates.strategy import Chosen
 from engine.regime import UNKNOWN
 from engine.risk.portfolio import Book, book_of
@@ -280,7 +280,7 @@ def _intent(view: View, official: Judged, gates_seq: int) -> IntentApproved:
         plan.stop_paise,
         plan.target_paise,
         plan.trail_paise,
-        plan.risk_lot_paise * official.lots,
+        risk_lot_paise(view, pick) * official.lots,
         gates_seq,
         state.now + state.config.paper.latency_ms * MS,
     )

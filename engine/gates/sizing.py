@@ -75,6 +75,15 @@ def protected_paise(view: View, pick: Pick) -> int:
     return limit - limit % max(view.state.instruments[pick.contract].tick_paise, 1)
 
 
+def risk_lot_paise(view: View, pick: Pick) -> int:
+    """The loss of a lot at its stop when it was bought at the most that it may pay, its charges
+    raised in the same measure: no fill that the order allows can lose more than was reckoned."""
+    plan, most = pick.plan, protected_paise(view, pick)
+    assert plan is not None
+    charges = -(-plan.charges_lot_paise * most // max(plan.entry_paise, 1))
+    return (most - plan.stop_paise) * plan.lot_units + charges
+
+
 def within(limit: int, held: int, lot: int) -> int:
     """Lots that fit below a limit beside what is held; any number where a lot adds nothing."""
     if held > limit:
@@ -95,7 +104,7 @@ def within_both(limit: int, held: int, lot: int) -> int:
 def _money(view: View, pick: Pick, plan: Plan, book: Book) -> tuple[GateRow, ...]:
     """Lots by risk, money and premium."""
     state, config, capital = view.state, view.state.config.risk, view.state.account.capital_paise
-    risk = max(plan.risk_lot_paise, 1)
+    risk = max(risk_lot_paise(view, pick), 1)
     premium = max(protected_paise(view, pick) * plan.lot_units, 1)
     funds = funds_paise(state)
     expiry = premium_of_expiry(state, book, state.instruments[pick.contract].expiry)

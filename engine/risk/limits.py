@@ -72,7 +72,7 @@ LIMITS: Final[tuple[LimitRow, ...]] = (
     _r("open_risk_bps_max", CAPITAL, 250, 400, 700,
        "Two at-the-money lots at their stops, below the daily loss."),
     _r("trade_risk_bps_max", CAPITAL, 200, 250, 350,
-       "One NIFTY lot of 65 at a premium of 185 with a stop of 20 % and charges."),
+       "One NIFTY lot of 65 bought at 178, a stop of 20 %, its limit paid in full and charges."),
     _r("positions_underlying_max", "count", 1, 1, 2,
        "A second long in the same index is the same bet twice."),
     _r("lots_max", "lots", 1, 5, 20,

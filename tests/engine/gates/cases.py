@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.gates.contract import Pick
-from engine.gates.sizing import protected_paise
+from engine.gates.sizing import protected_paise, risk_lot_paise
 from engine.options import pricer_for
 from engine.regime import LABELS
 from engine.risk.portfolio import candidate, corners_milli, exposure_of
@@ -288,9 +288,8 @@ def funds(state: State, past: int) -> State:
 
 def day_loss(state: State, past: int) -> State:
     """A day that has exactly one lot's risk left to lose, less ``past`` paise."""
-    plan = picked(state).plan
-    assert plan is not None
-    left = bps(state, state.config.risk.daily_loss_bps_max) - plan.risk_lot_paise
+    lot = risk_lot_paise(view_of(state), picked(state))
+    left = bps(state, state.config.risk.daily_loss_bps_max) - lot
     return account(state, realised_paise=-left - past)
 
 

@@ -290,11 +290,11 @@ def test_the_default_configuration_trades_one_lot_of_nifty_at_a_lakh(profile: st
 
 
 @pytest.mark.parametrize(
-    ("premium", "lots"), [(4_000, 2), (8_000, 2), (11_000, 1), (13_500, 1), (18_000, 1)]
+    ("premium", "lots"), [(4_000, 2), (8_000, 2), (11_000, 1), (13_500, 1), (17_800, 1)]
 )
 def test_what_a_lakh_buys_by_premium(premium: int, lots: int) -> None:
     """At the default limits and a real charge table: one lot of an at-the-money weekly of 100 to
-    185 rupees, two of a cheaper one, for a third would pass the limit of delta."""
+    178 rupees, two of a cheaper one, for a third would pass the limit of delta."""
     state = replace(at_trade().state, config=_money_by_default("NORMAL"))
     state = account(freeze(state, 1800), capital_paise=LAKH)
     stop = premium * 8 // 10
@@ -307,7 +307,7 @@ def test_what_a_lakh_buys_by_premium(premium: int, lots: int) -> None:
 
 
 def test_a_premium_past_the_budget_has_its_code() -> None:
-    """A lot at 200 rupees risks 2,665: past the 2,500 of a trade, and said so."""
+    """A lot at 200 rupees risks 2,797 at its limit: past the 2,500 of a trade, and said so."""
     state = replace(at_trade().state, config=_money_by_default("NORMAL"))
     state = account(state, capital_paise=LAKH)
     plan = Plan(20_000, 16_000, 26_000, 0, 6_500, LOT)

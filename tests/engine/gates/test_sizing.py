@@ -19,8 +19,9 @@ from tests.engine.build import at_trade, view_of, with_config
 from tests.engine.gates.cases import WIDE, account, freeze, risk, rules, with_order, with_premium
 
 LOT = 65
-PLAN = Plan(10_000, 9_000, 12_000, 0, 5_000, LOT)
-"""A lot risks 1,000 x 65 + 5,000 = 70,000 paise and costs 661,500 at its protected price."""
+PLAN = Plan(10_000, 9_100, 12_000, 0, 4_950, LOT)
+"""Bought at its protected price of 10,100 a lot risks 1,000 x 65 + 5,000 = 70,000 paise and costs
+661,450."""
 GREEKS = Greeks(10_000.0, 0.5, 0.000_01, -900.0, 1_100.0)
 PICK = Pick(2, 0, 900, PLAN, 0.14, GREEKS)
 
@@ -53,7 +54,7 @@ def _wide() -> State:
 def test_the_risk_budget_gives_its_lots() -> None:
     """Ten budgets, ten lots; a paisa of risk more in the lot, nine."""
     assert _sized(_base()) == (None, 10)
-    dearer = Pick(2, 0, 900, Plan(10_000, 9_000, 12_000, 0, 5_001, LOT), 0.14, GREEKS)
+    dearer = Pick(2, 0, 900, Plan(10_000, 9_100, 12_000, 0, 4_951, LOT), 0.14, GREEKS)
     assert _sized(_base(), dearer) == (None, 9)
 
 
@@ -65,8 +66,8 @@ def test_the_risk_budget_gives_its_lots() -> None:
         (lambda: with_order(_base(), risk_paise=630_001, filled_units=0, limit_paise=0),
          "SIZE_OPEN_RISK"),
         (lambda: with_order(_base(), risk_paise=630_000, filled_units=0, limit_paise=0), None),
-        (lambda: with_premium(_wide(), 700_000_000 - 661_499), "SIZE_FUNDS"),
-        (lambda: with_premium(_wide(), 700_000_000 - 661_500), None),
+        (lambda: with_premium(_wide(), 700_000_000 - 661_449), "SIZE_FUNDS"),
+        (lambda: with_premium(_wide(), 700_000_000 - 661_450), None),
         (lambda: freeze(_base(), None), "SIZE_FREEZE_UNKNOWN"),
         (lambda: freeze(_base(), LOT - 1), "SIZE_FREEZE_UNKNOWN"),
         (lambda: freeze(_base(), LOT), None),
@@ -88,14 +89,14 @@ def test_the_smallest_limit_counts() -> None:
     largest = account(with_config(_base(), risk=wide), capital_paise=10**12)
     assert _sized(freeze(largest, LOT + 64))[1] == SLICES_MAX
     assert _sized(with_order(_base(), risk_paise=350_000, filled_units=0, limit_paise=0))[1] == 5
-    assert _sized(with_premium(_wide(), 700_000_000 - 6 * 661_500))[1] == 6
+    assert _sized(with_premium(_wide(), 700_000_000 - 6 * 661_450))[1] == 6
     assert _sized(with_config(_base(), orders={"value_paise_max": 4 * 656_500}))[1] == 4
     assert _sized(risk(_base(), status="RECOVERY"))[1] == 1
 
 
 def test_a_lot_of_nothing_is_no_size() -> None:
     """An instrument without a lot is refused, not divided by."""
-    broken = Pick(2, 0, 900, Plan(10_000, 9_000, 12_000, 0, 5_000, 0), 0.14, GREEKS)
+    broken = Pick(2, 0, 900, Plan(10_000, 9_100, 12_000, 0, 4_950, 0), 0.14, GREEKS)
     assert _sized(_base(), broken) == ("SIZE_FREEZE_UNKNOWN", 0)
 
 
@@ -152,7 +153,7 @@ def test_a_size_never_passes_any_limit(
     limit -= limit % 5
 
     def within(number: int) -> bool:
-        risk = plan.risk_lot_paise * number
+        risk = ((limit - stop_paise) * LOT + -(-4_000 * limit // entry)) * number
         cost = (limit * LOT + 4_000) * number
         return (
             risk <= capital * trade_bps // 10_000
