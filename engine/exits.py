@@ -30,7 +30,7 @@ from engine.orders.protocol import KILL_FLATTEN, may_try_again
 from engine.orders.route import to_broker
 from engine.paper import order_event
 from engine.regime import UNKNOWN
-from engine.risk.states import HARD_HALT
+from engine.risk.states import HARD_HALT, is_asked_for
 from engine.rulebook import RuleMissingError, charge_lines, charges_paise
 from engine.state import Position, State
 from engine.strategies import FAMILIES, regime_allows
@@ -131,7 +131,9 @@ def _trail(state: State, position: Position, bid: int) -> Fired | None:
 
 
 def _halt(state: State, position: Position, bid: int) -> Fired | None:
-    if state.config.plan.hard_halt == "FLATTEN" and state.risk.status == HARD_HALT:
+    # In RECOVERY a person's halt is a hard one as well; what it sells he says himself.
+    hard = state.risk.status == HARD_HALT and not all(map(is_asked_for, state.risk.halts))
+    if hard and state.config.plan.hard_halt == "FLATTEN":
         return "EXIT_HALT", None, bid or None
     return None
 

@@ -98,6 +98,12 @@ def is_risk_halt(code: str) -> bool:
     return code in AUTOMATIC
 
 
+def is_asked_for(code: str) -> bool:
+    """Whether a halt is a person's or the session's, who say themselves what is sold."""
+    known = BY_CODE.get(code)
+    return known is not None and not known.automatic
+
+
 # --- transitions ---------------------------------------------------------------------------------
 
 DAY: Final = "DAY"

@@ -72,7 +72,7 @@ def _past_deadline(state: State) -> State:
 
 def _broken(state: State) -> State:
     """A limit of the account was broken, under the policy that closes everything then."""
-    state = replace(state, risk=replace(state.risk, status="HARD_HALT"))
+    state = replace(state, risk=replace(state.risk, status="HARD_HALT", halts=("RISK_CVAR",)))
     return with_config(state, plan={"hard_halt": "FLATTEN"})
 
 
@@ -270,24 +270,29 @@ def _part(state: State) -> list[ExitSignalled]:
 
 
 @pytest.mark.parametrize(
-    ("status", "policy", "reason"),
+    ("status", "halt", "policy", "reason"),
     [
-        ("HARD_HALT", "HOLD", None),
-        ("HARD_HALT", "FLATTEN", "EXIT_HALT"),
-        ("SOFT_HALT", "FLATTEN", None),
-        ("RECOVERY", "FLATTEN", None),
-        ("NORMAL", "FLATTEN", None),
+        ("HARD_HALT", "RISK_DAILY_LOSS", "HOLD", None),
+        ("HARD_HALT", "RISK_DAILY_LOSS", "FLATTEN", "EXIT_HALT"),
+        ("HARD_HALT", "RISK_DRAWDOWN", "FLATTEN", "EXIT_HALT"),
+        ("HARD_HALT", "NOBODY_KNOWS_IT", "FLATTEN", "EXIT_HALT"),
+        ("HARD_HALT", "GOV_HALTED", "FLATTEN", None),
+        ("SOFT_HALT", "RISK_DRAWDOWN", "FLATTEN", None),
+        ("RECOVERY", "GOV_HALTED", "FLATTEN", None),
+        ("NORMAL", "GOV_HALTED", "FLATTEN", None),
     ],
 )
-def test_a_hard_halt_closes_by_its_policy(status: str, policy: str, reason: str | None) -> None:
-    """A hard halt sells what is held where the policy says so, a soft one never; a person's halt
-    says by itself what is sold."""
+def test_a_hard_halt_closes_by_its_policy(
+    status: str, halt: str, policy: str, reason: str | None
+) -> None:
+    """A hard halt of the limits sells what is held where the policy says so, a soft one never; a
+    person's halt, which is a hard one in RECOVERY, says by itself what is sold."""
     state = _state()
     halts = ("GOV_HALTED", "GOV_EXITS_ONLY", "GOV_STOPPING")
     state = replace(
         state,
         account=replace(state.account, halts=halts),
-        risk=replace(state.risk, status=status),
+        risk=replace(state.risk, status=status, halts=tuple({"GOV_HALTED": 0, halt: 0})),
     )
     assert _reason(with_config(state, plan={"hard_halt": policy})) == reason
 
