@@ -203,7 +203,8 @@ def _carried(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 def _config_changed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     event = item.entry.event
     assert isinstance(event, ConfigChanged)
-    return Outcome((*_bars(state), *machine.deferred_settings(state, event)))
+    # A limit that is tightened below what is halts at once, not with the next position.
+    return Outcome((*_bars(state), *machine.deferred_settings(state, event)), (RISK,))
 
 
 def _instruments(state: State, item: Item, look: Lookup, seq: int) -> Outcome:

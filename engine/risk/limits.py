@@ -120,8 +120,18 @@ OTHERS: Final[dict[str, Tighter]] = {
     "orders.value_paise_max": "LOWER",
     "orders.collar_bps_max": "LOWER",
     "orders.open_max": "LOWER",
+    "paper.entry_collar_bps": "LOWER",
 }
 """Limits whose name or section does not say which side is the tighter one."""
+
+SWITCHES: Final[dict[str, bool]] = {
+    "contract.expiry_day_allowed": False,
+    "approval.required": True,
+}
+"""Switches of entries beside the families' ``enabled``, each with its tighter position."""
+
+PERMITTED: Final = "orders.permitted"
+"""A list of names: without one of them it lets fewer through."""
 
 
 def tighter_side(key: str) -> Tighter | None:
@@ -140,11 +150,17 @@ def tighter_side(key: str) -> Tighter | None:
 
 def tightens(key: str, old: int | bool | str, new: int | bool | str) -> bool:
     """Whether a new value of a setting lets fewer entries through than the old one, or as many. A
-    family may be switched off, not on; what is no limit never tightens."""
+    family may be switched off, not on, and an underlying taken off the permitted ones; what is no
+    limit never tightens."""
     if old == new:
         return True
     if key.endswith(".enabled"):
         return new is False
+    if key in SWITCHES:
+        return new is SWITCHES[key]
+    if key == PERMITTED:
+        names = str(old).split(" ")
+        return all(name in names for name in str(new).split(" "))
     side = tighter_side(key)
     if side is None or isinstance(old, str) or isinstance(new, str):
         return False

@@ -307,7 +307,7 @@ def test_what_a_lakh_buys_by_premium(premium: int, lots: int) -> None:
 
 
 def test_a_premium_past_the_budget_has_its_code() -> None:
-    """A lot at 200 rupees risks 2,797 at its limit: past the 2,500 of a trade, and said so."""
+    """A lot at 200 rupees risks 2,796 at its limit: past the 2,500 of a trade, and said so."""
     state = replace(at_trade().state, config=_money_by_default("NORMAL"))
     state = account(state, capital_paise=LAKH)
     plan = Plan(20_000, 16_000, 26_000, 0, 6_500, LOT)

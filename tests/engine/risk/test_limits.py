@@ -19,14 +19,17 @@ from engine.config import (
     merge,
     setting_specs,
 )
+from engine.core import Core
 from engine.decide import decide
 from engine.lookup import lookup_for
 from engine.risk.limits import (
     GATED,
     LIMITS,
     OTHERS,
+    PERMITTED,
     PROFILE_KEY,
     PROFILES,
+    SWITCHES,
     profile_values,
     split_change,
     tightens,
@@ -34,9 +37,10 @@ from engine.risk.limits import (
 )
 from engine.state import State
 from engine.work import Item
-from events.risk import SettingsDeferred
+from events.risk import RiskTransitioned, SettingsDeferred
 from events.session import ConfigChanged, Setting
 from tests.engine.build import at_trade, entry_of
+from tests.engine.gates.cases import account, with_order
 
 KEYS = {spec.key: spec for spec in setting_specs()}
 SIDED = [key for key, spec in KEYS.items() if tighter_side(key) and spec.type == "int"]
@@ -90,10 +94,11 @@ def test_limits_of_entries_have_a_side_and_nothing_else_has() -> None:
         if section in GATED and name.endswith(("_max", "_min")):
             assert tighter_side(key), key
         if section in ("plan", "paper", "account", "approval", "instrument_gates"):
-            assert tighter_side(key) is None, key
+            assert (tighter_side(key) is None) == (key not in OTHERS), key
         if key in OTHERS:
             assert spec.type == "int"
-    assert set(OTHERS) <= set(KEYS)
+    assert set(OTHERS) | set(SWITCHES) | {PERMITTED} <= set(KEYS)
+    assert all(KEYS[key].type == "bool" for key in SWITCHES)
     assert tighter_side("orders.exit_steps_max") is None
     assert tighter_side("orders.exit_reprice_ms") is None
 
@@ -107,13 +112,20 @@ def test_the_two_sides_are_opposite(key: str, step: int) -> None:
 
 
 def test_what_is_a_switch_or_no_limit_tightens_one_way_or_never() -> None:
-    """A family may be switched off; the product, a stop's width or a word never tighten."""
+    """A family may be switched off, expiry days and underlyings taken away; the product, a stop's
+    width or a word never tighten."""
     assert tightens("trend.enabled", True, False)
     assert not tightens("trend.enabled", False, True)
     assert not tightens("plan.stop_bps", 2_000, 1_000)
     assert not tightens("orders.product", "MIS", "NRML")
     assert tightens("orders.product", "MIS", "MIS")
-    assert not tightens("orders.permitted", "NIFTY SENSEX", "NIFTY")
+    assert tightens("orders.permitted", "NIFTY SENSEX", "NIFTY")
+    assert not tightens("orders.permitted", "NIFTY SENSEX", "NIFTY BANKNIFTY")
+    assert not tightens("orders.permitted", "NIFTY", "NIFTY SENSEX")
+    assert tightens("contract.expiry_day_allowed", True, False)
+    assert not tightens("contract.expiry_day_allowed", False, True)
+    assert tightens("approval.required", False, True)
+    assert not tightens("approval.required", True, False)
 
 
 def test_a_profile_s_name_follows_its_limits() -> None:
@@ -165,6 +177,20 @@ def test_in_live_a_limit_tightens_at_once_and_loosens_with_the_next_session() ->
         config, told = _changed(_in(mode), TIGHTER, LOOSER, NEITHER)
         assert (config.risk.trades_day_max, config.risk.loss_streak_max) == (2, 30)
         assert (config.plan.stop_bps, told) == (1_000, [])
+
+
+def test_a_limit_that_is_tightened_below_what_is_halts_at_once() -> None:
+    """No position is needed for it: the change itself looks, and ends what works of entries."""
+    state = account(with_order(_in("LIVE"), leg=None), loss_streak=2)
+    core = Core(state)
+    fact = ConfigChanged((Setting("risk.loss_streak_max", 2),), "x", "why")
+    events = [one.entry.event for one in core.step(state.seq + 1, state.now, fact)]
+    (moved,) = [one for one in events if isinstance(one, RiskTransitioned)]
+    assert (moved.reason, moved.observed, moved.limit) == ("RISK_LOSS_STREAK", 3, 2)
+    assert core.state.account.halts == ("RISK_LOSS_STREAK",)
+    later = Setting("risk.loss_streak_max", 9)
+    core.step(core.state.seq + 1, state.now, ConfigChanged((later,), "x", "why"))
+    assert core.state.account.halts == ("RISK_LOSS_STREAK",)
 
 
 def test_in_live_a_profile_acts_downwards_alone() -> None:
