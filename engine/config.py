@@ -234,6 +234,40 @@ class ContractConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False)
     expiry_day_allowed: Annotated[bool, Meta(description="trade the expiry that ends today")] = (
         False
     )
+    strike_by: Annotated[
+        str, Meta(pattern="^(DELTA|MONEYNESS)$", description="strikes rank by DELTA or MONEYNESS")
+    ] = "DELTA"
+    delta_aim_milli: Annotated[int, Meta(ge=0, le=1000, description="absolute delta aimed at")] = (
+        500
+    )
+    moneyness_aim_bps: Annotated[
+        int,
+        Meta(
+            ge=-5_000, le=5_000, description="strike aimed at, in the money of the forward; < 0 out"
+        ),
+    ] = 0
+    depth_lots_min: Annotated[
+        int, Meta(ge=0, le=10_000, description="least lots shown at the best bid and ask")
+    ] = 1
+    oi_fall_bps_max: Annotated[
+        int, Meta(ge=0, le=10_000, description="most fall of open interest in a quarter of an hour")
+    ] = 3_000
+    iv_ratio_milli_min: Annotated[
+        int,
+        Meta(ge=0, le=100_000, description="least volatility over INDIA VIX or the money's"),
+    ] = 400
+    iv_ratio_milli_max: Annotated[
+        int,
+        Meta(ge=0, le=100_000, description="most volatility over INDIA VIX or the money's"),
+    ] = 2_500
+    iv_rank_milli_max: Annotated[
+        int, Meta(ge=0, le=1000, description="highest rank of volatility over the days before")
+    ] = 980
+    skew_bps_max: Annotated[
+        int,
+        Meta(ge=0, le=100_000, description="most volatility above the money's; 100 is a point"),
+    ] = 500
+    score_milli_min: Annotated[int, Meta(ge=0, le=1000, description="least score")] = 400
 
 
 class PlanConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -503,6 +537,8 @@ def _checked(config: Config) -> Config:
         raise ConfigError("contract.delta_milli_min must be below contract.delta_milli_max")
     if config.contract.premium_paise_min >= config.contract.premium_paise_max:
         raise ConfigError("contract.premium_paise_min must be below contract.premium_paise_max")
+    if config.contract.iv_ratio_milli_min >= config.contract.iv_ratio_milli_max:
+        raise ConfigError("contract.iv_ratio_milli_min must be below contract.iv_ratio_milli_max")
     if config.session.last_entry_hhmm > config.session.square_off_hhmm:
         raise ConfigError("session.last_entry_hhmm must not be after session.square_off_hhmm")
     for name in ("last_entry_hhmm", "square_off_hhmm", "deadline_hhmm"):

@@ -65,6 +65,12 @@ def loosening_waits(state: State) -> bool:
     return state.opened is not None and state.opened.mode == LIVE
 
 
+def unknown_blocks(state: State) -> bool:
+    """Whether a contract whose change of open interest is not known is rejected: in LIVE. Elsewhere
+    a session may begin at any time, and N10 says OI_CHANGE_UNKNOWN beside it."""
+    return state.opened is not None and state.opened.mode == LIVE
+
+
 def limit_ms(state: State, gate: str, configured_ms: int) -> tuple[int, tuple[str, ...]]:
     """The limit in force in ms and the marks for the evidence: the row's name where one applies."""
     for row in POLICY:

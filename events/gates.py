@@ -19,7 +19,8 @@ Sense = Literal["AT_MOST", "AT_LEAST", "IS_TRUE"]
 class GateSpec(msgspec.Struct, frozen=True):
     """One gate: ``unit`` of its numbers, ``sense`` of its limit, a short ``title`` for screens.
 
-    ``codes`` are the reasons it can give: first where the limit is missed, then where an input is.
+    ``codes`` are the reasons it can give: first where the limit is missed, then where an input is;
+    none of a gate that explains alone.
     """
 
     gate: str
@@ -140,6 +141,11 @@ GATES: Final[tuple[GateSpec, ...]] = (
     _g("expiry", N10, "flag", "IS_TRUE", "a qualifying expiry with a forward", "EXPIRY_NONE"),
     _g("contract", N10, "count", "AT_LEAST", "contracts that passed every filter",
        "CONTRACT_NONE_LEFT"),
+    _g("score_aim", N10, "milli", "AT_LEAST", "score: nearness to the strike aimed at", ""),
+    _g("score_spread", N10, "milli", "AT_LEAST", "score: room under the widest spread", ""),
+    _g("score_reward", N10, "milli", "AT_LEAST", "score: reward over risk, of two", ""),
+    _g("score_depth", N10, "milli", "AT_LEAST", "score: lots on the thinner side, of ten", ""),
+    _g("score_volume", N10, "milli", "AT_LEAST", "score: volume, of ten times the least", ""),
     _g("lots_by_risk", N11, "lots", "AT_LEAST", "lots within a trade's risk budget",
        "SIZE_RISK_BUDGET"),
     _g("lots_by_open_risk", N11, "lots", "AT_LEAST", "lots within the open-risk limit",
@@ -192,6 +198,11 @@ CONTRACT_FILTERS: Final[tuple[str, ...]] = (
     "CONTRACT_DELTA",
     "CONTRACT_PREMIUM",
     "CONTRACT_REWARD",
+    "CONTRACT_DEPTH",
+    "CONTRACT_OI_FALL",
+    "CONTRACT_IV_BOUNDS",
+    "CONTRACT_SKEW",
+    "CONTRACT_SCORE",
     "CONTRACT_NOT_AS_BEFORE",
 )
 """The contract filters as reason codes, in the order in which the first failing one is told. The

@@ -246,6 +246,17 @@ _CONTRACT: Final = (
     _r("CONTRACT_NOT_AS_BEFORE", 1012, N10, "BLOCK",
        "The contract's lot, tick, expiry or token is not what it was in the session before.",
        "Compare it at the exchange; acknowledge the incident CONTRACT_CHANGED where it is not held.", ()),
+    _r("CONTRACT_DEPTH", 1013, N10, "BLOCK", "Too few units are shown at the contract's best bid or ask.",
+       "See setting contract.depth_lots_min.", (), "no_depth"),
+    _r("CONTRACT_OI_FALL", 1014, N10, "BLOCK", "The contract's open interest is falling fast, or its change is not known.",
+       "See setting contract.oi_fall_bps_max; outside LIVE a change that is not known is let pass and marked.", (), "oi_change_min"),
+    _r("CONTRACT_IV_BOUNDS", 1015, N10, "BLOCK",
+       "The contract's volatility is out of proportion to INDIA VIX, or volatility ranks too high.",
+       "See settings contract.iv_ratio_milli_min, iv_ratio_milli_max and iv_rank_milli_max.", (), "iv_z_bounds"),
+    _r("CONTRACT_SKEW", 1016, N10, "BLOCK", "The contract's volatility is too far above that at the money.",
+       "See setting contract.skew_bps_max.", (), "iv_skew_max"),
+    _r("CONTRACT_SCORE", 1017, N10, "BLOCK", "The contract's score is too low.",
+       "See setting contract.score_milli_min; the parts of the best score stand in N10's evidence.", (), "trade_score"),
 )  # fmt: skip
 _FINAL: Final = (
     _r("SIZE_RISK_BUDGET", 1101, N11, "BLOCK", "One lot risks more than the budget of a trade.",

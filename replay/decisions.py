@@ -236,12 +236,17 @@ class DecisionDiffer:
         if ours is None or theirs is None:
             return None
         masks = dict(zip(theirs.contracts, theirs.masks, strict=True))
-        turned = 0
+        turned: set[str] = set()
         for contract, mask in zip(ours.contracts, ours.masks, strict=True):
             other = masks.get(contract)
             if other is not None and (mask == 0) != (other == 0):
-                turned |= mask | other
-        return CONTRACT_FILTERS[(turned & -turned).bit_length() - 1] if turned else None
+                # An older release's bits are of its own list of filters.
+                turned |= {*_failed(ours.filters, mask), *_failed(theirs.filters, other)}
+        return min(turned, key=CONTRACT_FILTERS.index) if turned else None
+
+
+def _failed(filters: tuple[str, ...], mask: int) -> tuple[str, ...]:
+    return tuple(name for place, name in enumerate(filters) if mask >> place & 1)
 
 
 class _Change(msgspec.Struct, frozen=True):

@@ -70,7 +70,7 @@ def _gates(gates: list[GateSpec]) -> Iterator[str]:
     if gates:
         lines = ["| gate | passes while | unit | gives |", "|---|---|---|---|"]
         for one in gates:
-            codes = ", ".join(f"`{code}`" for code in one.codes)
+            codes = ", ".join(f"`{code}`" for code in one.codes) or "–"
             sense = SENSES[one.sense]
             passes = one.title if sense == "holds" else f"{one.title}: {sense} the limit"
             lines.append(f"| `{one.gate}` | {passes} | {one.unit} | {codes} |")

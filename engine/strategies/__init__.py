@@ -20,7 +20,10 @@ from engine.view import View
 
 
 class Family(msgspec.Struct, frozen=True):
-    """One strategy family: which regimes it may trade and how it is asked for its signal."""
+    """One strategy family: which regimes it may trade and how it is asked for its signal.
+
+    ``expiry_day``: it is meant for the expiry that ends today, where that is in view.
+    """
 
     name: str
     strategy_id: str
@@ -29,6 +32,7 @@ class Family(msgspec.Struct, frozen=True):
     enabled: Callable[[Config], bool]
     signal_min_milli: Callable[[Config], int]
     signal: Callable[[View], Signal]
+    expiry_day: bool = False
 
 
 FAMILIES: Final[tuple[Family, ...]] = (
@@ -54,6 +58,14 @@ def family_of(strategy_id: str) -> Family:
         if family.strategy_id == strategy_id:
             return family
     raise KeyError(strategy_id)
+
+
+def family_named(name: str) -> Family:
+    """The family of a name. Raises ``KeyError``."""
+    for family in FAMILIES:
+        if family.name == name:
+            return family
+    raise KeyError(name)
 
 
 def regime_allows(family: Family, regime: str) -> bool:

@@ -83,6 +83,7 @@ def test_a_wrong_type_is_refused(spec: Any) -> None:
         ({"risk": 5}, r"\[risk\] must be a section"),
         ({"contract": {"delta_milli_min": 700}}, "delta_milli_min must be below"),
         ({"contract": {"premium_paise_min": 90_000}}, "premium_paise_min must be below"),
+        ({"contract": {"iv_ratio_milli_min": 2_500}}, "iv_ratio_milli_min must be below"),
         ({"session": {"last_entry_hhmm": 1506}}, "must not be after"),
         ({"session": {"last_entry_hhmm": 1461}}, "not a time of day"),
     ],
@@ -105,6 +106,7 @@ WORDS = {
     "orders.algo_id": ("", "ALGO1"),
     "orders.permitted": ("NIFTY", "BANKNIFTY NIFTY SENSEX"),
     "risk.profile": ("PILOT", "NORMAL", "AGGRESSIVE"),
+    "contract.strike_by": ("DELTA", "MONEYNESS"),
     "plan.regime_flip": ("OFF", "PANIC", "ANY"),
     "plan.hard_halt": ("HOLD", "FLATTEN"),
 }

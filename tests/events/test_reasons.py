@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.gates import contract
+from engine.gates.score import WEIGHTS
 from engine.strategies import FAMILIES
 from events.decision import GateRow
 from events.gates import BY_GATE, CONTRACT_FILTERS, GATES
@@ -130,10 +131,12 @@ def test_gates_are_unique_and_in_the_order_of_the_stages() -> None:
 
 
 def test_a_gate_gives_codes_of_its_own_stage() -> None:
-    """Each code of a gate is in the table, under the gate's stage."""
+    """Each code of a gate is in the table, under the gate's stage; a part of the score alone, which
+    decides nothing, gives none."""
+    parts = {gate for gate, _ in WEIGHTS}
     for gate in GATES:
-        assert gate.codes
-        assert {BY_CODE[code].stage for code in gate.codes} == {gate.stage}, gate.gate
+        stages = {BY_CODE[code].stage for code in gate.codes}
+        assert stages == (set() if gate.gate in parts else {gate.stage}), gate.gate
 
 
 def test_every_refusal_of_a_stage_belongs_to_a_gate() -> None:
@@ -150,14 +153,17 @@ def test_every_refusal_of_a_stage_belongs_to_a_gate() -> None:
 def test_the_core_evaluates_the_gates_of_the_catalogue_in_its_order() -> None:
     """In every cycle of a session each stage's rows are its gates, in declared order."""
     families = {family.gate for family in FAMILIES}
+    explaining = families | {gate for gate, _ in WEIGHTS}
     assert families == {gate.gate for gate in GATES if gate.gate.startswith("family_")}
     seen = set()
     for event in small_run().events("GatesEvaluated"):
         for stage in event.official:  # type: ignore[attr-defined]
-            declared = [g.gate for g in GATES if g.stage == stage.stage and g.gate not in families]
+            declared = [
+                g.gate for g in GATES if g.stage == stage.stage and g.gate not in explaining
+            ]
             rows = [row.gate for row in stage.rows]
             assert rows == [gate for gate in declared if gate in rows]
-            assert {row.gate for row in stage.evidence} <= families
+            assert {row.gate for row in stage.evidence} <= explaining
             assert [fault_of(row) for row in (*stage.rows, *stage.evidence)].count(None) == (
                 len(stage.rows) + len(stage.evidence)
             )
@@ -215,9 +221,12 @@ def test_every_code_in_force_is_given_somewhere() -> None:
 def test_the_contract_filters_are_all_codes_and_all_used() -> None:
     """The screening has a bit for each filter; each filter is a code of its stage, in order."""
     bits = [contract.ONE_SIDED, contract.STALE, contract.SPREAD, contract.VOLUME, contract.OI]
-    bits += [contract.IV, contract.DELTA, contract.PREMIUM, contract.REWARD, contract.CHANGED]
+    bits += [contract.IV, contract.DELTA, contract.PREMIUM, contract.REWARD, contract.DEPTH]
+    bits += [contract.OI_FALL, contract.IV_BOUNDS, contract.SKEW, contract.SCORE]
+    bits += [contract.CHANGED]
     assert bits == [1 << place for place in range(len(CONTRACT_FILTERS))]
-    numbers = [BY_CODE[code].number for code in CONTRACT_FILTERS]
+    # The last is listed in the sessions alone in which a contract has changed.
+    numbers = [BY_CODE[code].number for code in CONTRACT_FILTERS[:-1]]
     assert numbers == sorted(numbers)
 
 

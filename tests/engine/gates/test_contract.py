@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.chain import contract_age_ns
+from engine.features.interest import SPAN_NS
+from engine.features.tape import InterestRow
 from engine.gates import contract
 from engine.gates.contract import Pick, Plan, costs_of, judge
+from engine.gates.score import WEIGHTS
 from engine.rulebook import charge_lines, charges_paise
 from engine.state import ContractChange, State
+from engine.strategies import family_named
 from engine.strategies.signal import DOWN, UP
 from engine.view import spread_bps
 from events.decision import ContractsScreened
@@ -70,8 +74,31 @@ def _changed(state: State) -> State:
     )
 
 
-PRICED = ("CONTRACT_SPREAD", "CONTRACT_IV_UNKNOWN", "CONTRACT_DELTA", "CONTRACT_PREMIUM",
-          "CONTRACT_REWARD")  # fmt: skip
+def _remembering(state: State, was_units: int) -> State:
+    """Half an hour ago every contract had so much open interest."""
+    tape = state.tapes[0]
+    near = state.markets[0].expiries[0]
+    legs = 2 * len(state.underlyings[0].expiries[near.place].strikes_paise)
+    row = InterestRow(tape.declared_ts - SPAN_NS, 2_400_000, near.expiry, 1, (was_units,) * legs)
+    return replace(state, tapes=(replace(tape, interest=(row,)),))
+
+
+def _ranked(state: State, rank_milli: int | None) -> State:
+    """The volatility at the money ranks so among the days before."""
+    features = state.markets[0].features
+    assert features is not None
+    implied = replace(features.implied, days_rank_milli=rank_milli)
+    return market(state, features=replace(features, implied=implied))
+
+
+def _atm(state: State, atm_iv: float | None) -> State:
+    near = state.markets[0].expiries[0]
+    return market(state, expiries=(replace(near, atm_iv=atm_iv),))
+
+
+VOLATILE = ("CONTRACT_IV_UNKNOWN", "CONTRACT_DELTA", "CONTRACT_IV_BOUNDS", "CONTRACT_SKEW",
+            "CONTRACT_SCORE")  # fmt: skip
+PRICED = ("CONTRACT_SPREAD", "CONTRACT_PREMIUM", "CONTRACT_REWARD", "CONTRACT_DEPTH", *VOLATILE)
 FAILS: dict[str, tuple[Change, tuple[str, ...]]] = {
     "CONTRACT_ONE_SIDED": (lambda s, i: _quote(s, i, bid_paise=0), PRICED),
     "CONTRACT_STALE": (
@@ -86,12 +113,17 @@ FAILS: dict[str, tuple[Change, tuple[str, ...]]] = {
         lambda s, i: with_config(s, contract={"oi_units_min": quote_of(s, i).oi_units + 1}), ()),
     "CONTRACT_IV_UNKNOWN": (
         lambda s, i: _quote(s, i, bid_paise=10**9, ask_paise=10**9),
-        ("CONTRACT_DELTA", "CONTRACT_PREMIUM")),
+        ("CONTRACT_PREMIUM", *VOLATILE)),
     "CONTRACT_DELTA": (_config(delta_milli_min=998, delta_milli_max=999), ()),
     "CONTRACT_PREMIUM": (
         lambda s, i: with_config(s, contract={"premium_paise_max": quote_of(s, i).ask_paise - 1}),
         ()),
     "CONTRACT_REWARD": (_config(reward_milli_min=10**6), ()),
+    "CONTRACT_DEPTH": (lambda s, i: _quote(s, i, ask_units=64), ()),
+    "CONTRACT_OI_FALL": (lambda s, i: _remembering(s, 10 * quote_of(s, i).oi_units), ()),
+    "CONTRACT_IV_BOUNDS": (lambda s, i: _ranked(s, 981), ()),
+    "CONTRACT_SKEW": (lambda s, i: _atm(s, 0.08), ()),
+    "CONTRACT_SCORE": (_config(score_milli_min=1_000), ()),
     "CONTRACT_NOT_AS_BEFORE": (lambda s, i: _changed(s), ()),
 }  # fmt: skip
 """How to fail each filter alone, and which others fail with it by their nature."""
@@ -128,6 +160,7 @@ def test_each_filter_rejects_with_its_code(code: str) -> None:
         ("spread_bps_max", lambda q: spread_bps(q)),
         ("volume_units_min", lambda q: q.volume_units),
         ("oi_units_min", lambda q: q.oi_units),
+        ("depth_lots_min", lambda q: min(q.bid_units, q.ask_units) // 65),
         ("premium_paise_min", lambda q: q.ask_paise),
         ("premium_paise_max", lambda q: q.ask_paise),
     ],
@@ -234,6 +267,97 @@ def test_without_a_forward_there_is_nothing_to_screen() -> None:
         verdict, screened, pick = judge(view_of(one), UP, "TREND")
         assert (verdict.verdict, verdict.reason) == ("UNKNOWN", "EXPIRY_NONE")
         assert (screened, pick) == (None, None)
+
+
+@pytest.mark.parametrize(("vix_paise", "want"), [(None, 0), (1_390, 0), (3_400, 0), (5_000, 1)])
+def test_volatility_is_measured_by_the_vix_or_by_the_money(
+    vix_paise: int | None, want: int
+) -> None:
+    """Against INDIA VIX at 13.9 and 34 a contract of 14 % is in bounds, at 50 it is too cheap to be
+    true; without one it stands beside the volatility at the money."""
+    state = at_trade().state
+    vix = replace(quote_of(state, state.vix), ltp_paise=vix_paise or 0)
+    changed = with_quote(state, state.vix, vix if vix_paise else None)
+    assert (_of(changed, _target())[1] == _mask("CONTRACT_IV_BOUNDS")) == bool(want)
+    assert _of(changed, _target())[1] in (0, _mask("CONTRACT_IV_BOUNDS"))
+
+
+def test_a_vix_that_is_old_is_no_measure() -> None:
+    """After a minute the money's volatility is the measure again."""
+    state = at_trade().state
+    high = replace(quote_of(state, state.vix), ltp_paise=5_000)
+    old = replace(high, seen_ns=state.now - contract.VIX_AGE_NS - 1)
+    assert _of(with_quote(state, state.vix, high), _target())[1] == _mask("CONTRACT_IV_BOUNDS")
+    assert _of(with_quote(state, state.vix, old), _target())[1] == 0
+
+
+@pytest.mark.parametrize("rank", [None, 0, 980])
+def test_a_rank_up_to_its_limit_is_allowed(rank: int | None) -> None:
+    """A rank that is not known yet, for want of twenty days, rejects nothing."""
+    assert _of(_ranked(at_trade().state, rank), _target())[1] == 0
+
+
+def test_a_fall_of_open_interest_at_its_limit_is_allowed() -> None:
+    """Three tenths of it gone in a quarter of an hour pass, a unit more does not; open interest
+    that grew, or a contract that was not seen then, passes outside LIVE."""
+    state = _quote(at_trade().state, _target(), oi_units=7_000)
+    for was, mask in ((10_000, 0), (10_001, _mask("CONTRACT_OI_FALL")), (1, 0), (-1, 0)):
+        assert _of(_remembering(state, was), _target())[1] == mask
+
+
+def test_in_live_a_change_that_is_not_known_rejects() -> None:
+    """Nothing is remembered yet: elsewhere the row says so and the contract passes, in LIVE every
+    contract is rejected."""
+    state = at_trade().state
+    assert state.opened is not None
+    assert "OI_CHANGE_UNKNOWN" in judge(view_of(state), UP, "TREND")[0].rows[-1].marks
+    known = judge(view_of(_remembering(state, 1)), UP, "TREND")[0]
+    assert "OI_CHANGE_UNKNOWN" not in known.rows[-1].marks
+    live = replace(state, opened=replace(state.opened, mode="LIVE"))
+    assert _of(live, _target())[1] == _mask("CONTRACT_OI_FALL")
+    assert _of(_remembering(live, 1), _target())[1] == 0
+
+
+def test_the_best_score_s_parts_stand_in_the_evidence() -> None:
+    """Each part by its gate; weighed they give the score of the contract selected."""
+    verdict, screened, pick = judge(view_of(at_trade().state), UP, "TREND")
+    assert pick is not None and screened is not None
+    assert [row.gate for row in verdict.evidence] == [gate for gate, _ in WEIGHTS]
+    weighed = sum(
+        (row.observed or 0) * weight
+        for row, (_, weight) in zip(verdict.evidence, WEIGHTS, strict=True)
+    )
+    assert (
+        weighed // 1000
+        == pick.score_milli
+        == screened.scores_milli[screened.contracts.index(pick.contract)]
+    )
+
+
+def _two_expiries(state: State, day: int) -> State:
+    """The near expiry ends on ``day``; behind it stands another of the same strikes."""
+    umap, near = state.underlyings[0], state.markets[0].expiries[0]
+    first = replace(umap.expiries[near.place], expiry=day)
+    umap = replace(umap, expiries=(first, umap.expiries[near.place]))
+    changed = replace(state, underlyings=(umap,))
+    nearest = replace(near, expiry=day, place=0)
+    return market(changed, expiries=(nearest, replace(near, place=1)))
+
+
+def test_on_an_expiry_day_the_next_expiry_is_traded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ends today is left to strategies that are meant for it; where there is no other in view
+    it is traded, for the setting put it there."""
+    state = at_trade().state
+    assert state.opened is not None
+    today = _two_expiries(state, state.opened.day)
+    assert contract.expiry_for(view_of(today), "TREND") == today.markets[0].expiries[1]
+    later = _two_expiries(state, state.opened.day + 1)
+    assert contract.expiry_for(view_of(later), "TREND") == later.markets[0].expiries[0]
+    alone = market(today, expiries=today.markets[0].expiries[:1])
+    assert contract.expiry_for(view_of(alone), "TREND") == today.markets[0].expiries[0]
+    meant = replace(family_named("TREND"), expiry_day=True)
+    monkeypatch.setattr(contract, "family_named", lambda _: meant)
+    assert contract.expiry_for(view_of(today), "TREND") == today.markets[0].expiries[0]
 
 
 def test_a_plan_stands_in_ticks() -> None:
