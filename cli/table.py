@@ -75,6 +75,10 @@ VERBS: Final[tuple[Verb, ...]] = (
     _verb("doctor", "Operate", "is this machine ready, and what stands against LIVE"),
     _verb("rulebook", "Operate", "the dated rules with their sources: show, check, add, amend"),
     _verb("exchange-sim", "Run", "the local exchange that speaks Kite Connect"),
-    _verb("config", "Operate", "the configuration in force, and the check of a file"),
+    _verb(
+        "config",
+        "Operate",
+        "the configuration in force, the check of a file, a limit of the session that runs",
+    ),
 )
 """Every verb, in the order in which the help lists them."""

@@ -210,6 +210,8 @@ def _tapes(
 def _config_changed(state: State, entry: Entry, look: Lookup) -> State:
     event = entry.event
     assert isinstance(event, session.ConfigChanged)
+    if state.desk.setting is not None:
+        state = replace(state, desk=replace(state.desk, setting=None))
     return machine.apply_config_changed(state, event)
 
 

@@ -28,6 +28,8 @@ _SENDING: Final = (LIVE, SIM)
 
 AMEND: Final = "AMEND"
 WAIVE: Final = "WAIVE"
+SET: Final = "SET"
+SET_PREFIX: Final = "TO:"
 STOP_SETTING: Final = "orders.protective_stop"
 """What a waiver is about, as WAIVE's subject."""
 
@@ -122,6 +124,8 @@ COMMANDS: Final = (
        values=(FLATTEN, LEAVE_PROTECTED), dangerous=True, modes=(*_TRADING, RECORD)),
     _c(WAIVE, "No stop rests at the broker in this session, as its configuration wants it.",
        "SETTING", why=True, dangerous=True, modes=(LIVE,)),
+    _c(SET, "A limit of entries is another from here on; in LIVE a looser one waits for the next"
+       " session.", "SETTING", (SET_PREFIX,), why=True),
     _c(AMEND, "An hour of this day is another from here on: the market is halted, or its day ends"
        " earlier or later.", "RULE", AMENDED, why=True, dangerous=True, modes=(*_TRADING, RECORD)),
 )  # fmt: skip

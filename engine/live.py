@@ -15,16 +15,23 @@ from typing import Final
 
 import msgspec
 
-from engine.commands import AMEND, LEAVE_PROTECTED
+from engine.commands import AMEND, LEAVE_PROTECTED, SET
 from engine.core import Derived
 from engine.hours import amendment_of
 from engine.ports import Clock, Inbox, Measured, Watch
+from engine.risk.command import change_of
 from engine.schedule import AFTER_SNAPSHOT, END_OF_DAY, GRID, MS
 from engine.sink import LiveSink, Outward
 from events.base import Event
 from events.feed import ClockStepped, FeedFrame, FramesDropped, HealthObserved, TimerTick
 from events.governance import CommandAnswered, SessionEndDue
-from events.session import CycleRule, OperatorCommand, SessionAmended, SessionClosed
+from events.session import (
+    ConfigChanged,
+    CycleRule,
+    OperatorCommand,
+    SessionAmended,
+    SessionClosed,
+)
 
 OPERATOR: Final = "OPERATOR"
 FLATTEN: Final = "FLATTEN"
@@ -297,9 +304,9 @@ class Live:
         if not derived and isinstance(event, FeedFrame):
             return ts
         groups = [(event, derived)]
-        amended = _amendment(event, derived)
-        if amended is not None:
-            groups.append((amended, sink.append(ts, amended)))
+        behind = _fact_behind(event, derived)
+        if behind is not None:
+            groups.append((behind, sink.append(ts, behind)))
         for fact, led_to in groups:
             starts = outward.starts(ts, fact, led_to)
             groups.extend((start, sink.append(ts, start)) for start in starts)
@@ -308,7 +315,7 @@ class Live:
             outward.release(ts, fact, led_to)
             for one in led_to:
                 self._hear(fact, one.entry.event)
-        if amended is not None or isinstance(event, SessionAmended):
+        if any(isinstance(fact, SessionAmended) for fact, _ in groups):
             self._follow_hours()
         self._exposed = sink.exposed
         if self._ending is not None and self._can_close(self._ending):
@@ -374,10 +381,13 @@ class Live:
         return not self._exposed or (request.policy != FLATTEN and not self._sink.loose)
 
 
-def _amendment(event: Event, derived: Sequence[Derived]) -> SessionAmended | None:
-    """What an accepted command to amend the day's hours leads to: a fact right behind it."""
-    if not isinstance(event, OperatorCommand) or event.verb != AMEND:
+def _fact_behind(event: Event, derived: Sequence[Derived]) -> SessionAmended | ConfigChanged | None:
+    """What an accepted command to amend the day's hours, or to set a limit, leads to: a fact right
+    behind it."""
+    if not isinstance(event, OperatorCommand) or event.verb not in (AMEND, SET):
         return None
     answers = (one.entry.event for one in derived)
     accepted = any(isinstance(a, CommandAnswered) and a.outcome == ACCEPTED for a in answers)
-    return amendment_of(event) if accepted else None
+    if not accepted:
+        return None
+    return amendment_of(event) if event.verb == AMEND else change_of(event)

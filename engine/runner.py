@@ -376,6 +376,8 @@ class Reopened:
         self.runner.fact(state.now, SessionResumed(state.seq, state_hash(state), self._untold))
         if state.desk.amending is not None:  # it died between an accepted command and its fact
             self.runner.fact(state.now, state.desk.amending)
+        if state.desk.setting is not None:
+            self.runner.fact(state.now, state.desk.setting)
 
     def close_crashed(self) -> None:
         """Close the session as it was left: nothing is derived for it any more."""

@@ -21,6 +21,7 @@ from events.features import FeaturesDerived
 from events.session import (
     CarriedOver,
     CarriedPosition,
+    ConfigChanged,
     Instrument,
     RuleRow,
     SessionAmended,
@@ -483,9 +484,9 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
     agreed were asked for, ``nets_ns`` when the broker's positions were, ``reconnected_ns`` when a
     connection that was lost was last up again. ``ended`` keeps the orders that are over, for a late
     word on them. ``amending`` is an amendment of the day's hours that was accepted and is no fact
-    yet. ``approving`` is (request id, who) while a cycle decides
-    on an approval, ``approved`` holds ``intent who`` of those that were used; ``repeated`` and
-    ``refused`` tell of the last command.
+    yet, ``setting`` such a change of a limit. ``approving`` is (request id, who) while a cycle
+    decides on an approval, ``approved`` holds ``intent who`` of those that were used; ``repeated``
+    and ``refused`` tell of the last command.
     """
 
     kill: int
@@ -515,6 +516,7 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
     approving: tuple[str, ...]
     commands: tuple[str, ...]
     amending: SessionAmended | None
+    setting: ConfigChanged | None
     repeated: bool
     refused: bool
     messages: int
@@ -585,9 +587,8 @@ EMPTY_DESK: Final = Desk(
     unhealthy=(), dropped_ns=0, resumed_ns=0, books_ns=0, first_books=False, closing_books=False,
     reconciled_ns=0, nets_ns=0, reconnected_ns=0, nets=(), holdings=(), differences=(),
     foreign=(), ended=(), incidents=(), incidents_raised=0, requests=(), approved=(), approving=(),
-    commands=(), amending=None, repeated=False, refused=False, messages=0, refused_ns=(),
-    readiness="",
-    blockers=(),
+    commands=(), amending=None, setting=None, repeated=False, refused=False, messages=0,
+    refused_ns=(), readiness="", blockers=(),
 )  # fmt: skip
 EMPTY_UNDERLYING: Final = UnderlyingState(None, None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
 EMPTY: Final = State(

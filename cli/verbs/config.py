@@ -1,8 +1,8 @@
 """``axiom config``: the settings in force with their origin, the policy table, a file's check.
 
-Lives here: ``show`` and ``check``. May import: ``cli``, engine's configuration and policy. Always
-holds: every setting of the core is listed, once, in the order of its key; a file is judged by the
-same code that a run reads it with.
+Lives here: ``show``, ``check``, and ``set``, which asks the engine that runs. May import: ``cli``,
+engine's configuration and policy. Always holds: every setting of the core is listed, once, in the
+order of its key; a file is judged by the same code that a run reads it with.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cli.errors import EXIT_BAD, EXIT_GOOD
+from cli.errors import EXIT_BAD, EXIT_GOOD, UserError
 from cli.load import core_tree, load_config, load_machine, read_toml
 from cli.machine import MachineError, setting_rows
 from cli.options import Common, common_options, recorded_options
@@ -53,6 +53,48 @@ def show_config(policy: bool, common: Common) -> None:
         write_json(rows)
         return
     show(table(list(rows[0]), [list(row.values()) for row in rows]))
+
+
+@command.command(name="set")
+@click.argument("key")
+@click.argument("value")
+@click.option("--reason", required=True, help="Why; kept in the journal.")
+@click.option("--id", "command_id", metavar="ID", help="Ask again about this command.")
+@recorded_options
+def set_limit(key: str, value: str, reason: str, command_id: str | None, common: Common) -> int:
+    """Tell the engine that runs that a limit of entries is another from here on.
+
+    KEY is a limit or switch of entries ('axiom config show' lists them), or risk.profile. In LIVE a
+    tighter limit acts at once; a looser one is told to wait (RISK_LIMIT_DEFERRED): write it into
+    the configuration file, and the next session opens with it. In other modes both act. No halt
+    ends by a limit. Exit code 0 when the engine accepted it, 1 when it refused, 2 when no engine
+    answered.
+
+    \b
+    Example:
+        axiom config set risk.trades_day_max 2 --reason "budget day"
+    """
+    from cli.verbs.operate import give
+    from engine.commands import SET, SET_PREFIX, SUBJECT_UNKNOWN, VALUE, is_id, kept
+    from engine.config import setting_specs
+    from engine.risk.command import change_of, settable_keys
+    from events.session import OperatorCommand
+
+    if not reason.strip():
+        raise UserError("CMD_WHY_MISSING: say why with --reason")
+    if key not in settable_keys():
+        raise UserError(
+            f"{SUBJECT_UNKNOWN}: {key!r} is no limit of entries; see 'axiom config show' for keys"
+            " of [risk], and docs/RISK.md"
+        )
+    said = f"{SET_PREFIX}{value}"
+    change = change_of(OperatorCommand("SET", "", reason, key, said, "", "SOCKET"))
+    if change is None or not is_id(value):
+        raise UserError(f"{VALUE}: {value!r} is no value of {key}; see 'axiom config show'")
+    spec, (wanted,) = next(one for one in setting_specs() if one.key == key), change.settings
+    if spec.type == "int" and not (spec.least or 0) <= int(wanted.value) <= (spec.most or 0):
+        raise UserError(f"{VALUE}: {key} is {spec.least} to {spec.most}, not {value}")
+    return give(common, SET, key, said, kept(reason.strip()), None, command_id)
 
 
 @command.command(name="check")

@@ -25,6 +25,7 @@ from engine.orders.reduce import ORDER_NOT_LISTED
 from engine.orders.reports import adopted_events
 from engine.orders.route import STOP_WAIVED
 from engine.paper import order_event
+from engine.risk.command import change_of, change_refused
 from engine.risk.states import RESUME, cleared
 from engine.state import Foreign, Order, State
 from events.base import Event
@@ -47,6 +48,8 @@ def verdict(state: State, event: OperatorCommand) -> str | None:
         return refused if event.verb != "HALT" else None
     if event.verb == commands.AMEND:
         return amendment_refused(state, event)
+    if event.verb == commands.SET:
+        return change_refused(state, event)
     if resolve.is_of_position(event):
         return resolve.refusal(state, event)
     if event.verb == "RESOLVE" and event.value == commands.LAPSED:
@@ -197,6 +200,11 @@ def _amend(state: State, event: OperatorCommand, ts: int) -> State:
     return replace(state, desk=replace(state.desk, amending=amendment_of(event)))
 
 
+def _set(state: State, event: OperatorCommand, ts: int) -> State:
+    """As an amendment: the change is a fact of its own, which the engine gives next."""
+    return replace(state, desk=replace(state.desk, setting=change_of(event)))
+
+
 _ACTIONS: Final = {
     "HALT": _halt,
     "FLATTEN": _halt,
@@ -208,6 +216,7 @@ _ACTIONS: Final = {
     "RESOLVE": _resolve,
     "APPROVE": _approve,
     commands.AMEND: _amend,
+    commands.SET: _set,
 }
 """What the verbs do to the state; the rest is in the answer's events."""
 

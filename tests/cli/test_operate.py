@@ -59,8 +59,9 @@ def words_of(word: Word) -> list[str]:
 
 def test_the_verbs_are_the_commands() -> None:
     """Each command of the engine is one verb, and each verb a command; that of the rulebook is
-    ``axiom rulebook amend``, and a waiver is given to ``axiom run``."""
-    verbs = sorted((*(word.verb for word in WORDS), "AMEND", "WAIVE"))
+    ``axiom rulebook amend``, that of a limit ``axiom config set``, and a waiver is given to
+    ``axiom run``."""
+    verbs = sorted((*(word.verb for word in WORDS), "AMEND", "SET", "WAIVE"))
     assert verbs == sorted(spec.verb for spec in COMMANDS)
     for word in WORDS:
         assert word.name == word.verb.lower()
@@ -333,3 +334,42 @@ def test_an_amendment_takes_the_word_of_the_mode(
         assert desk.taken == []
         typed(monkeypatch, "LIVE\n")
         assert axiom(*words, "--home", tmp_path).code == 0
+
+
+# --- axiom config set -----------------------------------------------------------------------------
+
+WHY = ("--reason", "budget day")
+
+
+def test_a_limit_reaches_the_engine(axiom: Call, runtime: Path, tmp_path: Path) -> None:
+    """As a command with the setting, its value and why; it asks for no word. Accepted is 0."""
+    words = ("config", "set", "risk.trades_day_max", "2", *WHY)
+    with engine(runtime, tmp_path) as desk:
+        answer = axiom(*words, "--json", "--home", tmp_path)
+        assert (answer.code, answer.document["outcome"]) == (0, "ACCEPTED")
+        (command,) = desk.taken
+    assert (command.verb, command.subject, command.value, command.why) == (
+        "SET", "risk.trades_day_max", "TO:2", "budget day")  # fmt: skip
+    line = axiom(*words, "--home", tmp_path).refusal
+    assert "no engine of desk 'main' answers" in line
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why", "words"),
+    [
+        ("risk.trades", "2", WHY, "CMD_SUBJECT_UNKNOWN: 'risk.trades' is no limit"),
+        ("plan.stop_bps", "2", WHY, "CMD_SUBJECT_UNKNOWN: 'plan.stop_bps' is no limit"),
+        ("risk.trades_day_max", "two", WHY, "CMD_VALUE: 'two' is no value of risk.trades_day_max"),
+        ("risk.lots_max", "0", WHY, "CMD_VALUE: risk.lots_max is 1 to 100000, not 0"),
+        ("risk.lots_max", "2", ("--reason", " "), "CMD_WHY_MISSING: say why"),
+    ],
+)
+def test_a_limit_that_cannot_be_asks_no_engine(
+    axiom: Call, runtime: Path, tmp_path: Path, key: str, value: str, why: tuple[str, ...],
+    words: str,
+) -> None:  # fmt: skip
+    """One line with its code and what to give instead; the engine hears nothing."""
+    with engine(runtime, tmp_path) as desk:
+        line = axiom("config", "set", key, value, *why, "--home", tmp_path).refusal
+        assert words in line
+        assert desk.taken == []
