@@ -65,9 +65,15 @@ def loosening_waits(state: State) -> bool:
     return state.opened is not None and state.opened.mode == LIVE
 
 
+def is_live(state: State) -> bool:
+    """Whether the routing of LIVE holds."""
+    return state.opened is not None and state.opened.mode == LIVE
+
+
 def unknown_blocks(state: State) -> bool:
-    """Whether a contract whose change of open interest is not known is rejected: in LIVE. Elsewhere
-    a session may begin at any time, and N10 says OI_CHANGE_UNKNOWN beside it."""
+    """Whether what needs a past (a contract's change of open interest, the opening range, the trend
+    of longer bars) refuses while it is not known: in LIVE. Elsewhere a session may begin at any
+    time, and the row's mark says what was not known."""
     return state.opened is not None and state.opened.mode == LIVE
 
 

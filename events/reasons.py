@@ -220,12 +220,22 @@ _SELECT: Final = (
     _r("FAMILY_NONE", 801, N8, "BLOCK", "No strategy family may trade this regime.", _WAIT, (), "NO_STRATEGY_QUALIFIED"),
     _r("FAMILY_NOT_FOR_REGIME", 802, N8, "BLOCK", "This family is not meant for the regime.", _WAIT, ()),
     _r("FAMILY_DISABLED", 803, N8, "BLOCK", "This family is switched off.",
-       "See settings strategy.*.enabled.", ()),
+       "See settings trend.enabled and mean_revert.enabled.", ()),
+    _r("FAMILY_EVENT", 804, N8, "BLOCK", "In an event only a defined risk is traded.", _WAIT, (), "event_defined_risk_only"),
+    _r("FAMILY_PANIC", 805, N8, "BLOCK", "In a panic nothing is opened.", _WAIT, (), "unsupported_regime:PANIC"),
+    _r("FAMILY_NEUTRAL", 806, N8, "BLOCK", "Without a leading regime this family opens nothing.", _WAIT, (), "neutral_no_trade"),
+    _r("FAMILY_NOT_CARRIED_OUT", 807, N8, "BLOCK", "The regime is this family's, and this release has no strategy of it.",
+       "Nothing to do: a spread's sold leg waits for orders that may be short.", ()),
 )  # fmt: skip
 _ELIGIBLE: Final = (
     _r("COOLDOWN_ACTIVE", 901, N9, "BLOCK", "The underlying is cooling down after its last trade.", _WAIT),
     _r("SIGNAL_NONE", 902, N9, "BLOCK", "The strategy sees no signal.", _WAIT, (), "no_signal"),
     _r("SIGNAL_WEAK", 903, N9, "BLOCK", "The signal is weaker than required.", _WAIT, _OLM, "signal_score_below_min"),
+    _r("OPENING_RANGE_AGAINST", 904, N9, "BLOCK", "The index stands outside its opening range, against the signal.", _WAIT, (), "orb_bias_conflict"),
+    _r("OPENING_RANGE_UNKNOWN", 905, N9, "UNKNOWN", "The day's opening range is not known, and LIVE needs it.",
+       "It forms in the day's first minutes; a session begun later needs their candles.", (), "orb_pending"),
+    _r("HIGHER_TREND_AGAINST", 906, N9, "BLOCK", "The longer bars trend against the signal.", _WAIT, (), "htf_alignment_fail"),
+    _r("HIGHER_TREND_UNKNOWN", 907, N9, "UNKNOWN", "The trend of the longer bars is not known, and LIVE needs it.", _WAIT, ()),
 )  # fmt: skip
 _CONTRACT: Final = (
     _r("EXPIRY_NONE", 1001, N10, "UNKNOWN", "No listed expiry qualifies, or its forward is unknown.",

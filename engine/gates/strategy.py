@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.gates.rows import at_least, at_most, is_true, stage_of
+from engine.gates.rows import UNKNOWN, at_least, at_most, is_true, stage_of
+from engine.policy import is_live, unknown_blocks
 from engine.regime import LABELS
 from engine.strategies import FAMILIES, Family, regime_allows
-from engine.strategies.signal import Signal
+from engine.strategies.family import HIGHER_TREND, OPENING_RANGE
+from engine.strategies.routing import NOT_CARRIED_OUT, route_of, routed
+from engine.strategies.signal import DOWN, UP, Signal
 from engine.view import View
 from events.decision import GateRow, StageVerdict
 from events.reasons import N8, N9
+
+AGAINST: tuple[tuple[str, str], ...] = ((UP, "BELOW"), (DOWN, "ABOVE"), (UP, DOWN), (DOWN, UP))
+"""Direction and where the opening range or the longer bars are against it."""
+
+NOWHERE = "UNKNOWN"
 
 
 class Chosen(msgspec.Struct, frozen=True, gc=False):
@@ -26,7 +34,7 @@ class Chosen(msgspec.Struct, frozen=True, gc=False):
 
 def judge_family(view: View) -> tuple[StageVerdict, tuple[Family, ...]]:
     """Verdict of N8 and the families that may trade."""
-    regime = view.market.regime.regime if view.market.regime is not None else ""
+    regime = view.market.regime.regime if view.market.regime is not None else NOWHERE
     evidence: list[GateRow] = []
     allowed: list[Family] = []
     for family in FAMILIES:
@@ -34,6 +42,10 @@ def judge_family(view: View) -> tuple[StageVerdict, tuple[Family, ...]]:
         evidence.append(is_true(family.gate, refusal is None, refusal or ""))
         if refusal is None:
             allowed.append(family)
+    names = routed(regime, live=is_live(view.state))
+    for name, gate, reason in NOT_CARRIED_OUT:
+        refusal = reason if name in names else route_of(regime).refusal
+        evidence.append(is_true(gate, False, refusal))
     row = at_least("family", len(allowed), 1, "FAMILY_NONE")
     return stage_of(N8, (row,), tuple(evidence)), tuple(allowed)
 
@@ -41,7 +53,7 @@ def judge_family(view: View) -> tuple[StageVerdict, tuple[Family, ...]]:
 def _refusal(view: View, family: Family, regime: str) -> str | None:
     if not family.enabled(view.state.config):
         return "FAMILY_DISABLED"
-    return None if regime_allows(family, regime) else "FAMILY_NOT_FOR_REGIME"
+    return None if regime_allows(family, regime) else route_of(regime).refusal
 
 
 def best_ranked(view: View) -> Family:
@@ -53,7 +65,7 @@ def best_ranked(view: View) -> Family:
     def weight(family: Family) -> int:
         total = 0
         for label, prob in zip(LABELS, regime.probs_milli, strict=True):
-            total += prob if label in family.regimes else 0
+            total += prob if family.name in route_of(label).live else 0
         return total
 
     return max(FAMILIES, key=weight)
@@ -69,8 +81,33 @@ def judge_signal(view: View, families: tuple[Family, ...]) -> tuple[StageVerdict
         N9,
         (
             at_most("cooldown", -(-left_ns // 1_000_000_000), 0, "COOLDOWN_ACTIVE"),
+            *_aligned(view, best),
             is_true("signal", best.signal.direction is not None, "SIGNAL_NONE"),
             at_least("signal_strength", best.signal.strength_milli, strength_min, "SIGNAL_WEAK"),
         ),
     )
     return verdict, best
+
+
+def _aligned(view: View, best: Chosen) -> list[GateRow]:
+    """Whether the market is against the signal, of what the family asks. A signal without direction
+    passes, and the mark says so; what is not known refuses in LIVE."""
+    features = view.market.features
+    side = features.opening_range.side if features is not None else NOWHERE
+    trend = features.higher_trend.direction if features is not None else NOWHERE
+    rows: list[GateRow] = []
+    for what, where, gate, against, unknown in (
+        (OPENING_RANGE, side, "opening_range", "OPENING_RANGE_AGAINST", "OPENING_RANGE_UNKNOWN"),
+        (HIGHER_TREND, trend, "higher_trend", "HIGHER_TREND_AGAINST", "HIGHER_TREND_UNKNOWN"),
+    ):
+        if what not in best.family.aligned:
+            continue
+        direction = best.signal.direction
+        if direction is None:
+            rows.append(is_true(gate, True, "", marks=("NO_DIRECTION",)))
+        elif where == NOWHERE:
+            known = not unknown_blocks(view.state)
+            rows.append(is_true(gate, known, unknown, UNKNOWN, marks=(unknown,)))
+        else:
+            rows.append(is_true(gate, (direction, where) not in AGAINST, against))
+    return rows

@@ -1,12 +1,16 @@
 """TREND: buy the option in the direction of an established move.
 
 May import: events, engine. Always holds: the averages, the day's average price and the ADX must
-agree; what the strategy knows is the bars that have closed.
+agree, and the move of the last five minutes must not be against them; what the strategy knows is
+the bars that have closed.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.exact import floor
+from engine.strategies.family import HIGHER_TREND, OPENING_RANGE, Family
 from engine.strategies.signal import DOWN, UP, Signal
 from engine.view import View
 
@@ -29,6 +33,22 @@ def signal(view: View) -> Signal:
     if not agrees or ind.adx * 1000.0 < held or abs(away) > AWAY_MAX:
         return Signal(None, lean, strength)
     momentum = ind.close_paise - ind.ema_fast_paise
-    if momentum * spread <= 0.0:
+    if momentum * spread <= 0.0 or _turned(view, spread):
         return Signal(None, lean, strength)
     return Signal(lean, lean, strength)
+
+
+def _turned(view: View, spread: float) -> bool:
+    """Whether the index went the other way over the last five minutes, where that is known."""
+    features = view.market.features
+    change = features.momentum.change_5m_ppm if features is not None else None
+    return change is not None and change * spread < 0.0
+
+
+FAMILY: Final = Family(
+    "TREND", "trend.v1", "family_trend",
+    lambda config: config.trend.enabled,
+    lambda config: config.trend.signal_milli_min,
+    signal,
+    (OPENING_RANGE, HIGHER_TREND),
+)  # fmt: skip

@@ -304,7 +304,8 @@ def test_a_family_refused_keeps_its_own_reason() -> None:
     assert (family.stage, family.reason) == (N8, "FAMILY_NONE")
     assert {row.gate: row.reason for row in family.evidence} == {
         "family_trend": "FAMILY_DISABLED",
-        "family_mean_revert": "FAMILY_NOT_FOR_REGIME",
+        "family_mean_revert": "FAMILY_PANIC",
+        "family_defined_risk": "FAMILY_PANIC",
     }
 
 

@@ -194,7 +194,8 @@ def test_the_family_that_was_turned_away_is_named(
         for e in turned(events, **after)
         if not isinstance(e, IntentApproved)
     ]
-    reasons = {f"family_{name}": "FAMILY_NOT_FOR_REGIME" for name in ("trend", "mean_revert")}
+    names = ("trend", "mean_revert", "defined_risk")
+    reasons = {f"family_{name}": "FAMILY_NOT_FOR_REGIME" for name in names}
     old = [with_reasons(e, reasons) if isinstance(e, GatesEvaluated) else e for e in old]
     (lost, *_) = pair(old, new).lost
     assert (lost.stage, lost.gate) == ("N8_STRATEGY_SELECT", gate)

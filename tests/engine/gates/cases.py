@@ -46,6 +46,10 @@ WITH_A_BROKER = {
 WHEN_HELD = {"exposure", "net_delta", "net_gamma", "net_vega", "net_theta", "stress"}
 """Gates of what is held, which have rows only then: ``test_risk.py``."""
 
+WHEN_ASKED = {"opening_range"}
+"""Gates that only some families ask, and not the one of the state that trades:
+``tests/engine/strategies``."""
+
 WIDE = {
     "trade_risk_bps_max": 10_000, "open_risk_bps_max": 10_000, "daily_loss_bps_max": 10_000,
     "exposure_underlying_bps_max": 10_000, "expiry_premium_bps_max": 10_000,
@@ -58,6 +62,14 @@ WIDE = {
 def market(state: State, **changes: object) -> State:
     """The state with its one underlying changed."""
     return replace(state, markets=(replace(state.markets[0], **changes), *state.markets[1:]))
+
+
+def higher_direction(state: State, direction: str) -> State:
+    """The longer bars go so."""
+    known = state.markets[0].features
+    assert known is not None
+    trend = replace(known.higher_trend, direction=direction)
+    return market(state, features=replace(known, higher_trend=trend))
 
 
 def feed(state: State, **changes: object) -> State:
@@ -448,6 +460,8 @@ MISSES: tuple[Miss, ...] = (
     Miss("cooldown", "BLOCK", "COOLDOWN_ACTIVE",
          lambda s: market(s, cooldown_until_ns=s.now + 1),
          lambda s: market(s, cooldown_until_ns=s.now)),
+    Miss("higher_trend", "BLOCK", "HIGHER_TREND_AGAINST",
+         lambda s: higher_direction(s, "UP"), lambda s: higher_direction(s, "FLAT")),
     Miss("signal", "BLOCK", "SIGNAL_NONE",
          lambda s: with_config(s, trend={"adx_milli_min": 100_000},
                                mean_revert={"stretch_milli_min": 10**6})),
