@@ -312,7 +312,9 @@ def _show(common: Common, verb: str, answer: CommandAnswer) -> None:
         return
     entry = f" (entry {answer.seq})" if answer.seq is not None else ""
     if answer.outcome == ACCEPTED:
-        show(f"{verb} accepted{entry}")
+        # A halt that a resume leaves in force, a limit that waits: taken, and not all that is so.
+        but = "" if reason == "CMD_ACCEPTED" else f", but {reason}: {_sentence(reason)}"
+        show(f"{verb} accepted{entry}{but}")
     else:
         show(f"{verb} refused{entry}: {reason}: {_sentence(reason)}")
 

@@ -25,7 +25,7 @@ from engine.orders.reduce import ORDER_NOT_LISTED
 from engine.orders.reports import adopted_events
 from engine.orders.route import STOP_WAIVED
 from engine.paper import order_event
-from engine.risk.command import change_of, change_refused
+from engine.risk.command import DEFERRED, change_of, change_refused, waits_for_session
 from engine.risk.states import RESUME, cleared
 from engine.state import Foreign, Order, State
 from events.base import Event
@@ -231,7 +231,7 @@ def answers(state: State, event: OperatorCommand) -> list[Event]:
     if state.desk.refused:
         before = replace(state, desk=replace(state.desk, refused=False))
         return [_answer(event, verdict(before, event) or commands.SUBJECT_UNKNOWN)]
-    events: list[Event] = [_answer(event, None)]
+    events: list[Event] = [_answer(event, None, _but(state, event))]
     order = _gone_order(state, event.subject or "")
     if event.verb == "RESOLVE" and event.value == commands.LAPSED and order is not None:
         incidents = Incidents(state)
@@ -268,6 +268,17 @@ def _adoptable(state: State, one: Foreign) -> int:
     return min(one.applied_units, held) if one.side == "BUY" and one.contract >= 0 else 0
 
 
-def _answer(event: OperatorCommand, refused: str | None) -> CommandAnswered:
+def _answer(
+    event: OperatorCommand, refused: str | None, reason: str = commands.ACCEPTED
+) -> CommandAnswered:
     outcome = "ACCEPTED" if refused is None else "REFUSED"
-    return CommandAnswered(event.command_id, event.verb, outcome, refused or commands.ACCEPTED)
+    return CommandAnswered(event.command_id, event.verb, outcome, refused or reason)
+
+
+def _but(state: State, event: OperatorCommand) -> str:
+    """What a person must not miss of a command that was taken: a halt that his ``resume`` does not
+    end, a limit that waits for the next session. Else that it was accepted."""
+    if event.verb == "RESUME" and state.account.halts:
+        return state.account.halts[0]
+    waits = event.verb == commands.SET and waits_for_session(state, event)
+    return DEFERRED if waits else commands.ACCEPTED

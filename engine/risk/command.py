@@ -11,10 +11,13 @@ from __future__ import annotations
 from typing import Final
 
 from engine import commands
-from engine.config import ConfigError, from_settings, setting_specs
-from engine.risk.limits import PROFILE_KEY, SWITCHES, tighter_side
+from engine.config import ConfigError, flatten, from_settings, setting_specs
+from engine.policy import loosening_waits
+from engine.risk.limits import PROFILE_KEY, SWITCHES, split_change, tighter_side
 from engine.state import State
 from events.session import ConfigChanged, OperatorCommand, Setting
+
+DEFERRED: Final = "RISK_LIMIT_DEFERRED"
 
 TABLES: Final = "instrument_gates."
 """A table that is journaled, and gates no entry."""
@@ -49,6 +52,15 @@ def change_of(event: OperatorCommand) -> ConfigChanged | None:
     if value is None:
         return None
     return ConfigChanged((Setting(key, value),), event.who, event.why)
+
+
+def waits_for_session(state: State, event: OperatorCommand) -> bool:
+    """Whether some of what a command sets does not act in this session: in LIVE what loosens."""
+    change = change_of(event)
+    if change is None or not loosening_waits(state):
+        return False
+    wanted = flatten(from_settings(change.settings, state.config))
+    return bool(split_change(flatten(state.config), wanted)[1])
 
 
 def change_refused(state: State, event: OperatorCommand) -> str | None:

@@ -19,6 +19,7 @@ from engine.config import ConfigError, flatten, from_settings
 from engine.lookup import Lookup
 from engine.paper import order_event
 from engine.policy import loosening_waits
+from engine.risk.command import DEFERRED
 from engine.risk.day import (
     cvar_paise,
     fires_of,
@@ -52,7 +53,6 @@ Measured = tuple[int, int]
 CLEARED: Final = "RISK_HALT_CLEARED"
 RESUMED_CODE: Final = "RISK_RESUMED"
 RECOVERED: Final = "RISK_RECOVERED"
-DEFERRED: Final = "RISK_LIMIT_DEFERRED"
 
 
 def watch_risk(state: State) -> list[Event]:

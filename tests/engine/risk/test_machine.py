@@ -29,6 +29,7 @@ from engine.state import Fire, State
 from events.base import Event
 from events.decision import DecisionMade, GatesEvaluated
 from events.feed import TimerTick
+from events.governance import CommandAnswered
 from events.orders import ExitSignalled, IntentApproved, OrderChanged, PositionChanged
 from events.risk import RiskTransitioned
 from events.session import CarriedOver, OperatorCommand, SessionOpened
@@ -374,6 +375,18 @@ def test_resume_ends_no_halt_that_ends_with_the_day() -> None:
     assert state.account.halts == state.risk.halts == ("RISK_DAILY_LOSS",)
     assert [(m.trigger, m.after) for m in moves] == [("HARD_LEFT", "HARD_HALT")]
     assert (state.risk.closed_paise, state.risk.tail_paise, state.risk.fires) == ((), 0, ())
+
+
+def test_resume_says_which_halt_it_leaves_in_force() -> None:
+    """A person who resumes a day that is over by its loss is told so in the answer."""
+    for halts, reason in ((("GOV_HALTED",), "CMD_ACCEPTED"),
+                          (("GOV_HALTED", "RISK_DAILY_LOSS"), "RISK_DAILY_LOSS")):  # fmt: skip
+        state = _halted(*halts)
+        core = Core(state)
+        command = OperatorCommand("RESUME", "ana", "looked at it", None, None, "", "SOCKET")
+        told = [one.entry.event for one in core.step(state.seq + 1, state.now, command)]
+        (answer,) = [one for one in told if isinstance(one, CommandAnswered)]
+        assert (answer.outcome, answer.reason) == ("ACCEPTED", reason)
 
 
 def test_recovery_ends_with_a_trade_that_wins() -> None:
