@@ -20,7 +20,7 @@ from adapters.markets.port import MarketError, MarketFrame
 from adapters.markets.synthetic_chain import UNDERLYINGS
 from adapters.markets.synthetic_day import SCHEDULE_STREAM, Day, Plan, Profile
 from adapters.markets.synthetic_random import substream
-from adapters.markets.synthetic_regimes import Spell, schedule
+from adapters.markets.synthetic_regimes import Spell, fixed, schedule
 from adapters.rulebook.load import load_rows
 from engine.rulebook import NS_PER_S, Rulebook, SessionWindow, add_days, ist_ns
 from events.session import CycleRule, Instrument, MarketIdentity
@@ -36,13 +36,35 @@ EXPIRY_REACH_DAYS: Final = 40
 ANCHOR_IST: Final = "09:00"
 
 _ALL: Final = tuple(underlying.name for underlying in UNDERLYINGS)
+_SMALL: Final = (3_000, 3, 2, 20, 1_000)
 PROFILES: Final = (
     Profile("default", _ALL, 1_000, 3, 2, 20, 1_000),
     Profile("full", _ALL, 500, 18, 1, 2, 1_500),
-    Profile("small", ("NIFTY",), 3_000, 3, 2, 20, 1_000),
+    Profile("small", ("NIFTY",), *_SMALL),
+    Profile("trend", ("NIFTY",), *_SMALL, weather=(("RANGE", 45), ("TREND_UP", 0))),
+    Profile("fall", ("NIFTY",), *_SMALL, weather=(("RANGE", 45), ("TREND_DOWN", 0))),
+    Profile("range", ("NIFTY",), *_SMALL, weather=(("RANGE", 0),)),
+    Profile("volatile", ("NIFTY",), *_SMALL, weather=(("VOLATILE_RANGE", 0),)),
+    Profile(
+        "event",
+        ("NIFTY",),
+        *_SMALL,
+        weather=(("RANGE", 120), ("EVENT", 30), ("RECOVERY", 45), ("VOLATILE_RANGE", 0)),
+    ),
+    Profile(
+        "panic",
+        ("NIFTY",),
+        *_SMALL,
+        weather=(("RANGE", 90), ("PANIC", 40), ("RECOVERY", 60), ("VOLATILE_RANGE", 0)),
+    ),
+    Profile("trouble", ("NIFTY",), *_SMALL, silences=((3_600, 3_900), (9_000, 9_030))),
+    Profile("midday", ("NIFTY",), *_SMALL, silences=((-60, 8_100),)),
 )
 """``default``: about 1,000,000 packets a day; ``full``: about 11,000,000, of 499 instruments each;
-``small``: NIFTY alone, about 120,000 packets, for tests."""
+``small``: NIFTY alone, about 120,000 packets, for tests. The others are ``small`` with a day of one
+kind: a ``trend`` up, a ``fall``, a ``range``, a ``volatile`` range, an ``event`` at 11:15, a
+``panic`` from 10:45; ``trouble`` is silent from 10:15 to 10:20 and for half a minute at 11:45, and
+``midday`` says nothing before 11:30. A day of expiry is a matter of its date, not of a profile."""
 
 
 class SyntheticMarket:
@@ -107,8 +129,10 @@ class SyntheticMarket:
 
     def schedule(self) -> tuple[Spell, ...]:
         """The day's regimes. For people and tests: no frame carries it."""
-        seed = substream(self._seed, self._day, SCHEDULE_STREAM)
-        return schedule(seed, (self.close_ns - self.open_ns) // NS_PER_S)
+        length_s = (self.close_ns - self.open_ns) // NS_PER_S
+        if self._profile.weather:
+            return fixed(self._profile.weather, length_s)
+        return schedule(substream(self._seed, self._day, SCHEDULE_STREAM), length_s)
 
     def frames(self) -> Iterator[MarketFrame]:
         """The day's frames from its start; each call begins anew."""

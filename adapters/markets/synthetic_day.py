@@ -62,7 +62,10 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     Every ``step_ms`` prices move and a frame goes out. Contracts of the near expiry within
     ``near_strikes`` of the money are looked at every ``near_every`` steps, all of an expiry every
     ``far_every`` steps (pages take turns). ``pace_milli`` scales trades and size changes without a
-    move of price.
+    move of price. ``weather`` is the day's (regime, minutes), none where the seed draws it;
+    ``silences`` are (from, to) in seconds after the open, the end excluded, in which nothing is
+    sent, not even a heartbeat: after one every instrument speaks once. One that begins before the
+    open takes the first page with it.
     """
 
     name: str
@@ -72,6 +75,8 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     near_every: int
     far_every: int
     pace_milli: int
+    weather: tuple[tuple[str, int], ...] = ()
+    silences: tuple[tuple[int, int], ...] = ()
 
 
 class Plan:
@@ -168,6 +173,11 @@ class _Index:
         ohlc = self._ohlc
         ohlc[0], ohlc[1], ohlc[2] = last, max(ohlc[1], last), min(ohlc[2], last)
         return index_packet(self._token, ohlc, self._close, second)
+
+    def again(self, value: float, second: int) -> bytes:
+        """The framed packet at a value, whether or not it is the printed one."""
+        self._printed = 0
+        return self.packet(value, second)
 
 
 _EXPIRY_STRESS: Final = (0.045, 0.030)
@@ -326,20 +336,45 @@ class Day:
 
     def frames(self) -> Iterator[MarketFrame]:
         """All frames: the first full page, a heartbeat, then the session."""
-        yield from self._first_page()
-        yield self._heartbeat(self._window.open_ns - 2 * NS_PER_S)
+        first, heartbeat = list(self._first_page()), self._window.open_ns - 2 * NS_PER_S
+        if not self._silent(-FIRST_PAGE_S):
+            yield from first
+            yield self._heartbeat(heartbeat)
         yield from self._steps()
 
     def _steps(self) -> Iterator[MarketFrame]:
         """From the open to the close, a step at a time."""
         step_ns = self._profile.step_ms * 1_000_000
+        muted = self._silent(-FIRST_PAGE_S)
         for n in range((self._window.close_ns - self._window.open_ns) // step_ns):
             at_ns = self._window.open_ns + n * step_ns
             packets = self._step(n, at_ns)
+            if self._silent((at_ns - self._window.open_ns) // NS_PER_S):
+                muted = True
+                continue
+            if muted:
+                muted, packets = False, [*packets, *self._page_of_now(at_ns)]
             if packets:
                 yield from self._framed(packets, at_ns + self._latency_ns())
             elif at_ns - self._sent_ns >= HEARTBEAT_NS:
                 yield self._heartbeat(at_ns)
+
+    def _silent(self, second: int) -> bool:
+        """Whether nothing is sent at a second after the open."""
+        return any(begin <= second < end for begin, end in self._profile.silences)
+
+    def _page_of_now(self, at_ns: int) -> list[bytes]:
+        """Every instrument once, as a broker answers a subscription; nothing trades by it."""
+        path, second = self._path, at_ns // NS_PER_S
+        scan = Scan(self._rng.state, [], True)
+        for chain, spot in zip(self._chains, path.spots, strict=True):
+            if self._index_prints(at_ns):
+                scan.packets.append(chain.index.again(spot, second))
+            for e in range(len(chain.pages)):
+                chain.scan(e, None, spot, path, second, scan)
+        scan.packets.append(self._vix.again(self._vix_value(), second))
+        self._rng.state = scan.state
+        return [packet for packet in scan.packets if packet]
 
     def _first_page(self) -> Iterator[MarketFrame]:
         """Every instrument once, shortly before the open; nothing has traded."""

@@ -90,6 +90,20 @@ def schedule(seed: int, length_s: int) -> tuple[Spell, ...]:
     return tuple(spells)
 
 
+def fixed(weather: tuple[tuple[str, int], ...], length_s: int) -> tuple[Spell, ...]:
+    """The spells of a day whose weather is given as (regime, minutes), each at full strength and
+    jumping down; the last lasts until the close whatever its minutes."""
+    by_name = {regime.name: regime for regime in REGIMES}
+    spells: list[Spell] = []
+    at = 0
+    for place, (name, minutes) in enumerate(weather, 1):
+        end = length_s if place == len(weather) else min(at + minutes * 60, length_s)
+        if end > at:
+            spells.append(Spell(by_name[name], at, end, 1_000, -1))
+        at = end
+    return tuple(spells)
+
+
 class Factor(msgspec.Struct, frozen=True, gc=False):
     """How one index moves with the market: relative size of the common move, and its own part.
 
