@@ -66,7 +66,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     _operate("resolve", "say what became of an order whose fate is unknown"),
     _operate("adopt", "manage an order that is not ours from here on"),
     _operate("ack", "say that a person has seen an incident"),
-    _operate("promote", "move a strategy up in its lifecycle"),
+    _operate("promote", "move a strategy in its lifecycle"),
     _operate("quarantine", "let a strategy enter no more"),
     _verb("import", "Operate", "check and describe a recorded file"),
     _verb("backup", "Operate", "a second copy of a desk's sessions, elsewhere"),

@@ -58,6 +58,7 @@ from engine.state import (
     UnderlyingMap,
     UnderlyingState,
 )
+from engine.strategies.lifecycle import taken_over
 from events import broker, decision, features, feed, governance, market, session
 from events.base import Event
 from events.envelope import payload_digest
@@ -115,7 +116,8 @@ def _carried_over(state: State, entry: Entry, look: Lookup) -> State:
     day = state.opened.day if state.opened is not None else 0
     exits = event.exits if event.day == day else 0
     account, risk = carried_account(event, day), carried_risk(event, day)
-    return replace(state, carried=event, account=account, risk=risk, exits=exits)
+    lives = taken_over(event)
+    return replace(state, carried=event, account=account, risk=risk, exits=exits, strategies=lives)
 
 
 def _session_resumed(state: State, entry: Entry, look: Lookup) -> State:

@@ -29,6 +29,7 @@ from engine.state import (
     State,
     UnderlyingResult,
 )
+from engine.strategies.lifecycle import carried_strategies
 from events.session import (
     CarriedCooldown,
     CarriedDay,
@@ -90,6 +91,7 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
         unknown_orders=(*_still_unknown(state), *orders),
         days=_days(state),
         risk=_risk(state, same_day=same_day),
+        strategies=carried_strategies(state),
     )
 
 

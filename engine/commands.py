@@ -43,6 +43,11 @@ ORDER_PREFIX: Final = "ORDER:"
 HOLDS_PREFIX: Final = "HOLDS:"
 LEAVE_PROTECTED: Final = "LEAVE_PROTECTED"
 
+PROMOTE: Final = "PROMOTE"
+QUARANTINE: Final = "QUARANTINE"
+PROMOTED: Final = ("PILOT:", "LIVE:", "RESEARCH", "PAPER", "RETIRED")
+"""Where a strategy is moved to; what follows are code, parameters and algo id, by colons."""
+
 AMENDED: Final = ("NSE:", "BSE:", "*:")
 """The exchange whose hour is amended, or both; what follows is the hour (``NSE:17:00``)."""
 
@@ -55,6 +60,8 @@ VALUE: Final = "CMD_VALUE"
 NOT_AMENDABLE: Final = "CMD_NOT_AMENDABLE"
 AMEND_PAST: Final = "CMD_AMEND_PAST"
 AMEND_OVER: Final = "CMD_AMEND_OVER"
+NO_SUCH_MOVE: Final = "CMD_NO_SUCH_MOVE"
+OTHER_DIGEST: Final = "CMD_OTHER_DIGEST"
 BOOKS_DISAGREE: Final = "CMD_BOOKS_DISAGREE"
 """What the ends of a channel and the core say beside the codes of ``checked``."""
 
@@ -72,7 +79,8 @@ _UNFIT: Final = re.compile(
 class CommandSpec(msgspec.Struct, frozen=True):
     """One verb. ``subject`` names what it is about, None for nothing; ``values`` are its words,
     where a word that ends in a colon is followed by an id (``HOLDS:`` by a number of units, and
-    then a reason must be given), and None means that it may be left out.
+    then a reason must be given, as after ``PILOT:`` and ``LIVE:``), and None means that it may be
+    left out.
 
     ``dangerous``: a person types the mode's word first. ``halted``: works while entries are halted.
     """
@@ -84,7 +92,6 @@ class CommandSpec(msgspec.Struct, frozen=True):
     dangerous: bool
     modes: tuple[str, ...]
     halted: bool
-    later: bool
     sentence: str
 
 
@@ -98,9 +105,8 @@ def _c(
     dangerous: bool = False,
     modes: tuple[str, ...] = _TRADING,
     halted: bool = True,
-    later: bool = False,
 ) -> CommandSpec:
-    return CommandSpec(verb, subject, values, why, dangerous, modes, halted, later, sentence)
+    return CommandSpec(verb, subject, values, why, dangerous, modes, halted, sentence)
 
 
 COMMANDS: Final = (
@@ -118,8 +124,9 @@ COMMANDS: Final = (
     _c("ADOPT", "A position or order that is not ours is managed from here on.", "ORDER",
        dangerous=True, modes=_SENDING),
     _c("ACK", "A person has seen an incident.", "INCIDENT", modes=(*_TRADING, RECORD)),
-    _c("PROMOTE", "A strategy moves up in its lifecycle.", "STRATEGY", dangerous=True, later=True),
-    _c("QUARANTINE", "A strategy may not enter any more.", "STRATEGY", later=True),
+    _c(PROMOTE, "A strategy moves in its lifecycle; to PILOT and LIVE with the code and the"
+       " parameters that it is promoted with.", "STRATEGY", PROMOTED, dangerous=True),
+    _c(QUARANTINE, "A strategy may not enter any more.", "STRATEGY"),
     _c("STOP", "The session ends; what is open is closed, or left with its resting stop.",
        values=(FLATTEN, LEAVE_PROTECTED), dangerous=True, modes=(*_TRADING, RECORD)),
     _c(WAIVE, "No stop rests at the broker in this session, as its configuration wants it.",
@@ -147,13 +154,11 @@ def checked(command: OperatorCommand, mode: str, *, halted: bool) -> str | None:
         return "CMD_SUBJECT"
     if not _is_value(command.value, spec.values):
         return VALUE
-    why = spec.why or (command.value or "").startswith(HOLDS_PREFIX)
+    why = spec.why or (command.value or "").startswith((HOLDS_PREFIX, *PROMOTED[:2]))
     if why and not command.why.strip():
         return "CMD_WHY_MISSING"
     if mode not in spec.modes:
         return "CMD_NOT_IN_MODE"
-    if spec.later:
-        return "CMD_LATER_RELEASE"
     return "CMD_WHILE_HALTED" if halted and not spec.halted else None
 
 

@@ -196,6 +196,9 @@ class TrendConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     adx_milli_min: Annotated[
         int, Meta(ge=0, le=100_000, description="least ADX, in thousandths")
     ] = 22_000
+    aligned: Annotated[
+        bool, Meta(description="not against the opening range and the longer bars")
+    ] = True
 
 
 class MeanRevertConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -205,6 +208,7 @@ class MeanRevertConfig(Section, frozen=True, forbid_unknown_fields=True, gc=Fals
         int,
         Meta(ge=0, le=1_000_000, description="distance from VWAP/TWAP in thousandths of an ATR"),
     ] = 1_500
+    aligned: Annotated[bool, Meta(description="not against the longer bars")] = True
 
 
 class ContractConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -250,7 +254,7 @@ class ContractConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False)
         int, Meta(ge=0, le=10_000, description="least lots shown at the best bid and ask")
     ] = 1
     oi_fall_bps_max: Annotated[
-        int, Meta(ge=0, le=10_000, description="most fall of open interest in a quarter of an hour")
+        int, Meta(ge=0, le=10_000, description="most fall of OI in 15 minutes; 10000 does not ask")
     ] = 3_000
     iv_ratio_milli_min: Annotated[
         int,

@@ -71,7 +71,7 @@ def fresh_account(config: Config, day: int) -> CarriedOver:
     """What a fresh virtual account carries: nothing but its capital."""
     capital = config.account.capital_paise
     risk = CarriedRisk("NORMAL", day, 0, (), (), ())
-    return CarriedOver(None, None, day, 0, 0, 0, 0, 0, (), capital, (), (), (), (), risk)
+    return CarriedOver(None, None, day, 0, 0, 0, 0, 0, (), capital, (), (), (), (), risk, ())
 
 
 def opening_facts(

@@ -390,6 +390,21 @@ class RiskState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_f
     funds_ns: int
 
 
+class StrategyLife(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """Where a strategy stands in its lifecycle (``engine.strategies.lifecycle``), since when and by
+    whom: the code, parameters and algo id that it was promoted with, empty where none were named,
+    and the evidence in words."""
+
+    strategy_id: str
+    standing: str
+    code: str
+    parameters: str
+    algo_id: str
+    evidence: str
+    who: str
+    since_ns: int
+
+
 class Foreign(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """An order at the broker that is not ours. ``contract`` is -1 where the session does not have
     it; ``applied_units`` is how much of its fills our books have taken in, ``ours_units`` how much
@@ -566,6 +581,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     unsettled: tuple[CarriedPosition, ...]
     account: AccountState
     risk: RiskState
+    strategies: tuple[StrategyLife, ...]
     desk: Desk
     cycle: int
     missed: int
@@ -622,6 +638,7 @@ EMPTY: Final = State(
     unsettled=(),
     account=EMPTY_ACCOUNT,
     risk=EMPTY_RISK,
+    strategies=(),
     desk=EMPTY_DESK,
     cycle=0,
     missed=0,

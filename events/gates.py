@@ -137,6 +137,8 @@ GATES: Final[tuple[GateSpec, ...]] = (
        "FAMILY_DISABLED FAMILY_NOT_FOR_REGIME FAMILY_EVENT FAMILY_PANIC FAMILY_NEUTRAL"),
     _g("family_defined_risk", N8, "flag", "IS_TRUE", "defined-risk family",
        "FAMILY_NOT_CARRIED_OUT FAMILY_NOT_FOR_REGIME FAMILY_PANIC FAMILY_NEUTRAL"),
+    _g("lifecycle", N9, "flag", "IS_TRUE", "the strategy may enter by its lifecycle",
+       "STRATEGY_QUARANTINED STRATEGY_RETIRED STRATEGY_NOT_PROMOTED"),
     _g("cooldown", N9, "s", "AT_MOST", "cooldown still to run", "COOLDOWN_ACTIVE"),
     _g("opening_range", N9, "flag", "IS_TRUE", "the opening range is not against the signal",
        "OPENING_RANGE_AGAINST OPENING_RANGE_UNKNOWN"),

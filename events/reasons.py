@@ -78,6 +78,11 @@ def _r(
     )
 
 
+def _retired(since: str, row: ReasonSpec) -> ReasonSpec:
+    """A code that no release after ``since`` gives."""
+    return msgspec.structs.replace(row, retired=since)
+
+
 _WAIT: Final = "Nothing to do; it passes by itself."
 
 _SESSION: Final = (
@@ -236,6 +241,11 @@ _ELIGIBLE: Final = (
        "It forms in the day's first minutes; a session begun later needs their candles.", (), "orb_pending"),
     _r("HIGHER_TREND_AGAINST", 906, N9, "BLOCK", "The longer bars trend against the signal.", _WAIT, (), "htf_alignment_fail"),
     _r("HIGHER_TREND_UNKNOWN", 907, N9, "UNKNOWN", "The trend of the longer bars is not known, and LIVE needs it.", _WAIT, ()),
+    _r("STRATEGY_QUARANTINED", 908, N9, "BLOCK", "The strategy was quarantined.",
+       "Look why in the journal; `axiom promote STRATEGY --paper` takes it out.", (), "strategy_quarantined"),
+    _r("STRATEGY_RETIRED", 909, N9, "BLOCK", "The strategy was retired.", "Write another, under another id.", (), "lifecycle_retired"),
+    _r("STRATEGY_NOT_PROMOTED", 910, N9, "BLOCK", "The strategy was not promoted to trade in LIVE with this code, these parameters and this algo id.",
+       "See `axiom config show --strategies` for what a promotion has to name; a PILOT also needs risk.profile PILOT.", (), "lifecycle_not_pilot_or_live"),
 )  # fmt: skip
 _CONTRACT: Final = (
     _r("EXPIRY_NONE", 1001, N10, "UNKNOWN", "No listed expiry qualifies, or its forward is unknown.",
@@ -456,8 +466,8 @@ _COMMAND: Final = (
        "Say why.", ()),
     _r("CMD_NOT_IN_MODE", 1807, "COMMAND", "BLOCK", "The command has no meaning in the session's mode.",
        "Look at the mode of the engine that runs.", ()),
-    _r("CMD_LATER_RELEASE", 1808, "COMMAND", "BLOCK", "This release does not carry the command out yet.",
-       "Switch the strategy off in the configuration.", ()),
+    _retired("0.1.0", _r("CMD_LATER_RELEASE", 1808, "COMMAND", "BLOCK", "This release does not carry the command out yet.",
+       "Nothing to do: every command is carried out now.", ())),
     _r("CMD_WHILE_HALTED", 1809, "COMMAND", "BLOCK", "Entries are halted, and the command would lead to one.",
        "Resume with a reason first, if that is what you want.", ()),
     _r("CMD_NOT_CONFIRMED", 1810, "COMMAND", "BLOCK", "The word of the session's mode was not given.",
@@ -476,6 +486,10 @@ _COMMAND: Final = (
        "Add the day's hours with their source (`axiom rulebook add`) and start the engine again.", ()),
     _r("CMD_BOOKS_DISAGREE", 1817, "COMMAND", "BLOCK", "The broker's last books do not show what the command says.",
        "Wait until two comparisons in a row show it and nothing is under way on the contract; then give it again.", ()),
+    _r("CMD_NO_SUCH_MOVE", 1818, "COMMAND", "BLOCK", "A strategy does not move there from where it stands.",
+       "The table of moves stands in docs/STRATEGY.md; what is retired stays so.", ()),
+    _r("CMD_OTHER_DIGEST", 1819, "COMMAND", "BLOCK", "The promotion is of other code, other parameters or another algo id than those that run.",
+       "See `axiom config show --strategies` for what it has to name.", ()),
 )  # fmt: skip
 _INCIDENT: Final = (
     _r("ORDER_UNKNOWN_LONG", 1901, "INCIDENT", "HALT", "An order is still unknown after all searching.",

@@ -170,6 +170,20 @@ class CarriedRisk(Record, frozen=True, array_like=True, gc=False, forbid_unknown
     closed_paise: tuple[int, ...]
 
 
+class CarriedStrategy(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """Where a strategy stands in its lifecycle, by whose word since when (ns UTC), with the code,
+    parameters and algo id that it was promoted with and the evidence in words."""
+
+    strategy_id: str
+    standing: str
+    code: str
+    parameters: str
+    algo_id: str
+    evidence: str
+    who: str
+    since_ns: int
+
+
 class CarriedOver(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """What the account brings from its previous session; limits count per day and account.
 
@@ -177,6 +191,7 @@ class CarriedOver(Event, frozen=True, array_like=True, gc=False, forbid_unknown_
     day-counters belong to: on another day they start at zero. Money in paise, result and charges
     apart. ``exits`` is how many exits were signalled that day, so that ids of exits go on.
     ``days`` are at most a year of each underlying's days, by underlying, the oldest first.
+    ``strategies`` are those that a person ever moved in their lifecycle.
     """
 
     previous_session: str | None
@@ -194,6 +209,7 @@ class CarriedOver(Event, frozen=True, array_like=True, gc=False, forbid_unknown_
     unknown_orders: tuple[CarriedOrder, ...]
     days: tuple[CarriedDay, ...]
     risk: CarriedRisk
+    strategies: tuple[CarriedStrategy, ...]
 
 
 class SessionResumed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

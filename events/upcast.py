@@ -41,14 +41,14 @@ def carried_over_2_to_3(fields: Fields) -> Fields:
 def carried_over_3_to_4(fields: Fields) -> Fields:
     """Version 3 knew no first target, of a contract its name alone (all of it stays), and nothing
     of the days behind it. It had no risk state: its halts were an operator's, and end by ``resume``
-    alone."""
+    alone. No strategy was ever moved."""
     positions = tuple(
         (*astuple(one), 0, one.quantity_units, False, None, None, None, None)
         for one in fields["positions"]
     )
     status = "SOFT_HALT" if fields["halts"] else "NORMAL"
     risk = (status, fields["day"], 0, (), (), ())
-    return {**fields, "positions": positions, "days": (), "risk": risk}
+    return {**fields, "positions": positions, "days": (), "risk": risk, "strategies": ()}
 
 
 def intent_approved_1_to_2(fields: Fields) -> Fields:

@@ -237,8 +237,8 @@ def _instruments(out: Tables, head: Head, event: session.InstrumentsLoaded) -> i
 
 
 def _carried_over(out: Tables, head: Head, event: session.CarriedOver) -> int:
-    # The days behind it have no table yet: `entries` holds them.
-    *counters, cooldowns, positions, orders, _days, _ = msgspec.structs.astuple(event)
+    # The days behind it and the strategies' lifecycle have no table yet: `entries` holds them.
+    *counters, cooldowns, positions, orders, _days, _, _ = msgspec.structs.astuple(event)
     risk = event.risk
     place = counters.index(event.halts)
     counters[place] = ",".join(event.halts)

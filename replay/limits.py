@@ -136,6 +136,7 @@ NOT_OF_DEGREE: Final[tuple[tuple[str, str], ...]] = (
     ("family_trend", "explains N8_STRATEGY_SELECT and decides nothing"),
     ("family_mean_revert", "explains N8_STRATEGY_SELECT and decides nothing"),
     ("family_defined_risk", "explains N8_STRATEGY_SELECT and decides nothing"),
+    ("lifecycle", "a strategy is promoted by a person, not by a limit"),
     ("opening_range", "the index stands where it stands"),
     ("higher_trend", "the longer bars went where they went"),
     ("contract", "no contract has a price on both sides and a volatility"),

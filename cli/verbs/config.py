@@ -37,22 +37,52 @@ def command() -> None:
 
 @command.command(name="show")
 @click.option("--policy", is_flag=True, help="The relaxations outside LIVE instead, row by row.")
+@click.option("--strategies", is_flag=True, help="What a promotion of each strategy has to name.")
 @common_options
-def show_config(policy: bool, common: Common) -> None:
+def show_config(policy: bool, strategies: bool, common: Common) -> None:
     """Every setting with its value and the origin of it: default, or the file that sets it.
 
     \b
     Examples:
         axiom config show --config my.toml --json
         axiom config show --policy
+        axiom config show --strategies --config my.toml
     """
     from cli.output import show, table, write_json
 
+    if policy and strategies:
+        raise UserError("give one of --policy and --strategies")
     rows = _policy_rows() if policy else _setting_rows(common.config)
+    if strategies:
+        rows = _strategy_rows(common.config)
     if common.json:
         write_json(rows)
         return
     show(table(list(rows[0]), [list(row.values()) for row in rows]))
+
+
+def _strategy_rows(file: Path | None) -> list[dict[str, Any]]:
+    """Each strategy with this program's code and the file's parameters, as ``promote`` names
+    them."""
+    from engine.runner import own_code_digest
+    from engine.strategies import FAMILIES
+    from engine.strategies.lifecycle import DIGEST_CHARS, NAMED, parameters_of
+
+    config, code = load_config(file), own_code_digest()[:DIGEST_CHARS]
+    rows = []
+    for family in FAMILIES:
+        words = (code, parameters_of(config, family.name), config.orders.algo_id)
+        rows.append(
+            {
+                "strategy": family.strategy_id,
+                "family": family.name,
+                "code": words[0],
+                "parameters": words[1],
+                "algo_id": words[2] or None,
+                "named": NAMED.join(word for word in words if word),
+            }
+        )
+    return rows
 
 
 @command.command(name="set")

@@ -94,10 +94,19 @@ WORDS: Final = (
          "axiom adopt 251120000123456"),
     Word("ack", "ACK", "INCIDENT", None, (), False,
          "Say that a person has seen an incident.", "axiom ack I3 --why 'router restarted'"),
-    Word("promote", "PROMOTE", "STRATEGY", None, (), False,
-         "Move a strategy up in its lifecycle (refused in this release).", "axiom promote TREND"),
+    Word("promote", "PROMOTE", "STRATEGY", None,
+         (Flag("--research", "RESEARCH", "Back to research."),
+          Flag("--paper", "PAPER", "To paper: also out of quarantine."),
+          Flag("--pilot", "PILOT:{}", "To LIVE under the risk profile PILOT.", "NAMED"),
+          Flag("--live", "LIVE:{}", "To LIVE.", "NAMED"),
+          Flag("--retired", "RETIRED", "Out of use for good.")), True,
+         "Move a strategy in its lifecycle.\n\nNAMED is CODE:PARAMETERS, and :ALGO where there is"
+         " an algo id: 'axiom config show --strategies' tells it. LIVE enters with that code and"
+         " those parameters alone. --pilot and --live need the evidence as --why.",
+         "axiom promote trend.v1 --pilot 1f0c6a2b9d3e:77aa01c2d3e4 --why 'paper since June: W12'"),
     Word("quarantine", "QUARANTINE", "STRATEGY", None, (), False,
-         "Let a strategy enter no more (refused in this release).", "axiom quarantine TREND"),
+         "Let a strategy enter no more, in any mode; its positions are exited by their plan.",
+         "axiom quarantine trend.v1 --why 'loses since Monday'"),
     Word("stop", "STOP", None, None,
          (Flag("--flatten", "FLATTEN", "Close every position first."),
           Flag("--leave-protected", "LEAVE_PROTECTED", "Leave positions with their stops.")), True,
@@ -118,7 +127,7 @@ EXTRA: Final[dict[str, tuple[tuple[str, str | None, str], ...]]] = {
     ),
 }
 """Options that are no value of the command: name, what it takes (None: a flag), help."""
-JUDGED_BY_THE_ENGINE: Final = ("CMD_LATER_RELEASE", "CMD_NOT_IN_MODE", "CMD_WHILE_HALTED")
+JUDGED_BY_THE_ENGINE: Final = ("CMD_NOT_IN_MODE", "CMD_WHILE_HALTED")
 """Refusals that are the engine's to give and its journal's to keep."""
 
 

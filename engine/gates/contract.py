@@ -38,6 +38,8 @@ DEPTH, OI_FALL, IV_BOUNDS, SKEW, SCORE, CHANGED = _NEWER
 CRORE_PAISE: Final = 10_000_000
 UNDEFINED_WITHOUT_IV: Final = IV | DELTA | IV_BOUNDS | SKEW | SCORE
 UNDEFINED_WITHOUT_QUOTE: Final = SPREAD | PREMIUM | REWARD | DEPTH | UNDEFINED_WITHOUT_IV
+NOT_ASKED_BPS: Final = 10_000
+"""The whole of it: at this limit no fall is too much, so what is not known need not be."""
 VIX_AGE_NS: Final = 60_000_000_000
 """INDIA VIX is the measure of a contract's volatility while it is no older; it prints each 15 s."""
 VIX_SCALE: Final = 10_000.0
@@ -276,6 +278,8 @@ def _traded(sight: Sight, place: int, quote: Quote | None) -> int:
     if quote.oi_units < config.oi_units_min:
         mask |= OI
     was = sight.units_before[place] if sight.units_before is not None else NONE
+    if config.oi_fall_bps_max >= NOT_ASKED_BPS:
+        return mask
     if was < 0:
         return mask | OI_FALL if sight.unknown_blocks else mask
     return (

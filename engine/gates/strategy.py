@@ -11,7 +11,7 @@ import msgspec
 from engine.gates.rows import UNKNOWN, at_least, at_most, is_true, stage_of
 from engine.policy import is_live, unknown_blocks
 from engine.regime import LABELS
-from engine.strategies import FAMILIES, Family, regime_allows
+from engine.strategies import FAMILIES, Family, lifecycle, regime_allows
 from engine.strategies.family import HIGHER_TREND, OPENING_RANGE
 from engine.strategies.routing import NOT_CARRIED_OUT, route_of, routed
 from engine.strategies.signal import DOWN, UP, Signal
@@ -77,9 +77,13 @@ def judge_signal(view: View, families: tuple[Family, ...]) -> tuple[StageVerdict
     best = next((one for one in chosen if one.signal.direction is not None), chosen[0])
     left_ns = max(view.market.cooldown_until_ns - view.state.now, 0)
     strength_min = best.family.signal_min_milli(view.state.config)
+    refused = lifecycle.refusal(
+        view.state, best.family.strategy_id, best.family.name, live=is_live(view.state)
+    )
     verdict = stage_of(
         N9,
         (
+            is_true("lifecycle", refused is None, refused or ""),
             at_most("cooldown", -(-left_ns // 1_000_000_000), 0, "COOLDOWN_ACTIVE"),
             *_aligned(view, best),
             is_true("signal", best.signal.direction is not None, "SIGNAL_NONE"),
@@ -95,12 +99,13 @@ def _aligned(view: View, best: Chosen) -> list[GateRow]:
     features = view.market.features
     side = features.opening_range.side if features is not None else NOWHERE
     trend = features.higher_trend.direction if features is not None else NOWHERE
+    asked = best.family.aligned(view.state.config)
     rows: list[GateRow] = []
     for what, where, gate, against, unknown in (
         (OPENING_RANGE, side, "opening_range", "OPENING_RANGE_AGAINST", "OPENING_RANGE_UNKNOWN"),
         (HIGHER_TREND, trend, "higher_trend", "HIGHER_TREND_AGAINST", "HIGHER_TREND_UNKNOWN"),
     ):
-        if what not in best.family.aligned:
+        if what not in asked:
             continue
         direction = best.signal.direction
         if direction is None:

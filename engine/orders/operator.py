@@ -28,6 +28,7 @@ from engine.paper import order_event
 from engine.risk.command import DEFERRED, change_of, change_refused, waits_for_session
 from engine.risk.states import RESUME, cleared
 from engine.state import Foreign, Order, State
+from engine.strategies import FAMILIES, Family, lifecycle
 from events.base import Event
 from events.governance import ApprovalClosed, CommandAnswered
 from events.session import OperatorCommand
@@ -50,6 +51,8 @@ def verdict(state: State, event: OperatorCommand) -> str | None:
         return amendment_refused(state, event)
     if event.verb == commands.SET:
         return change_refused(state, event)
+    if event.verb in (commands.PROMOTE, commands.QUARANTINE):
+        return _move_refused(state, event)
     if resolve.is_of_position(event):
         return resolve.refusal(state, event)
     if event.verb == "RESOLVE" and event.value == commands.LAPSED:
@@ -58,6 +61,23 @@ def verdict(state: State, event: OperatorCommand) -> str | None:
     known = _KNOWS.get(event.verb)
     if known is not None and not known(state, event.subject or ""):
         return commands.SUBJECT_UNKNOWN
+    return None
+
+
+def _family_of(event: OperatorCommand) -> Family | None:
+    return next((one for one in FAMILIES if event.subject in (one.strategy_id, one.name)), None)
+
+
+def _move_refused(state: State, event: OperatorCommand) -> str | None:
+    """The code why a strategy is not moved: nobody's, no such move, or of another digest."""
+    family = _family_of(event)
+    if family is None:
+        return commands.SUBJECT_UNKNOWN
+    to, names = lifecycle.split(event)
+    if not lifecycle.may_move(lifecycle.standing(state, family.strategy_id).standing, to):
+        return commands.NO_SUCH_MOVE
+    if to in lifecycle.MONEY and names != lifecycle.named(state, family.name):
+        return commands.OTHER_DIGEST
     return None
 
 
@@ -205,6 +225,12 @@ def _set(state: State, event: OperatorCommand, ts: int) -> State:
     return replace(state, desk=replace(state.desk, setting=change_of(event)))
 
 
+def _move(state: State, event: OperatorCommand, ts: int) -> State:
+    family = _family_of(event)
+    assert family is not None, "what was not refused is somebody's"
+    return lifecycle.moved(state, event, family.strategy_id, ts)
+
+
 _ACTIONS: Final = {
     "HALT": _halt,
     "FLATTEN": _halt,
@@ -217,6 +243,8 @@ _ACTIONS: Final = {
     "APPROVE": _approve,
     commands.AMEND: _amend,
     commands.SET: _set,
+    commands.PROMOTE: _move,
+    commands.QUARANTINE: _move,
 }
 """What the verbs do to the state; the rest is in the answer's events."""
 

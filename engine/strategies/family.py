@@ -24,9 +24,9 @@ class Family(msgspec.Struct, frozen=True):
     """One strategy family. Which regimes it trades is ``engine.strategies.routing``'s.
 
     ``gate`` shows its refusal, ``enabled`` and ``signal_min_milli`` read its own settings,
-    ``signal`` gives direction and strength. ``aligned`` names what its direction may not go
-    against: the opening range, the trend of longer bars. ``expiry_day``: it is meant for the expiry
-    that ends today, where that is in view.
+    ``signal`` gives direction and strength. ``aligned`` names, as configured, what its direction
+    may not go against: the opening range, the trend of longer bars. ``expiry_day``: it is meant for
+    the expiry that ends today, where that is in view.
     """
 
     name: str
@@ -35,5 +35,5 @@ class Family(msgspec.Struct, frozen=True):
     enabled: Callable[[Config], bool]
     signal_min_milli: Callable[[Config], int]
     signal: Callable[[View], Signal]
-    aligned: tuple[str, ...]
+    aligned: Callable[[Config], tuple[str, ...]]
     expiry_day: bool = False

@@ -47,5 +47,5 @@ FAMILY: Final = Family(
     lambda config: config.mean_revert.enabled,
     lambda config: config.mean_revert.signal_milli_min,
     signal,
-    (HIGHER_TREND,),
+    lambda config: (HIGHER_TREND,) if config.mean_revert.aligned else (),
 )  # fmt: skip

@@ -50,5 +50,5 @@ FAMILY: Final = Family(
     lambda config: config.trend.enabled,
     lambda config: config.trend.signal_milli_min,
     signal,
-    (OPENING_RANGE, HIGHER_TREND),
+    lambda config: (OPENING_RANGE, HIGHER_TREND) if config.trend.aligned else (),
 )  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 
 from engine.config import Config, flatten, merge, setting_specs
 from engine.policy import POLICY
+from engine.strategies import FAMILIES
 from tests.cli.conftest import Call
 
 
@@ -39,6 +40,22 @@ def test_a_file_is_the_origin_of_what_it_names(axiom: Call, tmp_path: Path) -> N
     effective = flatten(merge(Config(), {"risk": {"trades_day_max": 2}}))
     core = [row["value"] for row in rows if not row["key"].startswith("live.")]
     assert core == [setting.value for setting in effective]
+
+
+def test_what_a_promotion_has_to_name_is_printed(axiom: Call, tmp_path: Path) -> None:
+    """A row a strategy: this program's code, the file's parameters, the algo id where there is one;
+    a parameter that is another is another word. Not together with the policy."""
+    config = tmp_path / "a.toml"
+    config.write_text('[orders]\nalgo_id = "A7"\n[trend]\nadx_milli_min = 7\n')
+    plain = axiom("config", "show", "--strategies", "--json").document
+    own = axiom("config", "show", "--strategies", "--json", "--config", config).document
+    assert [row["strategy"] for row in plain] == [one.strategy_id for one in FAMILIES]
+    for row, other in zip(plain, own, strict=True):
+        assert row["named"] == f"{row['code']}:{row['parameters']}"
+        assert other["named"] == f"{other['code']}:{other['parameters']}:A7"
+        assert (row["parameters"] != other["parameters"]) == (row["family"] == "TREND")
+    line = axiom("config", "show", "--strategies", "--policy").refusal
+    assert "give one of --policy and --strategies" in line
 
 
 def test_the_policy_table_is_printed_row_by_row(axiom: Call) -> None:

@@ -71,11 +71,15 @@ cooldown_s = 0
 prob_milli_min = 0
 entropy_milli_max = 3_000
 settle_bars = 1
+[contract]
+oi_fall_bps_max = 10_000
 [trend]
 signal_milli_min = 0
 adx_milli_min = 0
+aligned = false
 [mean_revert]
 signal_milli_min = 0
+aligned = false
 stretch_milli_min = 100
 [approval]
 band_bps = 2_000
@@ -84,7 +88,8 @@ underlyings = "NIFTY"
 account = "demo"
 egress_address = "{EGRESS}"
 """
-"""To trade soon: what a day waits for is asked less of. No gate is off."""
+"""To trade soon: what a day waits for is asked less of, and what needs a quarter of an hour is not
+asked at all. No other gate is off."""
 
 Of = TypeVar("Of", bound=Event)
 
@@ -254,12 +259,25 @@ class Session:
         return found[-1] if found else None
 
 
-def approved(session: Session) -> ApprovalRequested:
+def promoted(session: Session, config: Path) -> None:
+    """No strategy enters before it was promoted with the code and the parameters that run."""
+    rows = session.axiom("config", "show", "--strategies", "--config", config, "--json").document
+    for row in rows:
+        assert row["named"].endswith(f":{ALGO}")
+        refused = session.axiom("promote", row["strategy"], "--pilot", f"x{row['named']}",
+                                "--why", "a test", "--json", "--confirm", "LIVE")  # fmt: skip
+        assert (refused.code, refused.document["reason"]) == (1, "CMD_OTHER_DIGEST")
+        for to in ("--pilot", "--live"):
+            session.say("promote", row["strategy"], to, row["named"], "--confirm", "LIVE")
+
+
+def approved(session: Session, config: Path) -> ApprovalRequested:
     """Unarmed, unapproved and rejected entries stay; then one is approved and used. An approval
     whose moment has passed lapses by the gates, and the next request is asked for anew."""
     session.decided("GOV_NOT_ARMED", 2)
     session.nothing_left()
     assert session.story.of(ApprovalRequested) == []
+    promoted(session, config)
     session.say("arm", "--confirm", "LIVE")
     first = session.request(0)
     session.decided("APPROVAL_PENDING", 3, session.story.seq(first))
@@ -375,7 +393,7 @@ def test_a_live_order_from_login_to_flat(
     with started(home, *words, by=by) as engine, JournalReader(engine.folder) as reader:
         story = Story(reader)
         session = Session(axiom, exchange, story)
-        asked = approved(session)
+        asked = approved(session, home.parent / "live.toml")
         entered(session, asked)
         flattened(session)
         audited(story, asked)

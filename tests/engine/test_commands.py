@@ -45,8 +45,6 @@ def expected(spec: CommandSpec, mode: str, halted: bool) -> str | None:
     """What the row says about a fit command."""
     if mode not in spec.modes:
         return "CMD_NOT_IN_MODE"
-    if spec.later:
-        return "CMD_LATER_RELEASE"
     return "CMD_WHILE_HALTED" if halted and not spec.halted else None
 
 
@@ -91,7 +89,9 @@ WRONG = [
     ),
     ({"verb": "RESOLVE", "subject": "i1", "value": "HOLDS:0", "why": " "}, "CMD_WHY_MISSING"),
     ({"verb": "STOP"}, "CMD_VALUE"),
-    ({"verb": "QUARANTINE", "subject": "TREND"}, "CMD_LATER_RELEASE"),
+    ({"verb": "PROMOTE", "subject": "TREND"}, "CMD_VALUE"),
+    ({"verb": "PROMOTE", "subject": "TREND", "value": "LIVE"}, "CMD_VALUE"),
+    ({"verb": "PROMOTE", "subject": "TREND", "value": "LIVE:a:b", "why": ""}, "CMD_WHY_MISSING"),
     ({"why": "a\nb"}, "CMD_TEXT"),
     ({"why": "\x1b[2J"}, "CMD_TEXT"),
     ({"why": "\u202etxt"}, "CMD_TEXT"),

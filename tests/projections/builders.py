@@ -138,6 +138,7 @@ class SessionMaker:
             *((session.CarriedCooldown("NIFTY", OPEN_NS),), (position,), (order,)),
             (session.CarriedDay("NIFTY", 20250828, 2_450_000, 1_234),),
             session.CarriedRisk("NORMAL", 20250829, 0, (), (), ()),
+            (),
         )
 
     def _frame(self) -> feed.FeedFrame:

@@ -118,7 +118,7 @@ REFUSED = [
     (asking("RESUME", word="SIM"), "CMD_WHY_MISSING"),
     (asking("RESUME", why="good again"), "CMD_NOT_CONFIRMED"),
     (asking("FLATTEN", word="LIVE"), "CMD_NOT_CONFIRMED"),
-    (asking("QUARANTINE", subject="TREND"), "CMD_LATER_RELEASE"),
+    (asking("PROMOTE", subject="TREND", value="UP"), "CMD_VALUE"),
 ]
 
 

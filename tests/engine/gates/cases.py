@@ -18,7 +18,16 @@ from engine.options import pricer_for
 from engine.regime import LABELS
 from engine.risk.portfolio import candidate, corners_milli, exposure_of
 from engine.risk.states import AUTOMATIC
-from engine.state import NO_INDEX, Order, Quote, State, UnderlyingResult, UnderlyingState
+from engine.state import (
+    NO_INDEX,
+    Order,
+    Quote,
+    State,
+    StrategyLife,
+    UnderlyingResult,
+    UnderlyingState,
+)
+from engine.strategies import FAMILIES
 from tests.engine.build import MS, SECOND_NS, quote_of, view_of, with_config, with_quote
 
 Change = Callable[[State], State]
@@ -62,6 +71,15 @@ WIDE = {
 def market(state: State, **changes: object) -> State:
     """The state with its one underlying changed."""
     return replace(state, markets=(replace(state.markets[0], **changes), *state.markets[1:]))
+
+
+def quarantined(state: State) -> State:
+    """Every strategy is quarantined."""
+    lives = tuple(
+        StrategyLife(one.strategy_id, "QUARANTINED", "", "", "", "decays", "asha", state.now)
+        for one in FAMILIES
+    )
+    return replace(state, strategies=lives)
 
 
 def higher_direction(state: State, direction: str) -> State:
@@ -457,6 +475,7 @@ MISSES: tuple[Miss, ...] = (
     Miss("cycles_missed", "BLOCK", "GOV_CYCLES_MISSED",
          lambda s: replace(s, missed=1), lambda s: replace(s, missed=0)),
     Miss("family", "BLOCK", "FAMILY_NONE", lambda s: regime(s, regime="PANIC", leader="PANIC")),
+    Miss("lifecycle", "BLOCK", "STRATEGY_QUARANTINED", quarantined),
     Miss("cooldown", "BLOCK", "COOLDOWN_ACTIVE",
          lambda s: market(s, cooldown_until_ns=s.now + 1),
          lambda s: market(s, cooldown_until_ns=s.now)),

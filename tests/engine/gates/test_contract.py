@@ -316,6 +316,8 @@ def test_in_live_a_change_that_is_not_known_rejects() -> None:
     live = replace(state, opened=replace(state.opened, mode="LIVE"))
     assert _of(live, _target())[1] == _mask("CONTRACT_OI_FALL")
     assert _of(_remembering(live, 1), _target())[1] == 0
+    unasked = with_config(live, contract={"oi_fall_bps_max": 10_000})
+    assert _of(unasked, _target())[1] == 0
 
 
 def test_the_best_score_s_parts_stand_in_the_evidence() -> None:

@@ -260,6 +260,9 @@ def test_a_family_is_asked_what_it_asks() -> None:
     rows = [row.gate for row in judge_signal(view, (MEAN_REVERT,))[0].rows]
     assert "opening_range" not in rows
     assert "higher_trend" in rows
+    free = _view(1.0, 0.8, 30.0, 50.0, trend={"aligned": False})
+    free = _felt(free, opening_range={"side": "BELOW"}, higher_trend={"direction": "DOWN"})
+    assert judge_signal(free, (TREND,))[0].verdict == "PASS"
     none = judge_signal(_view(0.0, 0.0, 0.0, 50.0), (TREND,))[0]
     marks = {row.gate: row.marks for row in none.rows}
     assert marks["opening_range"] == marks["higher_trend"] == ("NO_DIRECTION",)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from engine.gates.strategy import judge_signal
 from engine.strategies import FAMILIES
 from engine.strategies.family import Family
+from engine.strategies.lifecycle import MOVES
 from engine.strategies.routing import NOT_CARRIED_OUT, ROUTES
 from engine.view import View
 from events.gates import CONTRACT_FILTERS
@@ -78,6 +79,8 @@ def test_the_page_s_tables_are_the_code_s() -> None:
     told = [code for line in re.findall(r"^\| (`CONTRACT_.*?) \|", PAGE, re.MULTILINE)
             for code in re.findall(r"`(\w+)`", line)]  # fmt: skip
     assert tuple(told) == CONTRACT_FILTERS
+    for was, to in MOVES:
+        assert f"| {was} | {', '.join(to) or '-'} |" in PAGE
     for name, _, reason in NOT_CARRIED_OUT:
         assert f"**{name} is not carried out" in PAGE
         assert reason in PAGE

@@ -116,7 +116,7 @@ class Story:
         risk = session.CarriedRisk("NORMAL", DAY, 0, (), (), ())
         self.fact(
             session.CarriedOver(
-                None, None, DAY, 0, 0, 0, 0, 0, (), 10_000_000, (), (), (), (), risk
+                None, None, DAY, 0, 0, 0, 0, 0, (), 10_000_000, (), (), (), (), risk, ()
             )
         )
 

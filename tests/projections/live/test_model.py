@@ -117,6 +117,7 @@ def test_what_was_carried_over_counts_on_the_same_day_only(day: int, carried: in
             (),
             (),
             session.CarriedRisk("NORMAL", day, 0, (), (), ()),
+            (),
         )
     )
     money = view_of(story).money
