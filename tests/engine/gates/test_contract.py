@@ -22,7 +22,7 @@ from engine.strategies.signal import DOWN, UP
 from engine.view import spread_bps
 from events.decision import ContractsScreened
 from events.gates import CONTRACT_FILTERS
-from tests.engine.build import at_trade, quote_of, view_of, with_config, with_quote
+from tests.engine.build import at_trade, core_at, quote_of, view_of, with_config, with_quote
 from tests.engine.gates.cases import market
 
 Change = Callable[[State, int], State]
@@ -360,6 +360,31 @@ def test_on_an_expiry_day_the_next_expiry_is_traded(monkeypatch: pytest.MonkeyPa
     meant = replace(family_named("TREND"), expiry_day=True)
     monkeypatch.setattr(contract, "family_named", lambda _: meant)
     assert contract.expiry_for(view_of(today), "TREND") == today.markets[0].expiries[0]
+
+
+THROUGH: dict[str, Change] = {
+    "CONTRACT_DEPTH": _config(depth_lots_min=10_000),
+    "CONTRACT_OI_FALL": lambda s, i: _remembering(s, 10 * quote_of(s, i).oi_units),
+    "CONTRACT_IV_BOUNDS": _config(iv_ratio_milli_min=5_000, iv_ratio_milli_max=6_000),
+    "CONTRACT_SKEW": lambda s, i: _quote(
+        s,
+        i - 3,
+        bid_paise=quote_of(s, i - 3).bid_paise * 3,
+        ask_paise=quote_of(s, i - 3).ask_paise * 3,
+    ),
+    "CONTRACT_SCORE": _config(score_milli_min=1_000),
+}
+"""The newer filters, failed before the tick that would trade."""
+
+
+@pytest.mark.parametrize("code", THROUGH)
+def test_a_filter_is_told_by_a_cycle_of_the_engine(code: str) -> None:
+    """Through the engine, not the judge alone: the screening that is journaled names it."""
+    moment = at_trade()
+    core = core_at(THROUGH[code](moment.before, _target()))
+    derived = core.step(moment.fact.seq, moment.fact.ts, moment.fact.event)
+    told = [one.entry.event for one in derived if isinstance(one.entry.event, ContractsScreened)]
+    assert any(mask & _mask(code) for one in told for mask in one.masks)
 
 
 def test_a_plan_stands_in_ticks() -> None:

@@ -25,7 +25,7 @@ from engine.strategies.lifecycle import (
 )
 from events.governance import CommandAnswered
 from events.session import OperatorCommand
-from tests.engine.build import at_trade, view_of, with_config
+from tests.engine.build import at_trade, core_at, view_of, with_config
 
 TREND = next(one for one in FAMILIES if one.name == "TREND")
 MODES = ("LIVE", "PAPER", "SIM", "BACKTEST")
@@ -161,3 +161,21 @@ def test_a_standing_is_carried_into_the_next_session(days: int) -> None:
     assert state.opened is not None
     carried = carry_over(state, "0" * 64, state.opened.day + days, orders_unknown=False)
     assert taken_over(carried) == state.strategies
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "code"),
+    [
+        ("PAPER", "LIVE:a:b", "CMD_NO_SUCH_MOVE"),
+        ("PAPER", "PILOT:a:b", "CMD_OTHER_DIGEST"),
+        ("PILOT", "RETIRED", "CMD_ACCEPTED"),
+    ],
+)
+def test_the_engine_answers_a_promotion(where: str, value: str, code: str) -> None:
+    """Through the engine: the command is a fact, its answer follows in the group."""
+    state = _life(_in("SIM"), where)
+    core = core_at(state)
+    derived = core.step(state.seq + 1, state.now, _command("PROMOTE", value))
+    (told,) = [one.entry.event for one in derived if isinstance(one.entry.event, CommandAnswered)]
+    assert told.reason == code
+    assert (standing(core.state, "trend.v1").standing == "RETIRED") == (code == "CMD_ACCEPTED")
