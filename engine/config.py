@@ -68,6 +68,9 @@ class FeedConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     refused_per_minute_max: Annotated[
         int, Meta(ge=0, le=100_000, description="malformed frames tolerated in a minute")
     ] = 3
+    losses_per_hour_max: Annotated[
+        int, Meta(ge=0, le=60, description="lost connections of an hour with which entries go on")
+    ] = 10
 
 
 class WarmupConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -53,6 +53,7 @@ LIVE: Final = "LIVE"
 """The status of a connection whose frames arrive."""
 
 CONNECTED: Final = "CONNECTED"
+LOST: Final = "LOST"
 FIRST: Final = 0
 """The connection over which order updates come."""
 
@@ -234,6 +235,11 @@ def _first_quote(data: bytes, run: Run, place: int, ts: int, seq: int) -> Quote:
     return Quote(0, 0, 0, 0, 0, 0, 0, 0, 0, ts, seq, _NO_DEPTH, close)
 
 
+LOSSES_WINDOW_NS: Final = 3_600_000 * MS
+LOSSES_KEPT: Final = 64
+"""More than any limit of losses an hour may be."""
+
+
 def _refused(feed: FeedState, ts: int) -> FeedState:
     recent = tuple(at for at in feed.refused_ns if at > ts - REFUSED_WINDOW_NS)
     return replace(
@@ -263,6 +269,7 @@ def _seen(
         page,
         repeats,
         feed.refused_ns,
+        feed.losses_ns,
         feed.frames + 1,
         feed.ticks + ticks,
         feed.refused,
@@ -287,11 +294,26 @@ def apply_feed_status(state: State, event: FeedStatus, ts: int) -> State:
         connected=all(other.up for other in connections),
         verified=all(other.verified for other in connections),
         connections=connections,
+        losses_ns=_losses(state.feed, before, event.status, ts),
     )
     state = replace(state, feed=feed)
     if not up or before is None or before.up or not to_broker(state):
         return state
     return replace(state, desk=replace(state.desk, reconnected_ns=ts))
+
+
+def _losses(feed: FeedState, before: Connection | None, status: str, ts: int) -> tuple[int, ...]:
+    """When connections were lost in the last hour, with one that is lost now."""
+    if status != LOST or before is None or not before.up:
+        return feed.losses_ns
+    recent = tuple(at for at in feed.losses_ns if at > ts - LOSSES_WINDOW_NS)
+    return (*recent, ts)[-LOSSES_KEPT:]
+
+
+def losses_recent(state: State) -> int:
+    """How many connections were lost in the last hour."""
+    since_ns = state.now - LOSSES_WINDOW_NS
+    return sum(1 for at in state.feed.losses_ns if at > since_ns)
 
 
 def all_lost(feed: FeedState, ts: int) -> FeedState:

@@ -201,7 +201,7 @@ class FeedState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_f
     every one of ``connections``. ``page_*`` speak of a market that gives whole pages.
 
     ``gap_ms`` is the silence that the last frame ended where that was longer than the largest gap
-    that the market declares, else 0.
+    that the market declares, else 0. ``losses_ns`` is when connections were last lost.
     """
 
     connected: bool
@@ -212,6 +212,7 @@ class FeedState(Record, frozen=True, array_like=True, gc=False, forbid_unknown_f
     page_stamp_s: int
     page_repeats: int
     refused_ns: tuple[int, ...]
+    losses_ns: tuple[int, ...]
     frames: int
     ticks: int
     refused: int
@@ -592,7 +593,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
 
 
 EMPTY_HISTORY: Final = HistoryState(0, 0, ())
-EMPTY_FEED: Final = FeedState(False, False, "UNSEEN", 0, 0, 0, 0, (), 0, 0, 0, 0, 0, ())
+EMPTY_FEED: Final = FeedState(False, False, "UNSEEN", 0, 0, 0, 0, (), (), 0, 0, 0, 0, 0, ())
 EMPTY_ACCOUNT: Final = AccountState(0, 0, 0, 0, 0, ())
 EMPTY_RISK: Final = RiskState(
     status="NORMAL", halts=(), high_paise=0, results=(), closed_paise=(), tail_paise=0, fires=(),

@@ -220,6 +220,10 @@ _GOVERNANCE: Final = (
        "It is asked again by itself; if that goes on, check the network and `axiom login`.", ()),
     _r("GOV_RECONNECTED", 718, N7, "UNKNOWN", "A connection came back, and our books were not found equal to the broker's since.",
        "The books are asked for at once; if they fail or differ, look at both.", ()),
+    _r("GOV_FEED_BREAKER", 719, N7, "BLOCK", "Connections were lost too often in the last hour.",
+       "Look at the network and the broker's status; entries go on by themselves once an hour holds fewer.", _OLM),
+    _r("GOV_INCIDENT", 720, N7, "BLOCK", "An incident of severity 1 is open, and nobody has acknowledged it.",
+       "See `axiom status`: do what the incident asks for, or acknowledge it with `axiom ack`.", _OLM),
 )  # fmt: skip
 _SELECT: Final = (
     _r("FAMILY_NONE", 801, N8, "BLOCK", "No strategy family may trade this regime.", _WAIT, (), "NO_STRATEGY_QUALIFIED"),

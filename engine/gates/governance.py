@@ -10,12 +10,14 @@ from typing import Final
 
 from engine.books import HALTED, STOPPING
 from engine.carry import EXITS_ONLY
+from engine.feed import losses_recent
 from engine.gates.rows import UNKNOWN, at_least, at_most, is_true, stage_of
 from engine.orders.reduce import REFUSED_WINDOW_NS
 from engine.orders.route import in_real_time, needs_arming, to_broker
-from engine.orders.watch import (
+from engine.orders.standing import (
     DROPPED_NS,
     NO_LOGIN,
+    acute,
     entries_recent,
     login_known,
     reconciled_age_s,
@@ -58,7 +60,9 @@ def _process(state: State) -> tuple[GateRow, ...]:
         is_true("clock", not desk.clock_bad, "GOV_CLOCK_OFFSET"),
         is_true("process", not desk.unhealthy, "GOV_UNHEALTHY"),
         at_least("frames_lost", min(since_ms, DROPPED_MS), DROPPED_MS, "GOV_FRAMES_DROPPED"),
-    )
+        at_most("feed_losses", losses_recent(state), state.config.feed.losses_per_hour_max,
+                "GOV_FEED_BREAKER"),
+    )  # fmt: skip
 
 
 def _broker(state: State) -> tuple[GateRow, ...]:
@@ -75,5 +79,6 @@ def _broker(state: State) -> tuple[GateRow, ...]:
         at_most("rejects", recent, limits.rejects_per_minute_max, "GOV_REJECT_BURST"),
         at_most("entries_minute", entries_recent(state) + 1, limits.entries_per_minute_max,
                 "GOV_ENTRY_BURST"),
+        at_most("incidents", acute(state), 0, "GOV_INCIDENT"),
         is_true("armed", armed, "GOV_NOT_ARMED"),
     )  # fmt: skip

@@ -20,7 +20,7 @@ from engine.orders.legs import CANCEL, PARTIAL, PLACE, UNKNOWN, WORKING, legs, o
 from engine.orders.protocol import books_awaited
 from engine.orders.reduce import LOGIN_OK, RESOLVED_GONE
 from engine.orders.route import to_broker
-from engine.orders.watch import NO_LOGIN, login_known
+from engine.orders.standing import NO_LOGIN, login_known
 from engine.ports import ApprovedIntent, Authority, ExitAuthority
 from engine.state import Leg, Order, Position, State
 from events.broker import OrderSendStarted

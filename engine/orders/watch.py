@@ -1,8 +1,8 @@
-"""What a session in real time looks after at each tick: incidents, readiness.
+"""What a session in real time looks after at each tick: incidents, and the readiness behind them.
 
-Lives here: conditions that raise and resolve incidents by themselves, and the readiness they add up
-to. May import: events, engine. Always holds: pure; a backtest (rate 0) has none of it; readiness is
-BLOCKED or DEGRADED only with a code that says why.
+Lives here: conditions that raise and resolve incidents by themselves. May import: events, engine.
+Always holds: pure; a backtest (rate 0) has none of it; readiness is told once no incident is left
+to tell.
 Start reading at ``watched``.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.books import ENTRY, EXIT, HALTED, MS, PROTECT, STOPPING, holding_key
+from engine.books import ENTRY, EXIT, MS, PROTECT, holding_key
 from engine.feed import unseen_ns
 from engine.orders.contracts import CHANGED, is_of_position
 from engine.orders.incidents import Incidents
@@ -27,23 +27,17 @@ from engine.orders.legs import (
 )
 from engine.orders.protocol import KILL_FLATTEN
 from engine.orders.reduce import LOGIN_OK, REFUSED_WINDOW_NS
-from engine.orders.route import in_real_time, needs_arming, to_broker, wants_stop
-from engine.rulebook import SessionWindow
+from engine.orders.route import in_real_time, to_broker, wants_stop
+from engine.orders.standing import DROPPED_NS, NO_LOGIN
+from engine.readiness import readiness_events
 from engine.state import Leg, Position, State
 from engine.times import own_times
 from events.base import Event
-from events.governance import ReadinessChanged
 
 UNPROTECTED_NS: Final = 5_000 * MS
 FLATTEN_NS: Final = 20_000 * MS
 LATE_NS: Final = 60_000 * MS
 """So long after the hard deadline an exit of it may still be under way."""
-
-DROPPED_NS: Final = 60_000 * MS
-"""So long after frames were lost no entry is made."""
-
-NO_LOGIN: Final = ("EXPIRED", "REFUSED")
-
 
 OF_UNKNOWN: Final = ("ORDER_UNKNOWN", "ORDER_UNKNOWN_LONG")
 """Over once the order's fate is known, however it was found: filled at once, it has ended before
@@ -63,7 +57,7 @@ def watched(state: State) -> list[Event]:
         _positions(state, incidents)
     else:
         _closed_positions(state, incidents)
-    return incidents.events or _readiness(state)
+    return incidents.events or readiness_events(state)
 
 
 def _feed(state: State, incidents: Incidents) -> None:
@@ -214,85 +208,3 @@ def _closed_positions(state: State, incidents: Incidents) -> None:
             if one.code == CHANGED and not is_of_position(state, one.subject):
                 continue  # of contracts that are watched
             incidents.resolved(one.code, one.subject)
-
-
-# --- readiness -----------------------------------------------------------------------------------
-
-
-def _readiness(state: State) -> list[Event]:
-    status, codes = readiness(state)
-    if (status, codes) == (state.desk.readiness, state.desk.blockers):
-        return []
-    return [ReadinessChanged(status, codes)]
-
-
-def readiness(state: State) -> tuple[str, tuple[str, ...]]:
-    """Whether entries may be made at all, and every code in the way."""
-    codes = tuple(code for code, holds in _blockers(state) if holds)
-    if state.desk.readiness in ("", "BOOTING") and not state.feed.frames:
-        return "BOOTING", codes
-    if not _is_open(state):
-        return "MARKET_CLOSED", codes
-    if codes:
-        return "BLOCKED", codes
-    degraded = tuple(one.code for one in state.desk.incidents if one.severity <= 2)
-    return ("DEGRADED", tuple(sorted(set(degraded)))) if degraded else ("READY", ())
-
-
-def _is_open(state: State) -> bool:
-    rules = state.rules
-    windows: tuple[SessionWindow | None, ...] = (
-        (rules.fno_nse, rules.fno_bse) if rules is not None else ()
-    )
-    return any(one is not None and one.open_ns <= state.now < one.close_ns for one in windows)
-
-
-def _blockers(state: State) -> tuple[tuple[str, bool], ...]:
-    desk, broker = state.desk, to_broker(state)
-    return (
-        ("GOV_CARRY_MISSING", state.carried is None),
-        ("GOV_HALTED", HALTED in state.account.halts),
-        ("GOV_EXITS_ONLY", "GOV_EXITS_ONLY" in state.account.halts),
-        ("GOV_STOPPING", STOPPING in state.account.halts),
-        ("FEED_DOWN", not (state.feed.connected and state.feed.verified)),
-        ("GOV_LOGIN", desk.auth in NO_LOGIN),
-        ("GOV_LOGIN_UNKNOWN", broker and not login_known(state)),
-        ("GOV_CLOCK_OFFSET", desk.clock_bad),
-        ("GOV_UNHEALTHY", bool(desk.unhealthy)),
-        ("GOV_UNRECONCILED", broker and reconciled_age_s(state) is None),
-        ("GOV_RECONNECTED", broker and not reconciled_since(state)),
-        ("GOV_ORDER_UNKNOWN", broker and unknown_orders(state) > 0),
-        ("GOV_NOT_ARMED", needs_arming(state) and state.now >= desk.armed_until_ns),
-    )
-
-
-def login_known(state: State) -> bool:
-    """Whether the broker took or refused the login when it was last asked."""
-    return state.desk.auth == LOGIN_OK or state.desk.auth in NO_LOGIN
-
-
-def reconciled_age_s(state: State) -> int | None:
-    """Seconds since the books that last agreed were asked for; None where they never did."""
-    if not state.desk.reconciled_ns:
-        return None
-    return max(state.now - state.desk.reconciled_ns, 0) // (1_000 * MS)
-
-
-def reconciled_since(state: State) -> bool:
-    """Whether books that were asked for since a connection came back agreed with ours: while it was
-    lost order updates were, and so may be what they told."""
-    return state.desk.reconciled_ns >= state.desk.reconnected_ns
-
-
-def entries_recent(state: State) -> int:
-    """Entries that were approved in the last minute, whatever became of them."""
-    count = 0
-    for one in (*state.orders, *state.desk.ended):
-        approved_ns = one.expires_ns - state.config.orders.entry_valid_ms * MS
-        count += one.role == ENTRY and approved_ns > state.now - 60_000 * MS
-    return count
-
-
-def unknown_orders(state: State) -> int:
-    """Orders whose fate is not known."""
-    return sum(leg.status == UNKNOWN for _, leg in legs(state))

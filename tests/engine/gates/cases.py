@@ -46,8 +46,8 @@ class Miss(msgspec.Struct, frozen=True):
 
 
 WITH_A_BROKER = {
-    "login", "login_known", "clock", "process", "frames_lost", "reconciled_age",
-    "reconciled_since", "orders_unknown", "books_differ", "rejects",
+    "login", "login_known", "clock", "process", "frames_lost", "feed_losses",
+    "incidents", "reconciled_age", "reconciled_since", "orders_unknown", "books_differ", "rejects",
     "entries_minute", "armed", "approved",
 }  # fmt: skip
 """Gates of a session in real time, with a broker or with approvals: ``tests/engine/orders``."""

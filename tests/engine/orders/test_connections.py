@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.feed import unheard_ns
 from engine.gates import feed as n2
 from engine.orders.outbox import quotes_due
-from engine.orders.watch import readiness
+from engine.readiness import readiness
 from events.feed import FeedStatus, TimerTick
 from events.session import SessionResumed
 from events.wire.kite import encode_frame

@@ -14,8 +14,8 @@ from engine.gates.governance import judge
 from engine.lookup import lookup_for
 from engine.orders.legs import UNKNOWN
 from engine.orders.operator import KEPT_COMMANDS, apply_operator_command
-from engine.orders.watch import readiness
-from engine.state import NEW_LEG, Difference, Order, State
+from engine.readiness import readiness
+from engine.state import NEW_LEG, Difference, Incident, Order, State
 from events.decision import DecisionMade
 from events.governance import ApprovalClosed, ApprovalRequested
 from events.orders import IntentApproved
@@ -66,6 +66,17 @@ def _at(name: str, ago_s: int) -> Callable[[State], State]:
     return lambda state: _desk(**{name: state.now - ago_s * SECOND})(state)
 
 
+def lost(state: State, ago_s: tuple[int, ...]) -> State:
+    """The state with connections lost so many seconds ago."""
+    losses = tuple(state.now - one * SECOND for one in ago_s)
+    return replace(state, feed=replace(state.feed, losses_ns=losses))
+
+
+def acute_one(*, severity: int = 1, acknowledged: bool = False) -> Incident:
+    """An open incident."""
+    return Incident("I1", "POSITION_SHORT", severity, "NFO:X:MIS", 1, acknowledged)
+
+
 def test_the_end_of_a_session_halts_it_alone() -> None:
     """STOP halts with its own code, which the next session does not begin with; HALT does."""
     for verb, value, carried in (("STOP", "LEAVE_PROTECTED", ()), ("HALT", None, ("GOV_HALTED",))):
@@ -91,6 +102,8 @@ CASES: list[tuple[str, str, str, Callable[[State], State]]] = [
     ("orders_unknown", "BLOCK", "GOV_ORDER_UNKNOWN", _unknown),
     ("books_differ", "BLOCK", "GOV_BOOKS_DIFFER",
      _desk(differences=(Difference("NFO:X:MIS", "POSITION_DIFFERS", 65, 0, 1, 0),))),
+    ("feed_losses", "BLOCK", "GOV_FEED_BREAKER", lambda s: lost(s, (0,) * 11)),
+    ("incidents", "BLOCK", "GOV_INCIDENT", lambda s: _desk(incidents=(acute_one(),))(s)),
     ("entries_minute", "BLOCK", "GOV_ENTRY_BURST", lambda s: _entered(s, 5)),
     ("rejects", "BLOCK", "GOV_REJECT_BURST",
      lambda s: _desk(refused_ns=(s.now, s.now, s.now, s.now))(s)),

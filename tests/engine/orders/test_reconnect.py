@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from engine.gates.governance import judge
 from engine.orders.outbox import snapshot_due
-from engine.orders.watch import readiness
+from engine.readiness import readiness
 from events.broker import BrokerSnapshot
 from events.decision import DecisionMade
 from events.feed import FeedStatus, TimerTick
