@@ -124,6 +124,8 @@ NOT_OF_DEGREE: Final[tuple[tuple[str, str], ...]] = (
     ("reconciled_since", "the broker's books are facts of that day"),
     ("orders_unknown", "the broker's books are facts of that day"),
     ("books_differ", "the broker's books are facts of that day"),
+    ("feed_losses", "what the feed did is a fact of that day"),
+    ("incidents", "a person looks at an incident, not a limit"),
     ("rejects", "the broker's answers are facts of that day"),
     ("entries_minute", "the pace of entries is a matter of that day"),
     ("armed", "a session is armed by a person, not by a limit"),

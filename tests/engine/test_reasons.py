@@ -80,6 +80,15 @@ ELSEWHERE = {
         ("RISK_HALT_CLEARED", "RISK_RESUMED", "RISK_RECOVERED", "RISK_LIMIT_DEFERRED"),
         "the risk machine: tests/engine/risk",
     ),
+    **dict.fromkeys(
+        ("OPENING_RANGE_AGAINST", "OPENING_RANGE_UNKNOWN", "HIGHER_TREND_UNKNOWN"),
+        "what a strategy asks beside its signal: tests/engine/strategies/test_strategies.py",
+    ),
+    **dict.fromkeys(
+        ("STRATEGY_NOT_PROMOTED", "STRATEGY_RETIRED"),
+        "where a strategy stands: tests/engine/strategies/test_lifecycle.py",
+    ),
+    "FAMILY_EVENT": "a regime that the table leaves alone: tests/engine/strategies/test_routing.py",
     "SIZE_FUNDS_UNKNOWN": "a session with a broker: tests/engine/orders/test_gates.py",
     "FRAME_REFUSED": "the sentence of FrameRejected, whose own word is the codec's fault",
     **{

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from engine import decide
 from engine.carry import carry_over
 from engine.core import Core
 from engine.cycle import decide_cycle
@@ -26,6 +27,7 @@ from engine.risk.day import (
 from engine.risk.machine import CONDITIONS, watch_risk
 from engine.risk.states import AUTOMATIC, HALTS, STATES
 from engine.state import Fire, State
+from engine.work import Item
 from events.base import Event
 from events.decision import DecisionMade, GatesEvaluated
 from events.feed import TimerTick
@@ -33,7 +35,7 @@ from events.governance import CommandAnswered
 from events.orders import ExitSignalled, IntentApproved, OrderChanged, PositionChanged
 from events.risk import RiskTransitioned
 from events.session import CarriedOver, OperatorCommand, SessionOpened
-from tests.engine.build import MS, at_trade, quote_of, with_config, with_quote
+from tests.engine.build import MS, at_trade, entry_of, quote_of, with_config, with_quote
 from tests.engine.fabricated import DAY, SmallMarket, relaxed, small_rows
 from tests.engine.gates.cases import WIDE, Change, account, bps, order_of, rules, with_order
 from tests.engine.gates.cases import risk as known
@@ -402,6 +404,13 @@ def test_recovery_ends_with_a_trade_that_wins() -> None:
     (moved,) = trade_closed(state, closed(101))
     assert isinstance(moved, RiskTransitioned)
     assert (moved.trigger, moved.after, moved.reason) == ("WON", "NORMAL", "RISK_RECOVERED")
+    said = decide.decide(
+        state,
+        Item("PositionChanged", 0, entry_of(closed(101), state.seq, state.now)),
+        lookup_for(state),
+        state.seq + 1,
+    ).events
+    assert [one.reason for one in said if isinstance(one, RiskTransitioned)] == ["RISK_RECOVERED"]
     assert trade_closed(state, closed(100)) == []
     assert trade_closed(state, closed(101, "OPEN")) == []
     assert trade_closed(at_trade().state, closed(101)) == []
