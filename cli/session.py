@@ -111,6 +111,7 @@ class Ended:
             **figures(self.report),
             "mode": mode,
             "reason": self.reason,
+            "open": exposed(self.report.state),
             "resumed": self.resumed,
             "latency_ms": {"p50": self.latency.p50, "p99": self.latency.p99},
             "frames_dropped": self.dropped,

@@ -2,8 +2,9 @@
 
 Lives here: ``Simulation`` (the engine's side), ``main`` (the exchange's). May import: everything it
 wires. Always holds: an engine that ends in order ends its exchange; one that is killed, or that
-fails with something open, leaves it running for a while, as a broker would be, and the engine that
-takes its session up finds it again; left alone it ends by itself; it speaks on loopback alone.
+fails or is told to end with something open, leaves it running for a while, as a broker would be,
+and the engine that takes its session up finds it again; left alone it ends by itself; it speaks on
+loopback alone.
 Start reading at ``Simulation``.
 """
 

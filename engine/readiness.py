@@ -117,6 +117,7 @@ BLOCKERS: Final[tuple[Blocker, ...]] = (
     Blocker("GOV_UNHEALTHY", "process", False, lambda s: bool(s.desk.unhealthy)),
     Blocker("GOV_UNRECONCILED", "reconciled_age", True, lambda s: reconciled_age_s(s) is None),
     Blocker("GOV_RECONNECTED", "reconciled_since", True, lambda s: not reconciled_since(s)),
+    Blocker("GOV_BOOKS_DIFFER", "books_differ", True, lambda s: bool(s.desk.differences)),
     Blocker("GOV_ORDER_UNKNOWN", "orders_unknown", True, lambda s: unknown_orders(s) > 0),
     Blocker("GOV_INCIDENT", "incidents", True, lambda s: acute(s) > 0),
     Blocker("GOV_NOT_ARMED", "armed", True,

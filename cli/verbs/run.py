@@ -227,17 +227,21 @@ class SimulatedWorld:
         self.stop()
         if self._exchange is None:
             return
-        if kind is not None and self._exposed():
-            # As a broker would, it holds what is open for the engine that goes on.
+        if self._exposed(kind is None):
+            # As a broker would, it holds what is open for whoever goes on with it: the next engine,
+            # a person, or the emergency that asked this one to end.
             self._exchange.leave()
         else:
             self._exchange.close()
 
-    def _exposed(self) -> bool:
-        """Whether something is open at the exchange, as far as the engine knew. One that cannot
-        say it any more may have been."""
+    def _exposed(self, in_order: bool) -> bool:
+        """Whether something is open at the exchange that somebody goes on with, as far as the
+        engine knew: where it failed, or was told to end and leave it. One that cannot say it any
+        more may have been exposed."""
+        from engine.books import STOPPING
         from engine.core import CoreFault
         from engine.orders.route import to_broker
+        from engine.orders.watch import exposed
 
         if self._state is None:
             return False
@@ -245,7 +249,8 @@ class SimulatedWorld:
             state = self._state()
         except (CoreFault, MemoryError):
             return True
-        return to_broker(state) and bool(state.positions or state.orders)
+        told = not in_order or STOPPING in state.account.halts
+        return told and to_broker(state) and exposed(state) > 0
 
     def clock(self, from_ns: int | None) -> SessionClock:
         """Start the exchange where the session stands; its time is the session's."""
@@ -347,6 +352,8 @@ def tell(ended: Ended, mode: str, common: Common) -> None:
         f"{document['ticks']:,} ticks, {document['decisions']:,} decisions, {document['trades']} "
         f"trades, net {rupees(document['pnl_paise'])}; ended by {document['reason']}"
     )
+    if document["open"]:
+        say(f"left open: {document['open']} positions and orders (`axiom journal cat` names them)")
     latency = document["latency_ms"]
     say(f"frame to disk p50 {latency['p50']} ms, p99 {latency['p99']} ms; "
         f"engine {document['cpu_percent']} % of a core")  # fmt: skip

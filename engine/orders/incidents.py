@@ -22,6 +22,7 @@ SEVERITY: Final[dict[str, int]] = {
     "ORDER_UNKNOWN_LONG": 1,
     "ORDER_PENDING_LONG": 2,
     "ORDER_LATE_FILL": 1,
+    "ORDER_NOT_LISTED": 2,
     "ORDER_REJECT_BURST": 2,
     "POSITION_DIFFERS": 1,
     "POSITION_SHORT": 1,

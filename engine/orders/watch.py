@@ -26,7 +26,7 @@ from engine.orders.legs import (
     own_product,
 )
 from engine.orders.protocol import KILL_FLATTEN
-from engine.orders.reduce import LOGIN_OK, REFUSED_WINDOW_NS
+from engine.orders.reduce import LOGIN_OK, ORDER_NOT_LISTED, REFUSED_WINDOW_NS
 from engine.orders.route import in_real_time, to_broker, wants_stop
 from engine.orders.standing import DROPPED_NS, NO_LOGIN
 from engine.readiness import readiness_events
@@ -111,14 +111,28 @@ def _orders(state: State, incidents: Incidents) -> None:
             )  # fmt: skip
         if _pending(leg) and state.now - leg.sent_ns >= cutoff_ns:
             incidents.raised("ORDER_PENDING_LONG", order.order_id, status=leg.broker_status)
+    absent = _absent(state)
+    for lost in state.desk.differences:
+        if lost.subject in absent:
+            incidents.raised(ORDER_NOT_LISTED, lost.subject, filled=lost.ours)
     unknown = {order.order_id for order, leg in legs(state) if leg.status == UNKNOWN}
     pending = {order.order_id for order, leg in legs(state) if _pending(leg)}
     for one in state.desk.incidents:
         found = one.code in OF_UNKNOWN and one.subject not in unknown
-        if found or (one.code == "ORDER_PENDING_LONG" and one.subject not in pending):
+        listed = one.code == ORDER_NOT_LISTED and one.subject not in absent
+        if found or listed or (one.code == "ORDER_PENDING_LONG" and one.subject not in pending):
             incidents.resolved(one.code, one.subject)
     if all(at <= state.now - REFUSED_WINDOW_NS for at in state.desk.refused_ns):
         incidents.resolved("ORDER_REJECT_BURST", "orders")
+
+
+def _absent(state: State) -> frozenset[str]:
+    """Orders that two comparisons in a row did not find: the books lag behind each other once."""
+    return frozenset(
+        one.subject
+        for one in state.desk.differences
+        if one.reason == ORDER_NOT_LISTED and one.times > 1
+    )
 
 
 def _pending(leg: Leg) -> bool:

@@ -13,6 +13,7 @@ from engine.commands import ACCEPTED, BOOKS_DISAGREE, LAPSED, SUBJECT_UNKNOWN
 from engine.core import Core
 from engine.orders.outbox import snapshot_due
 from engine.orders.resolve import unconfirmed_paise
+from engine.readiness import readiness
 from engine.state import Order
 from events.base import Event
 from events.governance import CommandAnswered, DifferenceFound, IncidentResolved, Reconciled
@@ -198,7 +199,7 @@ def test_a_word_that_the_books_do_not_bear_out_is_refused(what: object) -> None:
 
 def test_an_order_that_no_book_shows_ends_by_a_person_s_word() -> None:
     """The broker lost our stop: one book without it is not enough; after two of them a person's
-    word ends it, and what is held gets another stop."""
+    word ends it, and what is held gets another stop. Meanwhile an incident names the order."""
     desk, entry = Kept.bought()
     assert isinstance(desk, Kept)
     stop = desk.order("PROTECT")
@@ -206,13 +207,23 @@ def test_an_order_that_no_book_shows_ends_by_a_person_s_word() -> None:
     for times, reason in ((1, SUBJECT_UNKNOWN), (2, ACCEPTED)):
         desk.tick(2_100)
         desk.books((), positions=(desk.net(entry, entry.quantity_units),))
-        assert desk.reasons()["ORDER_NOT_LISTED"] == times
+        found = [one for one in desk.said(DifferenceFound) if one.reason == "ORDER_NOT_LISTED"]
+        assert len(found) == times
+        named = [o.subject for o in desk.state.desk.incidents if o.code == "ORDER_NOT_LISTED"]
+        assert named == [stop.order_id] * (times - 1)
+        assert ("GOV_BOOKS_DIFFER" in readiness(desk.state)[1]) is True
         said = desk.tell(replace(word, command_id=f"l{times}"))
         assert [one.reason for one in said if isinstance(one, CommandAnswered)] == [reason]
     assert desk.reasons()["ORDER_RESOLVED_LAPSED"] == 1
     (placed,) = desk.send()
     assert (placed.action, placed.order_type) == ("PLACE", "SL")
     assert placed.tag != stop.authority
+    desk.answer(placed)
+    desk.tick(2_100)
+    resting = (desk.report(desk.order("PROTECT"), "TRIGGER PENDING"),)
+    desk.books(resting, positions=(desk.net(entry, entry.quantity_units),))
+    desk.tick()
+    assert "ORDER_NOT_LISTED" not in desk.open_codes()
 
 
 def test_a_position_that_is_not_there_is_not_resolved() -> None:
