@@ -33,6 +33,7 @@ QUOTE_S: Final = 1.1
 
 EACH_SECOND: Final = CycleRule("GRID", 1_000, 0)
 NO_ACCOUNT: Final = "'axiom run --mode sim' needs no market that is open"
+LOGIN: Final = "the login is not taken, give 'axiom login'"
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,11 @@ def _dump(reads: KiteReads, home: Path, today: Today, names: Sequence[str]) -> D
     def fetch() -> bytes:
         reply = reads.dump()
         if reply.data is None:
-            raise UserError(f"the broker's list of instruments was not had: {fault_of(reply)}")
+            fault = fault_of(reply)
+            to_do = (
+                LOGIN if fault.startswith("TOKEN") else "try again, or look at the broker's status"
+            )
+            raise UserError(f"the broker's list of instruments was not had ({fault}): {to_do}")
         return reply.data
 
     if today.simulated:

@@ -141,14 +141,22 @@ class _Builder:
         centre = (spot + step // 2) // step * step
         reach = range(-STRIKES_EACH_SIDE, STRIKES_EACH_SIDE + 1)
         strikes = tuple(centre + n * step for n in reach)
-        expiries = self._book.expiries(name, self._day, EXPIRIES)
         pages = tuple(
             (expiry, strikes, self._add_page(name, expiry, strikes))
-            for expiry in self._need(name, expiries, "expiry")
+            for expiry in self._expiries(name)
         )
         lot = self._need(name, self._rules[name].lot_units, "lot")
         tick = self._need(name, self._rules[name].tick_paise, "tick")
         return Listing(underlying, row, future, lot, tick, step, pages)
+
+    def _expiries(self, name: str) -> tuple[int, ...]:
+        """The next expiries, fewer where the calendar ends before the last of them: one of next
+        year is not known before its holidays are published."""
+        for count in range(EXPIRIES, 0, -1):
+            found = self._book.expiries(name, self._day, count)
+            if found is not None:
+                return found
+        return self._need(name, None, "expiry")
 
     def _add_page(self, name: str, expiry: int, strikes: tuple[int, ...]) -> int:
         first = len(self._rows)
@@ -183,6 +191,7 @@ class _Builder:
         if value is None:
             raise MarketError(
                 f"the rulebook gives no {rule} of {name} on {self._day}: "
-                "choose another day, or add the row to the overlay"
+                "choose another day, or add the row (axiom rulebook add; an expiry also needs "
+                "calendar.covered and the holidays of its year)"
             )
         return value

@@ -57,7 +57,7 @@ def clock(context: Context) -> Outcome:
         return unknown(
             "nobody says how far the clock is off: no time server was named, and neither chronyc"
             " nor timedatectl tells",
-            "give --ntp HOST, set live.ntp_host, or run chrony or systemd-timesyncd",
+            "set live.ntp_host, run chrony or systemd-timesyncd, or ask once: doctor --ntp HOST",
         )
     text = f"the clock is {_words(found.offset_ns)} by {found.source}"
     if abs(found.offset_ns) > OFFSET_NS_MAX:

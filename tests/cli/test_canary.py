@@ -470,8 +470,10 @@ def test_canary_a_planted_secret_is_found(tmp_path: Path, kind: str) -> None:
 
 def test_canary_a_secret_in_an_argument_is_seen() -> None:
     """S08: the command line of a process is among what is looked at."""
-    words = [sys.executable, "-c", "input()", LEAK]
-    with subprocess.Popen(words, stdin=subprocess.PIPE) as child:
+    words = [sys.executable, "-c", "print(flush=True); input()", LEAK]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # from here on it is the program, and no copy of this one
         lines = [line for pid, line in command_lines() if pid == child.pid]
         child.communicate(b"\n")
     assert [Search({"planted": LEAK}).names_in(line) for line in lines] == [["planted"]]

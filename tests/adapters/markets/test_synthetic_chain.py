@@ -89,6 +89,20 @@ def test_pages_name_their_rows() -> None:
                 assert strike % listing.strike_step_paise == 0
 
 
+@pytest.mark.parametrize(
+    ("day", "pages"), [(20261120, 2), (20261125, 1), (20261222, 1), (20261229, 1)]
+)
+def test_a_calendar_that_ends_leaves_the_expiries_before_its_end(day: int, pages: int) -> None:
+    """Until the holidays of the next year are published BANKNIFTY's expiry of January is not known:
+    the chain is of those that are, down to one, and of none there is no day."""
+    universe = build(BOOK, day, NAMES, SPOTS)
+    (bank,) = [one for one in universe.listings if one.underlying.name == "BANKNIFTY"]
+    assert len(bank.pages) == pages
+    assert all(one.pages for one in universe.listings)
+    with pytest.raises(MarketError, match=r"calendar\.covered"):
+        build(BOOK, 20261230, NAMES, SPOTS)
+
+
 def test_a_missing_rule_is_one_clear_line() -> None:
     """Without a lot row nothing is invented."""
     book = Rulebook(tuple(row for row in BOOK.rows if row.name != "lot"))
