@@ -386,11 +386,17 @@ def _answer(common: Common, mode: str, ending: Ending, engine: str, keeper: Keep
 
 
 def instructions(ending: Ending) -> list[str]:
-    """What a person does by hand in the broker's own application, a line each."""
+    """What a person does by hand in the broker's own application, a line each: one at least,
+    unless the account is flat."""
+    from adapters.kite.flatten import FLAT
+
     lines = [f"by hand: {one.instruction}" for one in ending.left]
     lines += [f"by hand: cancel order {one}" for one in ending.orders]
     lines += [f"by hand: look for an order with the tag {one}" for one in ending.doubtful]
     lines += [f"by hand: compare orders and positions of {one}" for one in ending.unclear]
+    if not lines and ending.known and ending.outcome != FLAT:
+        # What was sent may have closed everything: nobody has seen that it did.
+        lines.append(f"by hand: what is left could not be seen at the end; look into {_DEPTH}")
     if not ending.known:
         lines.append(f"by hand: the positions could not be read; open {_DEPTH}")
     return lines

@@ -157,6 +157,7 @@ class Emergency:
         self._seen: dict[str, BrokerReport] = {}
         self._books: BrokerSnapshot | None = None
         self._print: tuple[object, ...] | None = None
+        self._doubt: Sequence[str] = ()
         self._moved_ns = 0
         self._terms: dict[Symbol, Terms | None] = {}
         self._step: dict[Symbol, int | None] = {}
@@ -276,13 +277,15 @@ class Emergency:
                 raise Stopped(fault)
         if doubt:
             self._moved_ns = max(self._moved_ns, now)
-            self._outside.say(f"the books are not believed: {'; '.join(doubt)}")
+            if doubt != self._doubt:
+                self._outside.say(f"the books are not believed: {'; '.join(doubt)}")
+                self._doubt = doubt
             since = self._first_failure(now)
             if now - since >= self._limits.unreachable * NS_PER_MS:
                 self._outside.note(books)
                 raise Stopped("BOOKS")
             return None
-        self._failing_ns = None
+        self._failing_ns, self._doubt = None, ()
         found = plan.print_of(books)
         if found != self._print:
             self._outside.note(books)

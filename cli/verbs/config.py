@@ -26,12 +26,14 @@ _CHANGE: Final = ("key", "value", "default")
 
 @click.group(name="config")
 def command() -> None:
-    """The configuration: what is in force and from where, and whether a file is good.
+    """The configuration in force and its origin, the check of a file, a limit of the engine that
+    runs.
 
     \b
     Examples:
         axiom config show --config my.toml
         axiom config check my.toml
+        axiom config set risk.trades_day_max 2 --reason "budget day"
     """
 
 

@@ -227,14 +227,14 @@ class SimulatedWorld:
         self.stop()
         if self._exchange is None:
             return
-        if self._exposed(kind is None):
+        if self._is_left(kind is None):
             # As a broker would, it holds what is open for whoever goes on with it: the next engine,
             # a person, or the emergency that asked this one to end.
             self._exchange.leave()
         else:
             self._exchange.close()
 
-    def _exposed(self, in_order: bool) -> bool:
+    def _is_left(self, in_order: bool) -> bool:
         """Whether something is open at the exchange that somebody goes on with, as far as the
         engine knew: where it failed, or was told to end and leave it. One that cannot say it any
         more may have been exposed."""

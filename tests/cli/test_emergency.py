@@ -15,6 +15,7 @@ import pytest
 
 import cli.emergency
 from adapters.exchange_sim.running import RunningExchange, running_exchange
+from adapters.kite.flatten import Ending
 from events.envelope import decode_envelope
 from journal.lock import FileLock
 from journal.reader import JournalReader
@@ -148,6 +149,16 @@ def test_e10_what_is_left_is_told_with_exit_code_1(
     assert answer.out.startswith("FLATTEN_INCOMPLETE (IP)")
     told = f"by hand: SELL 130 units of NFO {CALL.tradingsymbol}, product NRML (IP)"
     assert told in answer.out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "known", "lines"),
+    [("FLAT", True, 0), ("FLATTEN_INCOMPLETE", True, 1), ("FLATTEN_INCOMPLETE", False, 1)],
+)
+def test_e10_whoever_is_not_flat_is_told_what_to_do(outcome: str, known: bool, lines: int) -> None:
+    """E10: what was sent may have closed everything, and nobody saw it: a person looks."""
+    ending = Ending(outcome, "BOOKS", known, (), (), (), (), 2, 2, 4)
+    assert len(cli.emergency.instructions(ending)) == lines
 
 
 def test_e10_without_a_login_nothing_is_known(axiom: Call, runtime: Path, tmp_path: Path) -> None:

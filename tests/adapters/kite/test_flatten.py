@@ -456,6 +456,8 @@ def test_e10_rest_that_is_dead_is_not_flat(scene: Scene) -> None:
     scene.exchange.fault('[[fault]]\nkind = "rest_dead"\n')
     ending = scene.flatten(timeouts=QUICK)
     assert (ending.outcome, ending.why, ending.known) == (INCOMPLETE, "BOOKS", False)
+    # Looked at again and again for seconds, and said once.
+    assert len([one for one in scene.said if "not believed" in one]) == 1
 
 
 def test_e10_orders_that_stay_pending_are_named(scene: Scene) -> None:
