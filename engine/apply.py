@@ -49,6 +49,8 @@ from engine.orders.route import in_real_time, to_broker
 from engine.risk import machine
 from engine.risk.day import with_fire, with_funds, with_high, with_tail
 from engine.rulebook import Rulebook, amended_rows, resolve_day
+from engine.shorts import is_leg
+from engine.spreads import apply_spread_approved
 from engine.state import (
     EMPTY_UNDERLYING,
     BarSlot,
@@ -185,7 +187,8 @@ def _instruments_loaded(state: State, entry: Entry, look: Lookup) -> State:
     state = replace(
         state,
         orders=orders,
-        positions=positions,
+        positions=tuple(one for one in positions if not is_leg(one.position_id)),
+        shorts=tuple(one for one in positions if is_leg(one.position_id)),
         unsettled=unsettled,
         instruments=rows,
         underlyings=maps,
@@ -489,6 +492,7 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "CandidateProposed": _no_change,
     "DecisionMade": _decision_made,
     "IntentApproved": _intent_approved,
+    "SpreadApproved": _book(apply_spread_approved),
     "ExitSignalled": _book(books.apply_exit_signalled),
     "OrderChanged": _book(books.apply_order_changed),
     "FillApplied": _book(books.apply_fill_applied),

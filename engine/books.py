@@ -14,6 +14,17 @@ from msgspec.structs import replace
 
 from engine.lookup import Lookup
 from engine.orders.route import to_broker
+from engine.shorts import (
+    COVER,
+    RELEASED,
+    SHORT,
+    bought_back,
+    is_leg,
+    margin_held_paise,
+    released,
+    short_of,
+    sold,
+)
 from engine.state import NEW_LEG, Holding, Order, Position, State, UnderlyingResult
 from events.orders import (
     ExitSignalled,
@@ -66,6 +77,12 @@ def order_of(state: State, order_id: str) -> Order | None:
 def position_of(state: State, position_id: str) -> Position | None:
     """The position of an id (an entry's intent id)."""
     return next((one for one in state.positions if one.position_id == position_id), None)
+
+
+def held_of(state: State, position_id: str) -> Position | None:
+    """The position of an id, a long or a sold leg."""
+    held = state.shorts if is_leg(position_id) else state.positions
+    return next((one for one in held if one.position_id == position_id), None)
 
 
 def mid_paise(state: State, contract: int) -> int:
@@ -161,17 +178,18 @@ def own_id(state: State, authority: str) -> str:
 
 def apply_exit_signalled(state: State, event: ExitSignalled, ts: int, look: Lookup) -> State:
     """The exit order exists from its signal on; it never lapses."""
-    position = position_of(state, event.position_id)
+    position = held_of(state, event.position_id)
     assert position is not None, f"exit {event.exit_id} names no position"
-    broker = to_broker(state)
+    broker, short = to_broker(state), is_leg(event.position_id)
+    out = PROTECT if event.reason == EXIT_PROTECT else EXIT
     order = Order(
         order_id=own_id(state, event.exit_id),
         authority=event.exit_id,
-        role=PROTECT if event.reason == EXIT_PROTECT else EXIT,
+        role=COVER if short else out,
         underlying=position.underlying,
         strategy_id=position.strategy_id,
         contract=event.contract,
-        side="SELL",
+        side="BUY" if short else "SELL",
         quantity_units=event.quantity_units,
         filled_units=0,
         fills=0,
@@ -196,7 +214,7 @@ def apply_order_changed(state: State, event: OrderChanged, ts: int, look: Lookup
     if order is None:
         return _begun_or_reopened(state, event, ts, look)
     if order.leg is None:
-        return _without(state, order) if event.status in ENDED else state
+        return _paper_order(state, order, event, ts)
     excess = max(event.filled_units - order.filled_units, 0)
     leg = replace(order.leg, status=event.status)
     moved = replace(order, leg=leg, filled_units=order.filled_units + excess)
@@ -208,6 +226,17 @@ def apply_order_changed(state: State, event: OrderChanged, ts: int, look: Lookup
     over = replace(moved, leg=replace(leg, wish=None, flight=None, cancelling=False))
     desk = replace(state.desk, ended=(*state.desk.ended, over)[-KEPT_ENDED:])
     return _without(replace(state, desk=desk), order)
+
+
+def _paper_order(state: State, order: Order, event: OrderChanged, ts: int) -> State:
+    """A paper order that ended leaves the books; a sale that was held is due."""
+    if event.status in ENDED:
+        return _without(state, order)
+    if event.reason != RELEASED:
+        return state
+    paper = state.config.paper
+    due = released(order, event, ts, paper.latency_ms * MS, paper.entry_valid_ms * MS)
+    return replace(state, orders=tuple(due if one is order else one for one in state.orders))
 
 
 def _without(state: State, order: Order) -> State:
@@ -370,9 +399,11 @@ def apply_fill_applied(state: State, event: FillApplied, ts: int, look: Lookup) 
         state.account, charges_paise=state.account.charges_paise + event.charges_paise
     )
     state = replace(state, orders=orders, account=account)
-    return (
-        _entered(state, moved, event, ts) if order.role == ENTRY else _exited(state, moved, event)
-    )
+    if order.role == ENTRY:
+        return _entered(state, moved, event, ts)
+    if order.role == SHORT:
+        return sold(state, moved, event, ts)
+    return bought_back(state, moved, event) if order.role == COVER else _exited(state, moved, event)
 
 
 def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
@@ -506,8 +537,11 @@ def apply_position_changed(state: State, event: PositionChanged, ts: int, look: 
 
 
 def settle_closed(state: State, held: Position, ts: int) -> State:
-    """The books without a position that is sold: streak and the underlying's cooldown follow."""
+    """The books without a position that is sold: streak and the underlying's cooldown follow. Of a
+    pair the result of both legs counts as one."""
     assert held.quantity_units == 0, f"{held.position_id} is still held"
+    held, leg = with_leg_result(state, held), short_of(state, held.position_id)
+    assert leg is None or leg.quantity_units == 0, f"{held.position_id} went before its sold leg"
     lost = held.realised_paise - held.charges_paise < 0
     account = replace(state.account, loss_streak=state.account.loss_streak + 1 if lost else 0)
     markets = list(state.markets)
@@ -516,8 +550,23 @@ def settle_closed(state: State, held: Position, ts: int) -> State:
         cooldown_until_ns=ts + state.config.risk.cooldown_s * 1000 * MS,
     )
     positions = tuple(one for one in state.positions if one.position_id != held.position_id)
-    state = replace(state, positions=positions, account=account, markets=tuple(markets))
+    shorts = tuple(one for one in state.shorts if one is not leg)
+    state = replace(
+        state, positions=positions, shorts=shorts, account=account, markets=tuple(markets)
+    )
     return _counted(state, held)
+
+
+def with_leg_result(state: State, held: Position) -> Position:
+    """A long with what its sold leg brought so far, once that is bought back."""
+    leg = short_of(state, held.position_id)
+    if leg is None or leg.quantity_units != 0:
+        return held
+    return replace(
+        held,
+        realised_paise=held.realised_paise + leg.realised_paise,
+        charges_paise=held.charges_paise + leg.charges_paise,
+    )
 
 
 def _counted(state: State, closed: Position) -> State:
@@ -546,8 +595,13 @@ def open_risk_paise(state: State) -> int:
 
 
 def unrealised_paise(state: State) -> int:
-    """Open result with every long marked at its bid; a contract without a bid is worth nothing."""
+    """Open result with every long marked at its bid; a contract without a bid is worth nothing. A
+    sold leg is marked at its ask, at what it was sold for where it has none."""
     total = 0
+    for leg in state.shorts:
+        quote = state.quotes[leg.contract]
+        ask = quote.ask_paise if quote is not None else 0
+        total += ask * leg.quantity_units - leg.value_paise if ask else 0
     for one in state.positions:
         quote = state.quotes[one.contract]
         bid = quote.sell_paise if quote is not None else 0
@@ -556,9 +610,10 @@ def unrealised_paise(state: State) -> int:
 
 
 def free_funds_paise(state: State) -> int:
-    """Capital and the day's result, less what positions and working entries hold."""
+    """Capital and the day's result, less what positions, sold legs and working entries hold."""
     account = state.account
-    held = sum(one.value_paise for one in state.positions)
+    held = sum(one.value_paise for one in (*state.positions, *state.shorts))
+    held += margin_held_paise(state)
     held += sum(one.value_paise for one in state.unsettled)
     reserved = sum(
         one.limit_paise * (one.quantity_units - one.filled_units)

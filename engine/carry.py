@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.books import PROTECT, STOPPING, settle_closed
+from engine.books import PROTECT, STOPPING, settle_closed, with_leg_result
 from engine.orders.legs import AT_BROKER, UNKNOWN
 from engine.orders.route import to_broker
 from engine.risk.day import tail_of
@@ -85,7 +85,8 @@ def carry_over(state: State, head_hash: str, day: int, *, orders_unknown: bool) 
         capital_paise=account.capital_paise if same_day else account.capital_paise + result,
         cooldowns=_cooldowns(state) if same_day else (),
         positions=(
-            *(carried_position(state, one) for one in state.positions),
+            *(carried_position(state, with_leg_result(state, one)) for one in state.positions),
+            *(carried_position(state, one) for one in state.shorts if one.quantity_units),
             *state.unsettled,
         ),
         unknown_orders=(*_still_unknown(state), *orders),

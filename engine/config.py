@@ -214,6 +214,33 @@ class MeanRevertConfig(Section, frozen=True, forbid_unknown_fields=True, gc=Fals
     aligned: Annotated[bool, Meta(description="not against the longer bars")] = True
 
 
+class DefinedRiskConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
+    enabled: Annotated[bool, Meta(description="the defined-risk family may trade")] = True
+    signal_milli_min: Annotated[int, Meta(ge=0, le=1000, description="least signal strength")] = 500
+    aligned: Annotated[bool, Meta(description="not against the longer bars")] = True
+    width_bps: Annotated[
+        int, Meta(ge=5, le=500, description="distance of the sold strike from the bought, of it")
+    ] = 40
+    sold_spread_bps_max: Annotated[
+        int, Meta(ge=1, le=20_000, description="widest spread of the sold leg, of the mid")
+    ] = 200
+    sale_collar_bps: Annotated[
+        int, Meta(ge=0, le=5_000, description="how far below its bid the leg may be sold")
+    ] = 300
+    pair_reward_milli_min: Annotated[
+        int, Meta(ge=0, le=100_000, description="least reward over the debit, after charges")
+    ] = 800
+    stop_bps: Annotated[
+        int, Meta(ge=500, le=10_000, description="loss of the debit at which the pair goes")
+    ] = 5_000
+    target_bps: Annotated[
+        int, Meta(ge=500, le=10_000, description="gain at which it goes, of the most it can be")
+    ] = 6_000
+    margin_bps: Annotated[
+        int, Meta(ge=0, le=10_000, description="money kept for the sold leg, of its strike")
+    ] = 400
+
+
 class ContractConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     window_strikes: Annotated[
         int, Meta(ge=1, le=40, description="strikes each side of the money looked at")
@@ -447,6 +474,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     risk: RiskConfig = RiskConfig()
     trend: TrendConfig = TrendConfig()
     mean_revert: MeanRevertConfig = MeanRevertConfig()
+    defined_risk: DefinedRiskConfig = DefinedRiskConfig()
     contract: ContractConfig = ContractConfig()
     plan: PlanConfig = PlanConfig()
     paper: PaperConfig = PaperConfig()

@@ -28,6 +28,7 @@ from engine.gates import (
     risk,
     session,
     sizing,
+    spread,
     strategy,
     warmup,
 )
@@ -35,6 +36,7 @@ from engine.gates.approval import request_events, with_approval
 from engine.gates.contract import Pick
 from engine.gates.rows import PASS, upstream
 from engine.gates.sizing import freeze_units, protected_paise, risk_lot_paise
+from engine.gates.spread import Sold
 from engine.gates.strategy import Chosen
 from engine.regime import UNKNOWN
 from engine.risk.portfolio import Book, book_of
@@ -64,6 +66,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
     screened: ContractsScreened | None
     pick: Pick | None
     lots: int
+    sold: Sold | None = None
 
 
 def decide_cycle(state: State, u: int, slot_of: list[int], seq: int) -> list[Event]:
@@ -118,15 +121,32 @@ def _official(view: View, before: tuple[StageVerdict, ...], book: Book) -> Judge
         missing = N9 if signal.verdict != PASS else N4
         chain = (family, signal, upstream(N10, missing), upstream(N11, N10))
         return Judged(chain, chosen, None, None, 0)
-    ready, screened, pick = contract.judge(view, direction, chosen.family.name)
+    ready, screened, pick, sold = _contracts(view, chosen.family, direction)
     if ready.verdict != PASS or pick is None:
         return Judged((family, signal, ready, upstream(N11, N10)), chosen, screened, None, 0)
-    sized, lots = sizing.judge(view, pick, book)
+    sized, lots = _sized(view, pick, book, sold)
     final = controls.with_controls(view, sized, pick)
     good = lots > 0 and final.verdict == PASS
     entry = _intent(view, Judged((), chosen, screened, pick, lots), 0) if good else None
     final = with_approval(view, final, entry)
-    return Judged((family, signal, ready, final), chosen, screened, pick, lots)
+    return Judged((family, signal, ready, final), chosen, screened, pick, lots, sold)
+
+
+def _contracts(
+    view: View, family: Family, direction: str
+) -> tuple[StageVerdict, ContractsScreened | None, Pick | None, Sold | None]:
+    """N10: what is bought and, of a family with two legs, what is sold against it."""
+    ready, screened, pick = contract.judge(view, direction, family.name)
+    if not family.two_legs:
+        return ready, screened, pick, None
+    ready, sold = spread.with_sold_leg(view, ready, pick)
+    return ready, screened, pick, sold
+
+
+def _sized(view: View, pick: Pick, book: Book, sold: Sold | None) -> tuple[StageVerdict, int]:
+    """N11's lots, with the money kept for a sold leg."""
+    sized, lots = sizing.judge(view, pick, book)
+    return (sized, lots) if sold is None else spread.with_margin(view, sized, lots, pick, sold)
 
 
 def _assumed(view: View, official: Judged, book: Book) -> Judged:
@@ -143,16 +163,16 @@ def _assumed(view: View, official: Judged, book: Book) -> Judged:
         signal, chosen = strategy.judge_signal(view, families)
         if view.indicators is not None:
             verdicts.append(signal)
-    screened, pick = official.screened, None
+    screened, pick, sold = official.screened, None, None
     if open_stages[2]:
         lean = chosen.signal.direction or chosen.signal.lean
-        ready, screened, pick = contract.judge(view, lean, chosen.family.name)
+        ready, screened, pick, sold = _contracts(view, chosen.family, lean)
         verdicts.append(ready)
     elif screened is not None and official.verdicts[2].verdict != PASS:
         direction = chosen.signal.direction or chosen.signal.lean
-        pick = contract.judge(view, direction, chosen.family.name)[2]
+        _, _, pick, sold = _contracts(view, chosen.family, direction)
     if open_stages[3] and pick is not None:
-        verdicts.append(sizing.judge(view, pick, book)[0])
+        verdicts.append(_sized(view, pick, book, sold)[0])
     return Judged(tuple(verdicts), chosen, screened, pick, 0)
 
 
@@ -230,7 +250,18 @@ def _decision(
         _first_id(view, intent),
     )
     approvals = request_events(view, asked, intent is not None)
-    return [made, *_slices(view, intent), *approvals]
+    return [made, *_legs(view, _slices(view, intent), official.sold), *approvals]
+
+
+def _legs(view: View, slices: list[Event], sold: Sold | None) -> list[Event]:
+    """The entries, each with what is sold against it."""
+    if sold is None:
+        return slices
+    pairs: list[Event] = []
+    for one in slices:
+        assert isinstance(one, IntentApproved)
+        pairs.extend((one, spread.approved(view, one, sold)))
+    return pairs
 
 
 def _first_id(view: View, intent: IntentApproved | None) -> str | None:

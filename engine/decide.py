@@ -30,7 +30,9 @@ from engine.policy import limit_ms
 from engine.regime import assess, day_type
 from engine.risk import machine
 from engine.settlement import closed_by, settled_at_close, settled_by_print, unsettled_news
-from engine.state import BarSlot, Position, State
+from engine.shorts import COVER, SHORT
+from engine.spreads import decide_pairs, sale_of, unwanted_sales
+from engine.state import BarSlot, Order, Position, State
 from engine.view import age_ms, spread_bps
 from engine.work import NOTHING, Item, Outcome
 from events.base import Event
@@ -46,6 +48,7 @@ from events.orders import (
     PositionSettled,
     RiskStateChanged,
     SessionSummarised,
+    SpreadApproved,
 )
 from events.risk import RiskTransitioned
 from events.session import ConfigChanged, SessionClosed
@@ -209,7 +212,7 @@ def _config_changed(state: State, item: Item, look: Lookup, seq: int) -> Outcome
 
 def _instruments(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     """What an earlier session left open is open here."""
-    held = (_position(state, one) for one in state.positions)
+    held = (_position(state, one) for one in (*state.positions, *state.shorts))
     return Outcome((*held, *changed_contracts(state), *unsettled_news(state)))
 
 
@@ -272,7 +275,7 @@ def _lapses(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
 
 
 def _exits(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
-    return Outcome(tuple(decide_exits(state)))
+    return Outcome((*decide_exits(state), *decide_pairs(state)))
 
 
 def _features(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
@@ -353,6 +356,12 @@ def _intent_approved(state: State, item: Item, look: Lookup, seq: int) -> Outcom
     return Outcome((order_event(order, "WORKING", "ORDER_ACCEPTED", 0),), (RISK,))
 
 
+def _spread_approved(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
+    event = item.entry.event
+    assert isinstance(event, SpreadApproved)
+    return Outcome((sale_of(state, event),))
+
+
 def _exit_signalled(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     """The exit order works; what is still working of the entry is cancelled."""
     event = item.entry.event
@@ -380,8 +389,13 @@ def _fill_applied(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
         return NOTHING
     done = order.filled_units == order.quantity_units
     status, reason = ("FILLED", "ORDER_FILLED") if done else ("PARTIAL", "ORDER_PARTIAL")
-    held = next(p for p in state.positions if order.authority.startswith(p.position_id))
+    held = _filled_position(state, order)
     return Outcome((order_event(order, status, reason, order.filled_units), _position(state, held)))
+
+
+def _filled_position(state: State, order: Order) -> Position:
+    held = state.shorts if order.role in (SHORT, COVER) else state.positions
+    return next(one for one in held if order.authority.startswith(one.position_id))
 
 
 def _position(state: State, held: Position) -> PositionChanged:
@@ -427,13 +441,14 @@ def _position_settled(state: State, item: Item, look: Lookup, seq: int) -> Outco
 
 
 def _order_changed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
-    """An order that ended without a fill frees its risk."""
+    """An order that ended without a fill frees its risk; what waited for it does not wait on."""
     event = item.entry.event
     assert isinstance(event, OrderChanged)
     rejected = event.status == "REJECTED" and event.role == ENTRY
     if event.status != "CANCELLED" and not rejected:
         return NOTHING
-    return Outcome((_risk(state, "RISK_ORDER_ENDED"),))
+    waited = unwanted_sales(state, event.authority) if event.role == ENTRY else ()
+    return Outcome((*waited, _risk(state, "RISK_ORDER_ENDED")))
 
 
 def _risk(state: State, reason: str) -> RiskStateChanged:
@@ -499,6 +514,7 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "CandidateProposed": _nothing,
     "DecisionMade": _nothing,
     "IntentApproved": _intent_approved,
+    "SpreadApproved": _spread_approved,
     "ExitSignalled": _exit_signalled,
     "OrderChanged": _order_changed,
     "FillApplied": _fill_applied,

@@ -29,11 +29,12 @@ from engine.orders.legs import UNSENT
 from engine.orders.protocol import KILL_FLATTEN, may_try_again
 from engine.orders.route import to_broker
 from engine.paper import order_event
+from engine.policy import is_live
 from engine.regime import UNKNOWN
 from engine.risk.states import HARD_HALT, is_asked_for
 from engine.rulebook import RuleMissingError, charge_lines, charges_paise
 from engine.state import Position, State
-from engine.strategies import FAMILIES, regime_allows
+from engine.strategies import FAMILIES, has_two_legs, regime_allows
 from engine.times import own_times
 from events.base import Event
 from events.envelope import payload_digest
@@ -42,22 +43,25 @@ from events.orders import ExitSignalled, PositionChanged
 Fired = tuple[str, int | None, int | None]
 """(reason code, trigger level in paise, bid seen in paise)."""
 
+Rule = Callable[[State, Position, int], Fired | None]
+
 
 def decide_exits(state: State) -> list[Event]:
-    """Exit signals of this moment, in order of the positions."""
+    """Exit signals of this moment, in order of the positions; pairs have ``engine.spreads``."""
     outputs: list[Event] = []
     for position in state.positions:
         held = position.quantity_units > 0 and not exit_working(state, position)
-        if held and may_exit(state, position):
-            fired = _first(state, position)
+        pair = has_two_legs(position.strategy_id) and not to_broker(state)
+        if held and not pair and may_exit(state, position):
+            fired = first_of(state, position)
             if fired is None:
                 outputs.extend(_at_first_target(state, position))
             else:
-                outputs.extend(_all_of_it(state, position, fired))
+                outputs.extend(all_of_it(state, position, fired))
     return outputs
 
 
-def _all_of_it(state: State, position: Position, fired: Fired) -> list[Event]:
+def all_of_it(state: State, position: Position, fired: Fired) -> list[Event]:
     """Sell what is held. On paper an order for a part ends first; one that is at a broker stays
     there, where a cancelled sale may still be filled, and the rest goes beside it."""
     part, units = taking_part(state, position), position.quantity_units
@@ -71,10 +75,13 @@ def _all_of_it(state: State, position: Position, fired: Fired) -> list[Event]:
     return [_signal(state, position, fired, units)] if units > 0 else []
 
 
-def _first(state: State, position: Position) -> Fired | None:
+def first_of(
+    state: State, position: Position, rules: tuple[Rule, ...] | None = None
+) -> Fired | None:
+    """The first rule in order that fires, of those of a single long where none are given."""
     quote = state.quotes[position.contract]
     bid = quote.bid_paise if quote is not None else 0
-    for rule in RULES:
+    for rule in RULES if rules is None else rules:
         fired = rule(state, position, bid)
         if fired is not None:
             return fired
@@ -164,25 +171,17 @@ def _regime_flip(state: State, position: Position, bid: int) -> Fired | None:
     if policy == "PANIC" and regime.regime != "PANIC":
         return None
     family = next((one for one in FAMILIES if one.strategy_id == position.strategy_id), None)
-    if family is None or regime_allows(family, regime.regime):
+    if family is None or regime_allows(family, regime.regime, live=is_live(state)):
         # What a person adopted, or another machine bought, is of no family: no regime ends it.
         return None
     return "EXIT_REGIME_FLIP", None, bid or None
 
 
-RULES: Final[tuple[Callable[[State, Position, int], Fired | None], ...]] = (
-    _operator,
-    _stop,
-    _target,
-    _trail,
-    _halt,
-    _deadline,
-    _square_off,
-    _blind,
-    _time,
-    _regime_flip,
-)
-"""In order of precedence: a price that was met explains more than a clock."""
+PERSON: Final[tuple[Rule, ...]] = (_operator,)
+REST: Final[tuple[Rule, ...]] = (_halt, _deadline, _square_off, _blind, _time, _regime_flip)
+RULES: Final[tuple[Rule, ...]] = (*PERSON, _stop, _target, _trail, *REST)
+"""In order of precedence: a price that was met explains more than a clock. A pair has prices of its
+own (``engine.spreads``)."""
 
 
 def _signal(state: State, position: Position, fired: Fired, units: int) -> ExitSignalled:

@@ -14,12 +14,15 @@ from typing import Final
 
 from engine.books import ENTRY
 from engine.rulebook import charge_lines, charges_paise
+from engine.shorts import SHORT
 from engine.state import Order, Quote, State
 from events.base import Event
 from events.feed import FeedFrame
 from events.orders import FillApplied, OrderChanged
 
 BPS: Final = 10_000
+NOT_DUE_NS: Final = (1 << 63) - 1
+"""When an order is due that waits for another one to be filled."""
 _LEVELS: Final = struct.Struct(">" + "IiH2x" * 10)
 
 
@@ -48,11 +51,11 @@ def _taken(state: State, order: Order, seq: int) -> bool:
 
 
 def decide_lapses(state: State, event: FeedFrame) -> list[Event]:
-    """Entries that were looked at and did not fill in their time."""
+    """Entries, and sales of a pair's leg, that were looked at and did not fill in their time."""
     return [
         order_event(order, "CANCELLED", "ORDER_LAPSED", order.filled_units)
         for order in _due(state, event)
-        if order.role == ENTRY and state.now >= order.expires_ns
+        if order.role in (ENTRY, SHORT) and state.now >= order.expires_ns
     ]
 
 

@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from engine.books import held_of
 from engine.carry import carried_position
 from engine.lookup import Lookup
 from engine.options import CALL
@@ -63,8 +64,8 @@ def settled_at_close(state: State) -> list[Event]:
     """What the session's end says of each position whose contract has expired by now."""
     incidents = Incidents(state)
     events: list[Event] = []
-    for position in state.positions:
-        if position.quantity_units <= 0 or not _has_expired(state, position):
+    for position in (*state.shorts, *state.positions):
+        if position.quantity_units == 0 or not _has_expired(state, position):
             continue
         one = carried_position(state, position)
         closing = None if broker_settles(state) else _closing_print(state, position.underlying)
@@ -209,7 +210,8 @@ def _settlement(
         return None
     inside = closing.index_paise - one.strike_paise
     payoff = max(inside if one.kind == CALL else -inside, 0)
-    numerator = payoff * one.quantity_units * int(tax.value)
+    # The tax of an exercise is the holder's; who sold the contract pays what it is worth.
+    numerator = payoff * max(one.quantity_units, 0) * int(tax.value)
     return PositionSettled(
         one.position_id, one.underlying or "", one.exchange, one.tradingsymbol, one.expiry, SETTLED,
         one.quantity_units, closing.index_paise, closing.source, closing.source_seq, payoff,
@@ -220,7 +222,7 @@ def _settlement(
 
 def closed_by(state: State, event: PositionSettled) -> PositionChanged | None:
     """That a position of this session is closed by its settlement; None for one of an earlier."""
-    held = next((o for o in state.positions if o.position_id == event.position_id), None)
+    held = held_of(state, event.position_id)
     if held is None:
         return None
     return PositionChanged(
@@ -237,7 +239,18 @@ def apply_position_settled(state: State, event: PositionSettled, ts: int, look: 
         realised_paise=state.account.realised_paise + event.realised_paise,
         charges_paise=state.account.charges_paise + event.tax_paise,
     )
-    positions = tuple(
+    unsettled = tuple(one for one in state.unsettled if one.position_id != event.position_id)
+    return replace(
+        state,
+        account=account,
+        positions=_with_settled(state.positions, event),
+        shorts=_with_settled(state.shorts, event),
+        unsettled=unsettled,
+    )
+
+
+def _with_settled(held: tuple[Position, ...], event: PositionSettled) -> tuple[Position, ...]:
+    return tuple(
         replace(
             one,
             quantity_units=0,
@@ -249,7 +262,5 @@ def apply_position_settled(state: State, event: PositionSettled, ts: int, look: 
         )
         if one.position_id == event.position_id
         else one
-        for one in state.positions
+        for one in held
     )
-    unsettled = tuple(one for one in state.unsettled if one.position_id != event.position_id)
-    return replace(state, account=account, positions=positions, unsettled=unsettled)

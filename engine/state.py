@@ -548,8 +548,9 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     whatever was amended since; 0 is not known. ``contract_rows`` say what the contracts of the
     session before were, until the instruments are there; ``changes`` is what they were compared to.
     ``rolled_seq`` is the fact before which bars last ended: that fact says them. ``tapes`` are the
-    underlyings' memories of minutes, ``vix_minutes`` the last of INDIA VIX. ``unsettled`` are longs
-    of earlier days whose contract has expired and whose settlement is not known.
+    underlyings' memories of minutes, ``vix_minutes`` the last of INDIA VIX. ``shorts`` are
+    the legs that are sold against longs of ``positions``. ``unsettled`` are positions of earlier
+    days whose contract has expired and whose settlement is not known.
     """
 
     now: int
@@ -579,6 +580,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     vix_minutes: tuple[Bar, ...]
     orders: tuple[Order, ...]
     positions: tuple[Position, ...]
+    shorts: tuple[Position, ...]
     unsettled: tuple[CarriedPosition, ...]
     account: AccountState
     risk: RiskState
@@ -636,6 +638,7 @@ EMPTY: Final = State(
     vix_minutes=(),
     orders=(),
     positions=(),
+    shorts=(),
     unsettled=(),
     account=EMPTY_ACCOUNT,
     risk=EMPTY_RISK,

@@ -43,10 +43,36 @@ class IntentApproved(Event, frozen=True, array_like=True, gc=False, forbid_unkno
     due_ts: int
 
 
+class SpreadApproved(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """The leg that is sold against an approved entry, in the same decision: a debit spread.
+
+    ``leg_id`` is the intent's id and an ``S``. It is sold for ``limit_paise`` or more, once and as
+    far as the long is held. ``debit_paise`` is the most that a unit of the pair may cost,
+    ``width_paise`` the most that it can be worth. ``stop_paise`` and ``target_paise`` are values of
+    a unit of the pair. ``margin_paise`` is kept for the leg, by our own estimate.
+    """
+
+    intent_id: str
+    leg_id: str
+    underlying: str
+    strategy_id: str
+    contract: int
+    quantity_units: int
+    limit_paise: int
+    reference_paise: int
+    width_paise: int
+    debit_paise: int
+    stop_paise: int
+    target_paise: int
+    margin_paise: int
+    gates_seq: int
+
+
 class ExitSignalled(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """An exit rule fired for a position. ``reason`` is its code (``EXIT_STOP`` and so on).
 
-    It depends on no entry gate. ``trigger_paise`` is the level, ``seen_paise`` the bid that met it.
+    It depends on no entry gate. ``trigger_paise`` is the level, ``seen_paise`` the bid that met it;
+    where the position is a sold leg, level and value are those of a unit of the pair.
     """
 
     exit_id: str

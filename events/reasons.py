@@ -229,12 +229,12 @@ _SELECT: Final = (
     _r("FAMILY_NONE", 801, N8, "BLOCK", "No strategy family may trade this regime.", _WAIT, (), "NO_STRATEGY_QUALIFIED"),
     _r("FAMILY_NOT_FOR_REGIME", 802, N8, "BLOCK", "This family is not meant for the regime.", _WAIT, ()),
     _r("FAMILY_DISABLED", 803, N8, "BLOCK", "This family is switched off.",
-       "See settings trend.enabled and mean_revert.enabled.", ()),
+       "See settings trend.enabled, mean_revert.enabled and defined_risk.enabled.", ()),
     _r("FAMILY_EVENT", 804, N8, "BLOCK", "In an event only a defined risk is traded.", _WAIT, (), "event_defined_risk_only"),
     _r("FAMILY_PANIC", 805, N8, "BLOCK", "In a panic nothing is opened.", _WAIT, (), "unsupported_regime:PANIC"),
     _r("FAMILY_NEUTRAL", 806, N8, "BLOCK", "Without a leading regime this family opens nothing.", _WAIT, (), "neutral_no_trade"),
-    _r("FAMILY_NOT_CARRIED_OUT", 807, N8, "BLOCK", "The regime is this family's, and this release has no strategy of it.",
-       "Nothing to do: a spread's sold leg waits for orders that may be short.", ()),
+    _r("FAMILY_NOT_CARRIED_OUT", 807, N8, "BLOCK", "The family sells a leg, and no order at a broker may be short in this release.",
+       "Nothing to do: spreads are traded on paper alone.", ()),
 )  # fmt: skip
 _ELIGIBLE: Final = (
     _r("COOLDOWN_ACTIVE", 901, N9, "BLOCK", "The underlying is cooling down after its last trade.", _WAIT),
@@ -281,6 +281,10 @@ _CONTRACT: Final = (
        "See setting contract.skew_bps_max.", (), "iv_skew_max"),
     _r("CONTRACT_SCORE", 1017, N10, "BLOCK", "The contract's score is too low.",
        "See setting contract.score_milli_min; the parts of the best score stand in N10's evidence.", (), "trade_score"),
+    _r("SPREAD_NO_LEG", 1018, N10, "BLOCK", "No contract at the width is good enough to be sold against the one bought.",
+       "See settings defined_risk.width_bps and defined_risk.sold_spread_bps_max.", ()),
+    _r("SPREAD_REWARD", 1019, N10, "BLOCK", "What the pair can gain is too little for what it costs, after charges.",
+       "See setting defined_risk.pair_reward_milli_min.", ()),
 )  # fmt: skip
 _FINAL: Final = (
     _r("SIZE_RISK_BUDGET", 1101, N11, "BLOCK", "One lot risks more than the budget of a trade.",
@@ -329,6 +333,8 @@ _FINAL: Final = (
        "Wait for it to end."),
     _r("CONTROL_OPEN_ORDERS", 1123, N11, "BLOCK", "As many orders work as may at once.",
        "Wait for one to end."),
+    _r("SIZE_MARGIN", 1124, N11, "BLOCK", "The free funds do not carry a lot with the money kept for its sold leg.",
+       "See setting defined_risk.margin_bps and the account's capital."),
     _r("TRADE_APPROVED", 1190, N11, "INFO", "All eleven stages passed; the entry was approved.", "Nothing to do.", ()),
 )  # fmt: skip
 _UPSTREAM: Final = tuple(
@@ -367,6 +373,8 @@ _EXIT: Final = (
        "Look why the square-off did not come through.", ()),
     _r("EXIT_SETTLED", 1317, "EXIT", "INFO", "The contract expired and was settled at the index's closing value.",
        "Compare the value with the exchange's.", ()),
+    _r("EXIT_SPREAD_BROKEN", 1318, "EXIT", "INFO", "A leg of the pair was not sold, so the pair is closed.",
+       "Nothing to do; the sold leg's quote was too far away when it was sent.", ()),
 )  # fmt: skip
 _ORDER: Final = (
     _r("ORDER_ACCEPTED", 1401, "ORDER", "INFO", "The broker accepted the order.", "Nothing to do.", ()),
@@ -424,6 +432,10 @@ _ORDER: Final = (
        "Make sure that the other engine is stopped.", ()),
     _r("ORDER_RESOLVED_GONE", 1429, "ORDER", "INFO", "A person said that the broker holds less of a contract than our books did.",
        "Nothing to do; entries wait until the next comparison agrees.", ()),
+    _r("ORDER_HELD", 1430, "ORDER", "INFO", "The sale of the pair's other leg waits until the bought one is held.",
+       "Nothing to do.", ()),
+    _r("ORDER_RELEASED", 1431, "ORDER", "INFO", "The bought leg is held: the other one is sold.",
+       "Nothing to do.", ()),
 )  # fmt: skip
 _ACCOUNT: Final = (
     _r("RISK_DAY_OPENED", 1501, "RISK", "INFO", "The account's day began.", "Nothing to do.", ()),

@@ -99,6 +99,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(decision.CandidateProposed),
     _derivation(decision.DecisionMade),
     _derivation(orders.IntentApproved, 2, urgent=True),
+    _derivation(orders.SpreadApproved, urgent=True),
     _derivation(orders.ExitSignalled, urgent=True),
     _derivation(orders.OrderChanged),
     _derivation(orders.FillApplied),

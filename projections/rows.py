@@ -56,6 +56,7 @@ NOT_PROJECTED: Final[dict[str, str]] = {
     "PositionSettled": _ENTRIES_ONLY,
     "RiskTransitioned": _ENTRIES_ONLY,
     "SettingsDeferred": _ENTRIES_ONLY,
+    "SpreadApproved": _ENTRIES_ONLY,
 }
 
 

@@ -72,6 +72,10 @@ LIMITS: Final[tuple[Limit, ...]] = (
     _l("mean_revert.enabled", "ON", 1, "family"),
     _l("mean_revert.stretch_milli_min", "DOWN", 0, "signal"),
     _l("mean_revert.signal_milli_min", "DOWN", 0, "signal_strength"),
+    _l("defined_risk.enabled", "ON", 1, "family"),
+    _l("defined_risk.signal_milli_min", "DOWN", 0, "signal_strength"),
+    _l("defined_risk.sold_spread_bps_max", "UP", 2_000, "sold_leg"),
+    _l("defined_risk.pair_reward_milli_min", "DOWN", 0, "pair_reward"),
     _l("contract.expiry_day_allowed", "ON", 1, "expiry"),
     _l("contract.spread_bps_max", "UP", 2_000, "CONTRACT_SPREAD"),
     _l("contract.volume_units_min", "DOWN", 0, "CONTRACT_VOLUME"),
@@ -150,6 +154,7 @@ NOT_OF_DEGREE: Final[tuple[tuple[str, str], ...]] = (
     ("score_reward", "explains the score of a contract and decides nothing"),
     ("score_depth", "explains the score of a contract and decides nothing"),
     ("score_volume", "explains the score of a contract and decides nothing"),
+    ("lots_by_margin", "the account holds the money or it does not"),
     ("lots_by_funds", "the account holds the money or it does not"),
     ("freeze", "the rulebook gives the freeze quantity or it does not"),
     ("CONTRACT_ONE_SIDED", "a contract has both sides or it has not"),
@@ -159,7 +164,7 @@ NOT_OF_DEGREE: Final[tuple[tuple[str, str], ...]] = (
 """Gates and filters that no setting moves, or none all the way, and why. ``contract`` is moved by
 its filters."""
 
-STRATEGIES: Final = ("trend", "mean_revert")
+STRATEGIES: Final = ("trend", "mean_revert", "defined_risk")
 """Sections of a family's own limits: the name of the family in small letters."""
 
 POLICY_SETTINGS: Final[tuple[tuple[str, str], ...]] = (

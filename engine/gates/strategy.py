@@ -9,11 +9,12 @@ from __future__ import annotations
 import msgspec
 
 from engine.gates.rows import UNKNOWN, at_least, at_most, is_true, stage_of
+from engine.orders.route import to_broker
 from engine.policy import is_live, unknown_blocks
 from engine.regime import LABELS
 from engine.strategies import FAMILIES, Family, lifecycle, regime_allows
 from engine.strategies.family import HIGHER_TREND, OPENING_RANGE
-from engine.strategies.routing import NOT_CARRIED_OUT, route_of, routed
+from engine.strategies.routing import route_of
 from engine.strategies.signal import DOWN, UP, Signal
 from engine.view import View
 from events.decision import GateRow, StageVerdict
@@ -42,10 +43,6 @@ def judge_family(view: View) -> tuple[StageVerdict, tuple[Family, ...]]:
         evidence.append(is_true(family.gate, refusal is None, refusal or ""))
         if refusal is None:
             allowed.append(family)
-    names = routed(regime, live=is_live(view.state))
-    for name, gate, reason in NOT_CARRIED_OUT:
-        refusal = reason if name in names else route_of(regime).refusal
-        evidence.append(is_true(gate, False, refusal))
     row = at_least("family", len(allowed), 1, "FAMILY_NONE")
     return stage_of(N8, (row,), tuple(evidence)), tuple(allowed)
 
@@ -53,7 +50,10 @@ def judge_family(view: View) -> tuple[StageVerdict, tuple[Family, ...]]:
 def _refusal(view: View, family: Family, regime: str) -> str | None:
     if not family.enabled(view.state.config):
         return "FAMILY_DISABLED"
-    return None if regime_allows(family, regime) else route_of(regime).refusal
+    if not regime_allows(family, regime, live=is_live(view.state)):
+        return route_of(regime).refusal
+    # No order at a broker may be short in this release: its books would be another's word for it.
+    return "FAMILY_NOT_CARRIED_OUT" if family.two_legs and to_broker(view.state) else None
 
 
 def best_ranked(view: View) -> Family:

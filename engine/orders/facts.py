@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from engine.books import order_of
+from engine.books import ENTRY, order_of
 from engine.orders.legs import SENT, UNKNOWN, UNSENT, legs
 from engine.orders.operator import answers
 from engine.orders.protocol import KILL_CANCEL, KILL_FLATTEN, decide_orders
@@ -20,6 +20,7 @@ from engine.orders.reduce import reports_of
 from engine.orders.reports import changes, end_events, is_new, report_events, result_events
 from engine.orders.watch import watched
 from engine.paper import order_event
+from engine.shorts import SHORT
 from engine.state import State
 from engine.work import NOTHING, Item, Outcome
 from events.base import Event
@@ -154,7 +155,7 @@ def step_killed(state: State, item: Item) -> Outcome:
     events = tuple(
         order_event(one, "CANCELLED", "ORDER_KILLED", one.filled_units)
         for one in state.orders
-        if one.leg is None and one.role == "ENTRY"
+        if one.leg is None and one.role in (ENTRY, SHORT)
     )
     return Outcome(events) if events else NOTHING
 

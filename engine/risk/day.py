@@ -3,7 +3,7 @@
 Lives here: figures that gates and the risk machine share, and their reducers. May import: events,
 engine. Always holds: a long is marked at its bid less what selling it there costs; a contract whose
 quote is missing or too old has no mark, and then the day has no result (None), never a guess; one
-that nobody bids for is worth nothing.
+that nobody bids for is worth nothing; a sold leg is marked at its ask, and has none without one.
 Start reading at ``result_paise``.
 """
 
@@ -44,7 +44,7 @@ def result_paise(state: State) -> int | None:
     if not state.positions:
         return total
     oldest_ns = state.now - contract_age_ns(state)
-    for position in state.positions:
+    for position in (*state.positions, *state.shorts):
         open_paise = _open_paise(state, position, oldest_ns)
         if open_paise is None:
             return None
@@ -54,15 +54,19 @@ def result_paise(state: State) -> int | None:
 
 def _open_paise(state: State, position: Position, oldest_ns: int) -> int | None:
     quote, units = state.quotes[position.contract], position.quantity_units
+    if units == 0:
+        return 0
     if quote is None or not quote.is_fresh(oldest_ns) or state.rules is None:
         return None
-    bid = quote.sell_paise
+    side, price = ("SELL", quote.sell_paise) if units > 0 else ("BUY", quote.ask_paise)
+    if units < 0 and price <= 0:
+        return None
     try:
         exchange = state.instruments[position.contract].exchange
-        lines = charge_lines(state.rules, exchange, "SELL", bid, units)
+        lines = charge_lines(state.rules, exchange, side, price, abs(units))
     except RuleMissingError:
         return None
-    return bid * units - position.value_paise - charges_paise(lines)
+    return price * units - position.value_paise - charges_paise(lines)
 
 
 def worst_result_paise(state: State) -> int:

@@ -104,7 +104,10 @@ LIMITS: Final[tuple[LimitRow, ...]] = (
 
 BY_KEY: Final[dict[str, LimitRow]] = {row.key: row for row in LIMITS}
 
-GATED: Final = ("session", "feed", "warmup", "quote", "regime", "trend", "mean_revert", "contract")
+GATED: Final = (
+    "session", "feed", "warmup", "quote", "regime", "trend", "mean_revert", "defined_risk",
+    "contract",
+)  # fmt: skip
 """Sections whose ``*_max`` and ``*_min`` are limits of entry gates, and of nothing else."""
 
 OTHERS: Final[dict[str, Tighter]] = {

@@ -41,6 +41,7 @@ from engine.risk.states import (
     halt_of,
     trigger_of_end,
 )
+from engine.shorts import is_leg
 from engine.state import State
 from events.base import Event
 from events.orders import PositionChanged
@@ -89,8 +90,9 @@ def day_begun(state: State) -> list[Event]:
 
 
 def trade_closed(state: State, event: PositionChanged) -> list[Event]:
-    """A trade that won ends a recovery."""
-    won = event.status == "CLOSED" and event.realised_paise > event.charges_paise
+    """A trade that won ends a recovery; a pair is one trade, and ends with its long."""
+    closed = event.status == "CLOSED" and not is_leg(event.position_id)
+    won = closed and state.risk.closed_paise[-1:] > (0,)
     if not won or after(state.risk.status, WON) == state.risk.status:
         return []
     return [_moved(state, WON, RECOVERED, state.risk.halts, None)]

@@ -29,7 +29,8 @@ straddle loses, which gains in the four others."""
 
 
 class Leg(msgspec.Struct, frozen=True, gc=False):
-    """Units of a contract that are held or may be, with the premium in them (paise)."""
+    """Units of a contract that are held or may be, with the premium in them (paise); of a sold leg
+    both are negative."""
 
     contract: int
     units: int
@@ -95,8 +96,8 @@ def legs_of(state: State) -> tuple[Leg, ...]:
     """Everything held and every entry that works, in order of the books."""
     held = tuple(
         Leg(one.contract, one.quantity_units, one.value_paise)
-        for one in state.positions
-        if one.quantity_units > 0
+        for one in (*state.positions, *state.shorts)
+        if one.quantity_units != 0
     )
     working = tuple(
         Leg(one.contract, left, left * one.limit_paise)

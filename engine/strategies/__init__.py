@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.strategies import mean_revert, trend
+from engine.strategies import defined_risk, mean_revert, trend
 from engine.strategies.family import Family
-from engine.strategies.routing import route_of
+from engine.strategies.routing import routed
 
-__all__ = ["FAMILIES", "Family", "family_named", "family_of", "regime_allows"]
+__all__ = ["FAMILIES", "Family", "family_named", "family_of", "has_two_legs", "regime_allows"]
 
-FAMILIES: Final[tuple[Family, ...]] = (trend.FAMILY, mean_revert.FAMILY)
+FAMILIES: Final[tuple[Family, ...]] = (trend.FAMILY, mean_revert.FAMILY, defined_risk.FAMILY)
 
 
 def family_of(strategy_id: str) -> Family:
@@ -35,7 +35,11 @@ def family_named(name: str) -> Family:
     raise KeyError(name)
 
 
-def regime_allows(family: Family, regime: str) -> bool:
-    """Whether the routing lets a family trade a regime in every mode."""
-    route = route_of(regime)
-    return family.name in route.live and family.name in route.others
+def regime_allows(family: Family, regime: str, *, live: bool) -> bool:
+    """Whether the routing lets a family trade a regime in LIVE, or in the other modes."""
+    return family.name in routed(regime, live=live)
+
+
+def has_two_legs(strategy_id: str) -> bool:
+    """Whether what a strategy buys is sold against; not so where no family has the id."""
+    return any(one.strategy_id == strategy_id and one.two_legs for one in FAMILIES)

@@ -26,7 +26,8 @@ class Family(msgspec.Struct, frozen=True):
     ``gate`` shows its refusal, ``enabled`` and ``signal_min_milli`` read its own settings,
     ``signal`` gives direction and strength. ``aligned`` names, as configured, what its direction
     may not go against: the opening range, the trend of longer bars. ``expiry_day``: it is meant for
-    the expiry that ends today, where that is in view.
+    the expiry that ends today, where that is in view. ``two_legs``: it sells a second contract
+    against the one that it buys (``engine.spreads``).
     """
 
     name: str
@@ -37,3 +38,4 @@ class Family(msgspec.Struct, frozen=True):
     signal: Callable[[View], Signal]
     aligned: Callable[[Config], tuple[str, ...]]
     expiry_day: bool = False
+    two_legs: bool = False

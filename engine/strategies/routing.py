@@ -39,12 +39,6 @@ ROUTES: Final[tuple[Route, ...]] = (
 """An event is for a defined risk alone; in a panic nothing is opened; without a leader LIVE opens
 nothing."""
 
-NOT_CARRIED_OUT: Final[tuple[tuple[str, str, str], ...]] = (
-    (DEFINED_RISK, "family_defined_risk", "FAMILY_NOT_CARRIED_OUT"),
-)
-"""Families that are routed and refused in every regime, for no strategy of theirs is here: a spread
-has a short leg, and no order of this release may be short (``engine/orders``)."""
-
 BY_REGIME: Final = {route.regime: route for route in ROUTES}
 
 

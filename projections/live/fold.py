@@ -408,5 +408,6 @@ PASSED_OVER: Final[tuple[str, ...]] = (
     "FeaturesDerived",
     "RiskTransitioned",
     "SettingsDeferred",
+    "SpreadApproved",
 )
 """Known kinds that no screen shows yet."""

@@ -67,7 +67,7 @@ def test_case_and_space_do_not_matter(axiom: Call, word: str) -> None:
         ("FEED_GAPP", "did you mean FEED_GAP"),
         ("feedgap", "FEED_GAP"),
         ("link_agee", "link_age"),
-        ("SPREAD", "near_spread or score_spread or QUOTE_SPREAD_WIDE or"),
+        ("SPREAD", "near_spread or score_spread or SPREAD_REWARD or"),
         ("cooldwn", "cooldown"),
     ],
 )

@@ -1,4 +1,5 @@
-"""Two ways to an order and no third: an approved intent and an exit signal."""
+"""The ways to an order and no other: an approved intent, with the leg sold against it on paper, and
+an exit signal."""
 
 from __future__ import annotations
 
@@ -21,7 +22,12 @@ MAKERS = {
         "engine/carry.py:_placed_order",
     },
     "IntentApproved": {"engine/cycle.py:_intent"},
-    "ExitSignalled": {"engine/exits.py:_signal", "engine/orders/protocol.py:protect_signal"},
+    "SpreadApproved": {"engine/gates/spread.py:approved"},
+    "ExitSignalled": {
+        "engine/exits.py:_signal",
+        "engine/orders/protocol.py:protect_signal",
+        "engine/spreads.py:_closed",
+    },
     "ApprovedIntent": {"engine/orders/outbox.py:authority_of"},
     "ExitAuthority": {
         "engine/orders/outbox.py:authority_of",
@@ -68,8 +74,9 @@ def _made(name: str, *rooms: str) -> set[str]:
 
 
 def test_only_two_reducers_make_an_order() -> None:
-    """An ``Order`` is made from an IntentApproved or from an ExitSignalled, nowhere else; each of
-    those is made in one place. The two authorities are looked for in every room."""
+    """An ``Order`` is made from an IntentApproved or from an ExitSignalled, nowhere else (the sale
+    of a pair's leg is made out of its entry's); each of those is made in its places. The two
+    authorities are looked for in every room."""
     for name, makers in MAKERS.items():
         rooms = ROOMS if name in OF_THE_PORT else ("engine",)
         assert _made(name, *rooms) == makers, name
@@ -115,7 +122,9 @@ def test_the_state_s_orders_grow_nowhere_else() -> None:
         "apply_fill_applied",
         "apply_intent_approved",
         "apply_order_changed",
+        "_paper_order",
         "apply_order_wanted",
+        "apply_spread_approved",
         "note_report",
         "with_leg",
     }

@@ -46,6 +46,12 @@ ELSEWHERE = {
     "CORE_LOOP_LIMIT": "raised by the core: tests/engine/test_core.py",
     "ENGINE_FAULT": "raised by the core: tests/engine/test_core.py",
     "RISK_CARRIED": "a position of an earlier session: tests/engine/test_carry.py",
+    **dict.fromkeys(
+        ("SPREAD_NO_LEG", "SPREAD_REWARD", "SIZE_MARGIN", "EXIT_SPREAD_BROKEN", "ORDER_HELD",
+         "ORDER_RELEASED"),
+        "a pair: tests/engine/test_spreads.py",
+    ),
+    "FAMILY_NOT_CARRIED_OUT": "a broker's session: tests/engine/strategies/test_routing.py",
     "EXIT_SETTLED": "a position left at expiry: tests/engine/test_settlement.py",
     **{
         row.code: "an answer to an operator: tests/engine/test_commands.py, tests/adapters/control"

@@ -73,6 +73,7 @@ def test_an_entry_on_which_something_outward_waits_is_urgent() -> None:
     assert {spec.kind for spec in SPECS if spec.urgent} == {
         "SessionResumed",
         "IntentApproved",
+        "SpreadApproved",
         "ExitSignalled",
         "OrderWanted",
         "OrderSendStarted",

@@ -104,7 +104,7 @@ def test_a_family_has_its_own_limits_only() -> None:
     assert {one.setting for one in limits_of("signal_strength", "TREND")} == {
         "trend.signal_milli_min"
     }
-    assert len(limits_of("signal_strength")) == 2
+    assert len(limits_of("signal_strength")) == 3
     assert [one.setting for one in limits_of("bars", "TREND")] == ["warmup.bars_min"]
 
 

@@ -314,7 +314,7 @@ def test_other_code_that_decided_otherwise(tmp_path: Path, monkeypatch: pytest.M
     from tests.engine.fabricated import SmallMarket, relaxed, run_core, small_facts
 
     with monkeypatch.context() as patched:
-        patched.setattr(strategy, "regime_allows", lambda family, regime: False)
+        patched.setattr(strategy, "regime_allows", lambda family, regime, live: False)
         market = SmallMarket(minutes=8, every_ms=6_000, cadence_ms=15_000)
         old = run_core(small_facts(market, relaxed(warmup={"bars_min": 2})))
     assert not old.events("IntentApproved")

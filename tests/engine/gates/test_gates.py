@@ -15,9 +15,19 @@ from events.decision import DecisionMade, GateRow, GatesEvaluated, StageVerdict
 from events.gates import BY_GATE, GATES
 from events.reasons import BY_CODE, STAGES
 from tests.engine.build import at_trade, view_of
-from tests.engine.gates.cases import MISSES, WHEN_ASKED, WHEN_HELD, WITH_A_BROKER, Miss, rules
+from tests.engine.gates.cases import (
+    MISSES,
+    OF_A_PAIR,
+    WHEN_ASKED,
+    WHEN_HELD,
+    WITH_A_BROKER,
+    Miss,
+    rules,
+)
 
-NAMES = [one.gate for one in GATES if one.gate not in WITH_A_BROKER | WHEN_HELD | WHEN_ASKED]
+NAMES = [
+    one.gate for one in GATES if one.gate not in WITH_A_BROKER | WHEN_HELD | WHEN_ASKED | OF_A_PAIR
+]
 BY_NAME = {one.gate: one for one in MISSES}
 
 

@@ -400,7 +400,11 @@ def test_recovery_ends_with_a_trade_that_wins() -> None:
             "p", "NIFTY", "t", 2, status, 0, 0, 0, 0, 0, 0, realised, 100, "EXIT_TARGET"
         )
 
-    state = known(at_trade().state, status="RECOVERY")
+    def after(net: int) -> State:
+        state = known(at_trade().state, status="RECOVERY")
+        return replace(state, risk=replace(state.risk, closed_paise=(net,)))
+
+    state = after(1)
     (moved,) = trade_closed(state, closed(101))
     assert isinstance(moved, RiskTransitioned)
     assert (moved.trigger, moved.after, moved.reason) == ("WON", "NORMAL", "RISK_RECOVERED")
@@ -411,8 +415,11 @@ def test_recovery_ends_with_a_trade_that_wins() -> None:
         state.seq + 1,
     ).events
     assert [one.reason for one in said if isinstance(one, RiskTransitioned)] == ["RISK_RECOVERED"]
-    assert trade_closed(state, closed(100)) == []
+    assert trade_closed(after(0), closed(100)) == []
+    assert trade_closed(known(at_trade().state, status="RECOVERY"), closed(101)) == []
     assert trade_closed(state, closed(101, "OPEN")) == []
+    leg = replace(closed(101), position_id="0123456789abcdefS")
+    assert trade_closed(state, leg) == [], "a pair ends with its long"
     assert trade_closed(at_trade().state, closed(101)) == []
 
 

@@ -11,17 +11,20 @@ from msgspec.structs import replace
 from engine.gates.strategy import judge_family
 from engine.regime import LABELS, NEUTRAL, UNKNOWN
 from engine.strategies import FAMILIES
-from engine.strategies.routing import NOT_CARRIED_OUT, ROUTES, route_of, routed
+from engine.strategies.routing import ROUTES, route_of, routed
 from events.gates import BY_GATE
 from tests.engine.build import at_trade, view_of
 from tests.engine.gates.cases import regime
 
 MODES = ("LIVE", "PAPER", "SIM", "BACKTEST", "RECORD")
 REGIMES = (*LABELS, NEUTRAL, UNKNOWN)
-NAMES = {*(family.name for family in FAMILIES), *(name for name, _, _ in NOT_CARRIED_OUT)}
+NAMES = {family.name for family in FAMILIES}
 WANT = {
     "TREND": "TREND", "RANGE": "MEAN_REVERT", "RANGE_VOLATILE": "MEAN_REVERT",
 }  # fmt: skip
+PAIRED = {("EVENT", "PAPER"), ("EVENT", "BACKTEST"), (NEUTRAL, "PAPER"), (NEUTRAL, "BACKTEST"),
+          ("EVENT", "RECORD"), (NEUTRAL, "RECORD")}  # fmt: skip
+"""Where a spread is traded: on paper, for no order at a broker may be short."""
 
 
 def test_every_regime_has_one_row_and_every_row_known_families() -> None:
@@ -41,14 +44,16 @@ def test_live_is_never_wider_than_another_mode() -> None:
 
 def test_in_each_regime_and_mode_each_family_is_allowed_or_has_its_reason() -> None:
     """All regimes by all modes: one family at most trades, every other shows a code of its own
-    gate; a spread is refused everywhere."""
+    gate; a spread is traded where orders are of paper."""
     count = 0
     for name, mode in itertools.product(REGIMES, MODES):
         state = regime(at_trade().state, regime=name, leader=name)
         assert state.opened is not None
         state = replace(state, opened=replace(state.opened, mode=mode))
         verdict, allowed = judge_family(view_of(state))
-        assert [family.name for family in allowed] == ([WANT[name]] if name in WANT else [])
+        want = [WANT[name]] if name in WANT else []
+        want = ["DEFINED_RISK"] if (name, mode) in PAIRED else want
+        assert [family.name for family in allowed] == want
         assert (verdict.verdict == "PASS") == bool(allowed)
         rows = {row.gate: row for row in verdict.evidence}
         assert len(rows) == len(NAMES)
@@ -64,15 +69,18 @@ def test_in_each_regime_and_mode_each_family_is_allowed_or_has_its_reason() -> N
     ("name", "mode", "reason"),
     [
         ("EVENT", "LIVE", "FAMILY_NOT_CARRIED_OUT"),
-        ("EVENT", "PAPER", "FAMILY_NOT_CARRIED_OUT"),
-        (NEUTRAL, "PAPER", "FAMILY_NOT_CARRIED_OUT"),
+        ("EVENT", "SIM", "FAMILY_NOT_CARRIED_OUT"),
+        ("EVENT", "PAPER", None),
+        (NEUTRAL, "SIM", "FAMILY_NOT_CARRIED_OUT"),
+        (NEUTRAL, "PAPER", None),
         (NEUTRAL, "LIVE", "FAMILY_NEUTRAL"),
         ("PANIC", "PAPER", "FAMILY_PANIC"),
         ("TREND", "PAPER", "FAMILY_NOT_FOR_REGIME"),
     ],
 )
-def test_a_spread_says_why_it_is_not_traded(name: str, mode: str, reason: str) -> None:
-    """Where the regime is its own, that this release has none; elsewhere what the regime says."""
+def test_a_spread_says_why_it_is_not_traded(name: str, mode: str, reason: str | None) -> None:
+    """Where the regime is its own, that no order at a broker is short; elsewhere what the regime
+    says."""
     state = regime(at_trade().state, regime=name, leader=name)
     assert state.opened is not None
     state = replace(state, opened=replace(state.opened, mode=mode))

@@ -18,7 +18,7 @@ from tests.engine.build import at_trade, view_of, with_config
 from tests.engine.fabricated import SmallMarket, relaxed, run_core, small_facts
 from tests.engine.gates.cases import regime
 
-TREND, MEAN_REVERT = FAMILIES
+TREND, MEAN_REVERT, DEFINED_RISK = FAMILIES
 
 
 def _view(
@@ -62,13 +62,12 @@ def test_every_family_has_its_gate_and_its_id() -> None:
 
 def test_settings_reach_their_family() -> None:
     """Each family reads its own switch and its own least strength."""
-    for family, section in zip(FAMILIES, ("trend", "mean_revert"), strict=True):
+    for family, section in zip(FAMILIES, ("trend", "mean_revert", "defined_risk"), strict=True):
         off = merge(Config(), {section: {"enabled": False, "signal_milli_min": 123}})
         assert family.enabled(Config())
         assert not family.enabled(off)
         assert family.signal_min_milli(off) == 123
-        (other,) = [one for one in FAMILIES if one is not family]
-        assert other.enabled(off)
+        assert all(one.enabled(off) for one in FAMILIES if one is not family)
 
 
 @pytest.mark.parametrize(("away", "fast", "want"), [(1.0, 0.8, "UP"), (-1.0, -0.8, "DOWN")])
@@ -174,11 +173,12 @@ def test_the_best_ranked_family_is_the_likeliest() -> None:
     for probs, want in (
         ((501, 249, 250, 0, 0), TREND),
         ((499, 251, 250, 0, 0), MEAN_REVERT),
-        ((0, 0, 0, 500, 500), TREND),
+        ((300, 300, 0, 400, 0), DEFINED_RISK),
+        ((0, 0, 0, 0, 1000), TREND),
     ):
         assert best_ranked(view_of(regime(state, probs_milli=probs))) is want
-    assert regime_allows(TREND, "TREND")
-    assert not regime_allows(TREND, "RANGE")
+    assert regime_allows(TREND, "TREND", live=True)
+    assert not regime_allows(TREND, "RANGE", live=True)
 
 
 def _felt(view: View, **changes: Mapping[str, object]) -> View:
