@@ -80,7 +80,7 @@ def test_sessions_of_earlier_engines_are_among_them() -> None:
 @pytest.fixture
 def changed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An engine of other code in which no family is ever allowed, and a copy of the waivers."""
-    monkeypatch.setattr(strategy, "regime_allows", lambda family, regime: False)
+    monkeypatch.setattr(strategy, "regime_allows", lambda family, regime, live: False)
     for module in (replay.session, scripts.goldens):
         monkeypatch.setattr(module, "own_code_digest", lambda: OTHER_CODE)
     return shutil.copytree(WAIVERS, tmp_path / "waivers")
@@ -147,7 +147,7 @@ def test_a_difference_under_the_same_code_has_no_waiver(
     """Equal code that derives otherwise has diverged: a fault, and nothing to waive."""
     (pin,) = [pin for pin in load_pins() if pin.name == "trades"]
     monkeypatch.setattr(replay.session, "own_code_digest", lambda: pin.code_digest)
-    monkeypatch.setattr(strategy, "regime_allows", lambda family, regime: False)
+    monkeypatch.setattr(strategy, "regime_allows", lambda family, regime, live: False)
     judged = judge(pin, ())
     assert judged.problem is not None
     assert judged.problem.startswith("diverged under its own code")
