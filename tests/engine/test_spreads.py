@@ -31,6 +31,7 @@ from engine.strategies.routing import Route
 from engine.view import View
 from events.base import Event
 from events.decision import StageVerdict
+from events.feed import TimerTick
 from events.orders import (
     ExitSignalled,
     FillApplied,
@@ -307,7 +308,9 @@ def test_the_kill_switch_ends_a_sale_that_waits() -> None:
         if isinstance(one.entry.event, OrderChanged) and one.entry.event.status == "CANCELLED"
     ]
     assert SHORT in {one.role for one in cancelled}
-    assert [reason for _, reason in _signals(core.state)][:1] == ["EXIT_SPREAD_BROKEN"]
+    tick = TimerTick(core.state.now + 1_000_000_000, 0)
+    said = [one.entry.event for one in core.step(core.state.seq + 1, tick.due_ts, tick)]
+    assert [o.reason for o in said if isinstance(o, ExitSignalled)] == ["EXIT_SPREAD_BROKEN"]
 
 
 # --- over the day's end --------------------------------------------------------------------------
