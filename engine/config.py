@@ -110,6 +110,12 @@ class RegimeConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
         int, Meta(ge=0, le=10_000, description="entropy in milli-nats")
     ] = 1_300
     settle_bars: Annotated[int, Meta(ge=1, le=1_000, description="bars a new leader must lead")] = 3
+    event_before_min: Annotated[
+        int, Meta(ge=0, le=375, description="minutes before a scheduled event without an entry")
+    ] = 15
+    event_after_min: Annotated[
+        int, Meta(ge=0, le=375, description="minutes from a scheduled event on without an entry")
+    ] = 30
 
 
 class RiskConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -13,6 +13,8 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from engine.scheduled import EVENT_KINDS as EVENT_KINDS
+from engine.scheduled import ScheduledEvent
 from events.base import Record
 from events.orders import ChargeLine
 from events.session import RuleRow
@@ -446,6 +448,7 @@ class DayRules(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     pairs that no row gave, as ``name:scope``: whatever needs one of them blocks. ``stale`` names
     those of ``EXPIRING`` whose last row has ended; a freeze quantity is then the strictest recent.
     ``own_ns`` are the desk's times (``OWN_TIMES``) of a day with rows of its own, else nothing.
+    ``events`` are in order of time; of ``events_unknown`` no calendar covers the day.
     """
 
     day: int
@@ -460,6 +463,8 @@ class DayRules(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fi
     missing: tuple[str, ...]
     stale: tuple[str, ...]
     own_ns: tuple[int, ...]
+    events: tuple[ScheduledEvent, ...]
+    events_unknown: tuple[str, ...]
 
 
 CHARGE_TABLE: Final = (
@@ -508,7 +513,20 @@ def resolve_day(
         missing=tuple(missing),
         stale=_stale(rulebook, day, underlyings),
         own_ns=own if len(own) == len(OWN_TIMES) else (),
+        events=_events_dated(rulebook, day),
+        events_unknown=tuple(
+            k for k in EVENT_KINDS if rulebook.lookup("event.covered", k, day) is None
+        ),
     )
+
+
+def _events_dated(rulebook: Rulebook, day: int) -> tuple[ScheduledEvent, ...]:
+    found = [
+        ScheduledEvent(kind, at, rulebook.require("event.at", kind, day).unsure)
+        for kind in EVENT_KINDS
+        if (at := rulebook._time("event.at", kind, day, alone=True)) is not None
+    ]
+    return tuple(sorted(found, key=lambda one: (one.at_ns, one.kind)))
 
 
 def _stale(rulebook: Rulebook, day: int, underlyings: tuple[str, ...]) -> tuple[str, ...]:

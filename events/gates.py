@@ -75,6 +75,7 @@ GATES: Final[tuple[GateSpec, ...]] = (
        "REGIME_ENTROPY_HIGH REGIME_UNKNOWN"),
     _g("regime_settled", N5, "bars", "AT_LEAST", "bars for which the leader has led",
        "REGIME_CHANGING REGIME_UNKNOWN"),
+    _g("event_window", N5, "flag", "IS_TRUE", "no scheduled event is near", "REGIME_EVENT_WINDOW"),
     _g("daily_loss", N6, "paise", "AT_MOST", "loss of the day, open loss included",
        "RISK_DAILY_LOSS RISK_MARK_UNKNOWN"),
     _g("trades_day", N6, "count", "AT_MOST", "trades of the day, with this one",

@@ -144,6 +144,8 @@ _REGIME: Final = (
        _WAIT, _OLM, "REGIME_UNSTABLE"),
     _r("REGIME_CHANGING", 504, N5, "BLOCK", "A new regime leads but has not led for long enough.",
        _WAIT, _OLM, "REGIME_UNSTABLE"),
+    _r("REGIME_EVENT_WINDOW", 505, N5, "BLOCK", "A scheduled event is near, by the dated calendar.",
+       "Nothing to do; it passes by itself. The windows are regime.event_before_min and event_after_min.", ()),
 )  # fmt: skip
 _RISK: Final = (
     _r("RISK_DAILY_LOSS", 601, N6, "HALT", "The day's loss with open positions has reached its limit.",

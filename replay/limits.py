@@ -58,6 +58,8 @@ LIMITS: Final[tuple[Limit, ...]] = (
     _l("regime.prob_milli_min", "DOWN", 0, "regime_prob"),
     _l("regime.entropy_milli_max", "UP", 3_000, "regime_entropy"),
     _l("regime.settle_bars", "DOWN", 1, "regime_settled"),
+    _l("regime.event_before_min", "DOWN", 0, "event_window"),
+    _l("regime.event_after_min", "DOWN", 0, "event_window"),
     _l("risk.daily_loss_bps_max", "UP", 2_000, "daily_loss lots_by_day_loss"),
     _l("risk.profit_lock_bps_max", "UP", 10_000, "profit_lock"),
     _l("risk.underlying_profit_bps_max", "UP", 10_000, "underlying_profit"),

@@ -13,10 +13,10 @@ from typing import Final, Literal
 
 import msgspec
 
-from engine.rulebook import WEEKDAYS, days_from_day, seconds_of
+from engine.rulebook import EVENT_KINDS, WEEKDAYS, days_from_day, seconds_of
 from events.session import RuleRow
 
-ScopeKind = Literal["all", "venue", "underlying", "broker"]
+ScopeKind = Literal["all", "venue", "underlying", "broker", "event"]
 
 VENUES: Final = ("NSE", "BSE")
 BROKERS: Final = ("ZERODHA",)
@@ -58,6 +58,8 @@ RULES: Final[tuple[RuleSpec, ...]] = (
     RuleSpec("calendar.holiday", "holiday", "all", "closed; OPEN takes it back", dated=True),
     RuleSpec("calendar.special", "hours", "all", "opens a closed day; SEPARATE: hours of its own",
              words=("NORMAL", "SEPARATE"), dated=True),
+    RuleSpec("event.covered", "year", "event", "the list of these events is complete"),
+    RuleSpec("event.at", "ist", "event", "an event that moves prices", dated=True),
     _hour("session.fno.open", "derivatives open", needed=True),
     _hour("session.fno.close", "derivatives close", needed=True),
     _hour("session.fno.expiry_close", "time to expiry ends", needed=True),
@@ -135,6 +137,7 @@ def fault_of(row: RuleRow, underlyings: tuple[str, ...]) -> str | None:
         "venue": VENUES,
         "underlying": underlyings,
         "broker": BROKERS,
+        "event": EVENT_KINDS,
     }[spec.scopes]
     # Who lists an index is itself what makes its name known.
     if row.scope not in (*known, EVERYWHERE) and row.name != "index.exchange":

@@ -28,7 +28,8 @@ OPEN_ENDED: Final = 99_991_231
 """``valid_to`` of a row that is in force until further notice."""
 
 _FILES: Final = (
-    "sessions.toml", "calendar.toml", "contracts.toml", "charges.toml", "rates.toml", "broker.toml",
+    "sessions.toml", "calendar.toml", "events.toml", "contracts.toml", "charges.toml", "rates.toml",
+    "broker.toml",
 )  # fmt: skip
 _FIELDS: Final = (
     ("name", str, True),

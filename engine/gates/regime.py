@@ -1,14 +1,21 @@
 """N5: is the regime clear enough to trade.
 
-May import: events, engine. Always holds: without an assessment everything here is UNKNOWN.
+May import: events, engine. Always holds: without an assessment everything here but the scheduled
+events is UNKNOWN; a kind of event whose calendar does not cover the day is named in the marks.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.gates.rows import UNKNOWN, at_least, at_most, is_true, stage_of
+from engine.rulebook import NS_PER_S
 from engine.view import View, age_ms
-from events.decision import StageVerdict
+from events.decision import GateRow, StageVerdict
 from events.reasons import N5
+
+MINUTE_NS: Final = 60 * NS_PER_S
+_WINDOW: Final = "REGIME_EVENT_WINDOW"
 
 
 def judge(view: View) -> StageVerdict:
@@ -30,5 +37,24 @@ def judge(view: View) -> StageVerdict:
                     age, (), none),
             at_least("regime_settled", settled, config.settle_bars, "REGIME_CHANGING",
                      age, (), none),
+            event_row(view),
         ),
     )  # fmt: skip
+
+
+def event_row(view: View) -> GateRow:
+    """Whether no scheduled event is near: entries stop some minutes before it and begin again some
+    minutes after it. The marks name the events that are near, and the calendars that are not
+    known for the day."""
+    rules, config, now = view.state.rules, view.state.config.regime, view.state.now
+    if rules is None:
+        return is_true("event_window", True, _WINDOW, marks=("CALENDAR_UNKNOWN",))
+    before_ns = config.event_before_min * MINUTE_NS
+    after_ns = config.event_after_min * MINUTE_NS
+    near = [one for one in rules.events if one.at_ns - before_ns <= now < one.at_ns + after_ns]
+    marks = (
+        *(f"EVENT_{one.kind}" for one in near),
+        *(("UNSURE_EVENT",) if any(one.unsure for one in near) else ()),
+        *(f"CALENDAR_UNKNOWN_{kind}" for kind in rules.events_unknown),
+    )
+    return is_true("event_window", not near, _WINDOW, marks=marks)

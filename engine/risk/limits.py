@@ -117,6 +117,8 @@ OTHERS: Final[dict[str, Tighter]] = {
     "risk.repeat_window_s": "HIGHER",
     "session.last_entry_hhmm": "LOWER",
     "regime.settle_bars": "HIGHER",
+    "regime.event_before_min": "HIGHER",
+    "regime.event_after_min": "HIGHER",
     "orders.entries_per_minute_max": "LOWER",
     "orders.rejects_per_minute_max": "LOWER",
     "orders.reconciled_age_s_max": "LOWER",

@@ -29,6 +29,7 @@ from engine.rulebook import (
     venue_of,
     weekday_of,
 )
+from engine.scheduled import EVENT_KINDS, ScheduledEvent
 from events.session import RuleRow
 
 IST = dt.timezone(dt.timedelta(hours=5, minutes=30))
@@ -406,3 +407,17 @@ def test_the_strictest_is_of_the_recent_rows_and_never_larger(
 
 def _months(yyyymm: int) -> int:
     return yyyymm // 100 * 12 + yyyymm % 100
+
+
+def test_scheduled_events_are_of_their_day_and_unknown_calendars_are_said() -> None:
+    """The morning after the Fed's decision of 28 October 2026 is an event at the open; the day
+    after is none. A kind without a calendar, or past its end, is named and never taken for none."""
+    day = resolve_day(BOOK, 20261029)
+    assert [(one.kind, one.at_ns) for one in day.events] == [("FED", ist_ns(20261029, "09:15"))]
+    assert day.events_unknown == ("RBI",)
+    assert resolve_day(BOOK, 20261030).events == ()
+    assert resolve_day(BOOK, 20280103).events_unknown == EVENT_KINDS
+    at = RuleRow("event.at", "RBI", 20261204, 20261204, "10:00", "ist", "a test", False)
+    span = RuleRow("event.at", "BUDGET", 20261201, 20261231, "11:00", "ist", "a test", False)
+    events = resolve_day(Rulebook((*BOOK.rows, at, span)), 20261204).events
+    assert events == (ScheduledEvent("RBI", ist_ns(20261204, "10:00"), False),)

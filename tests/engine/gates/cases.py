@@ -18,6 +18,7 @@ from engine.options import pricer_for
 from engine.regime import LABELS
 from engine.risk.portfolio import candidate, corners_milli, exposure_of
 from engine.risk.states import AUTOMATIC
+from engine.scheduled import ScheduledEvent
 from engine.state import (
     NO_INDEX,
     Order,
@@ -206,6 +207,12 @@ def led(state: State, bars: int) -> State:
     state = with_config(state, regime={"settle_bars": 3})
     assert state.markets[0].regime is not None
     return regime(state, regime="NEUTRAL", leader_bars=bars)
+
+
+def event_after(state: State, seconds: int) -> State:
+    """A scheduled event so many seconds from now."""
+    at_ns = state.now + seconds * 1_000_000_000
+    return rules(state, events=(ScheduledEvent("RBI", at_ns, False),))
 
 
 def prob_limit(state: State, past: int) -> State:
@@ -436,6 +443,8 @@ MISSES: tuple[Miss, ...] = (
     Miss("regime_entropy", "BLOCK", "REGIME_ENTROPY_HIGH",
          lambda s: entropy_limit(s, 1), lambda s: entropy_limit(s, 0)),
     Miss("regime_settled", "BLOCK", "REGIME_CHANGING", lambda s: led(s, 2)),
+    Miss("event_window", "BLOCK", "REGIME_EVENT_WINDOW",
+         lambda s: event_after(s, 900), lambda s: event_after(s, 901)),
     Miss("daily_loss", "BLOCK", "RISK_DAILY_LOSS", lambda s: lost(s, 1), lambda s: lost(s, 0)),
     Miss("trades_day", "BLOCK", "RISK_TRADES_DAY",
          lambda s: account(s, trades_today=s.config.risk.trades_day_max),

@@ -1,0 +1,34 @@
+"""N5: no entry near a scheduled event, and an unknown calendar is said."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.gates.regime import MINUTE_NS, event_row
+from engine.scheduled import EVENT_KINDS, ScheduledEvent
+from tests.engine.build import at_trade, view_of
+from tests.engine.gates.cases import rules
+
+START = at_trade().state
+
+
+@given(st.integers(-90, 90), st.sampled_from(EVENT_KINDS), st.booleans())
+def test_entries_stop_inside_the_window_alone(minutes: int, kind: str, unsure: bool) -> None:
+    """15 minutes before an event, its own moment and 30 minutes after it (the end excluded) block;
+    the event is named, and whether its row is unsure. Any other minute passes."""
+    event = ScheduledEvent(kind, START.now - minutes * MINUTE_NS, unsure)
+    row = event_row(view_of(rules(START, events=(event,), events_unknown=())))
+    near = -15 <= minutes < 30
+    assert (row.verdict, row.reason) == (
+        ("BLOCK", "REGIME_EVENT_WINDOW") if near else ("PASS", None)
+    )
+    named = (f"EVENT_{kind}", *(("UNSURE_EVENT",) if unsure else ()))
+    assert row.marks == (named if near else ())
+
+
+def test_a_calendar_that_does_not_cover_the_day_is_said() -> None:
+    """No row of an uncovered kind is no knowledge: the gate passes and its marks name the kind."""
+    row = event_row(view_of(rules(START, events=(), events_unknown=("RBI", "FED"))))
+    assert row.verdict == "PASS"
+    assert row.marks == ("CALENDAR_UNKNOWN_RBI", "CALENDAR_UNKNOWN_FED")
