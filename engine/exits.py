@@ -24,6 +24,7 @@ from engine.books import (
     exit_working,
     taking_part,
 )
+from engine.charges import charge_lines, charges_paise
 from engine.feed import unseen_ns
 from engine.orders.legs import UNSENT
 from engine.orders.protocol import KILL_FLATTEN, may_try_again
@@ -32,7 +33,7 @@ from engine.paper import order_event
 from engine.policy import is_live
 from engine.regime import UNKNOWN
 from engine.risk.states import HARD_HALT, is_asked_for
-from engine.rulebook import RuleMissingError, charge_lines, charges_paise
+from engine.rulebook import RuleMissingError
 from engine.state import Position, State
 from engine.strategies import FAMILIES, has_two_legs, regime_allows
 from engine.times import own_times

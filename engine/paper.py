@@ -13,7 +13,7 @@ import struct
 from typing import Final
 
 from engine.books import ENTRY
-from engine.rulebook import charge_lines, charges_paise
+from engine.charges import charge_lines, charges_paise
 from engine.shorts import SHORT
 from engine.state import Order, Quote, State
 from events.base import Event

@@ -1,7 +1,7 @@
 """The dated rulebook: what the exchanges, the broker and the law rule on a given day.
 
 Lives here: lookup by (name, scope, day), IST calendar arithmetic, session windows, expiries, the
-day's rules resolved once, charges of a fill. May import: events. Always holds: no default anywhere;
+day's rules resolved once. May import: events. Always holds: no default anywhere;
 a rule that no row gives is None (unknown) or a ``RuleMissingError``, and a row without a first-hand
 source carries its ``unsure`` mark into whatever used it. Start reading at ``Rulebook.lookup``.
 """
@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from engine.scheduled import EVENT_KINDS as EVENT_KINDS
 from engine.scheduled import ScheduledEvent
 from events.base import Record
-from events.orders import ChargeLine
 from events.session import RuleRow
 
 # --- days and hours in IST ---------------------------------------------------------------------
@@ -477,7 +476,6 @@ CHARGE_TABLE: Final = (
 )
 """Name, side and base of every charge of a fill, in the order in which they are listed."""
 
-_GST_BASE: Final = ("charge.brokerage", "charge.exchange_txn", "charge.sebi")
 OWN_TIMES: Final = ("own.last_entry", "own.square_off", "own.deadline")
 DEFAULT_UNDERLYINGS: Final = ("NIFTY", "BANKNIFTY", "SENSEX")
 
@@ -622,76 +620,6 @@ def protected_band(
     small = reference_paise <= int(knee.value)
     room = int(fixed.value) if small else reference_paise * int(share.value) // BPS
     return max(reference_paise - room, 0), reference_paise + room
-
-
-# --- charges -------------------------------------------------------------------------------------
-
-
-def charges(
-    rulebook: Rulebook, day: int, exchange: str, side: str, price_paise: int, quantity_units: int
-) -> tuple[ChargeLine, ...]:
-    """The charges of one whole order filled at one price; see ``charge_lines``."""
-    rules = resolve_day(rulebook, day, ())
-    return charge_lines(rules, exchange, side, price_paise, quantity_units)
-
-
-def charge_lines(
-    rules: DayRules,
-    exchange: str,
-    side: str,
-    price_paise: int,
-    quantity_units: int,
-    *,
-    first_fill: bool = True,
-) -> tuple[ChargeLine, ...]:
-    """The charges of a fill of an index option, a line each, in paise; ``side`` is BUY or SELL.
-
-    Brokerage is an order's, so it falls on its ``first_fill`` only. Each line is rounded to the
-    nearest paisa, halves up, from the exact rational (GST from the unrounded fees); a contract note
-    rounds the day's STT to a whole rupee, which is not a fill's matter. A line that is not due on
-    this side is absent. Raises ``RuleMissingError`` where a due charge has no row and
-    ``ValueError`` on a negative price or quantity or an unknown side.
-    """
-    if side not in ("BUY", "SELL"):
-        raise ValueError(f"side {side!r} is neither BUY nor SELL")
-    if price_paise < 0 or quantity_units < 0:
-        raise ValueError(f"negative fill: {quantity_units} at {price_paise} paise")
-    venue = venue_of(exchange)
-    turnover = price_paise * quantity_units
-    lines: list[ChargeLine] = []
-    fees_e7 = 0
-    fees_unsure = False
-    for name, due_side, base in CHARGE_TABLE:
-        if due_side not in ("BOTH", side):
-            continue
-        rule = _charge_rule(rules, name, venue)
-        if base == "ORDER":
-            numerator, scale = (rule.value if first_fill else 0), 1
-        elif base == "PREMIUM":
-            numerator, scale = turnover * rule.value, CROREFOLD
-        else:
-            numerator, scale = fees_e7 * rule.value, CROREFOLD * BPS
-        if name in _GST_BASE:
-            fees_e7 += numerator * (CROREFOLD // scale)
-            fees_unsure = fees_unsure or rule.unsure
-        unsure = rule.unsure or (base == "FEES" and fees_unsure)
-        lines.append(ChargeLine(name, (2 * numerator + scale) // (2 * scale), unsure))
-    return tuple(lines)
-
-
-def _charge_rule(rules: DayRules, name: str, venue: str) -> ChargeRule:
-    for rule in rules.charges:
-        if rule.name == name and rule.venue == venue:
-            return rule
-    raise RuleMissingError(name, venue, rules.day)
-
-
-def charges_paise(lines: tuple[ChargeLine, ...]) -> int:
-    """The total of charge lines, paise."""
-    total = 0
-    for line in lines:
-        total += line.paise
-    return total
 
 
 def digest_payload(rows: tuple[RuleRow, ...]) -> bytes:

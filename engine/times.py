@@ -1,4 +1,4 @@
-"""The desk's own times of the day: last entry, square-off, hard deadline.
+"""The desk's own times of the day: last entry, square-off, hard deadline, windows of events.
 
 Lives here: those three, as a session has them now. May import: events, engine. Always holds: they
 are the settings', or those of rows dated for the day alone where it has hours of its own; none is
@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from engine.rulebook import IST_OFFSET_NS, NS_PER_DAY, NS_PER_S, DayRules
+from engine.scheduled import ScheduledEvent
 from engine.state import State
 
 MINUTE_NS: Final = 60 * NS_PER_S
@@ -82,3 +83,15 @@ def ist_seconds(ns: int) -> int:
 def hhmm_seconds(hhmm: int) -> int:
     """Seconds after midnight of an HHMM integer."""
     return hhmm // 100 * 3600 + hhmm % 100 * 60
+
+
+def near_events(state: State) -> tuple[ScheduledEvent, ...]:
+    """The scheduled events in whose window the session is now, in order of time."""
+    rules, config = state.rules, state.config.regime
+    if rules is None or not rules.events:
+        return ()
+    before_ns = config.event_before_min * MINUTE_NS
+    after_ns = config.event_after_min * MINUTE_NS
+    return tuple(
+        one for one in rules.events if one.at_ns - before_ns <= state.now < one.at_ns + after_ns
+    )

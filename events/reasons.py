@@ -146,6 +146,8 @@ _REGIME: Final = (
        _WAIT, _OLM, "REGIME_UNSTABLE"),
     _r("REGIME_EVENT_WINDOW", 505, N5, "BLOCK", "A scheduled event is near, by the dated calendar.",
        "Nothing to do; it passes by itself. The windows are regime.event_before_min and event_after_min.", ()),
+    _r("REGIME_CALENDAR_UNKNOWN", 506, N5, "UNKNOWN", "No calendar of a kind of scheduled event covers the day, and LIVE does not guess.",
+       "Add `event.covered` and the dates with `axiom rulebook add`; N5's marks name the kind.", ()),
 )  # fmt: skip
 _RISK: Final = (
     _r("RISK_DAILY_LOSS", 601, N6, "HALT", "The day's loss with open positions has reached its limit.",

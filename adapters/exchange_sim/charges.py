@@ -11,15 +11,8 @@ from typing import Final
 
 from adapters.exchange_sim.listing import Listed
 from adapters.exchange_sim.words import Data, rupees
-from engine.rulebook import (
-    DayRules,
-    Rulebook,
-    RuleMissingError,
-    broker_rules,
-    charge_lines,
-    charges_paise,
-    resolve_day,
-)
+from engine.charges import charge_lines, charges_paise
+from engine.rulebook import DayRules, Rulebook, RuleMissingError, broker_rules, resolve_day
 from events.orders import ChargeLine
 
 GST_BPS_WHOLE: Final = 10_000

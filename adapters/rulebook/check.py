@@ -26,6 +26,7 @@ from adapters.rulebook.catalogue import (
 from adapters.rulebook.load import OPEN_ENDED, LoadedRow
 from engine.rulebook import (
     DEFAULT_UNDERLYINGS,
+    EVENT_KINDS,
     Rulebook,
     add_days,
     days_from_day,
@@ -55,7 +56,7 @@ def findings(rows: Sequence[LoadedRow], day: int) -> tuple[Finding, ...]:
     """What is to be said of the rows on a day, faults first, then in the order of the rules."""
     found = [*_names_and_values(rows), *_overlaps(rows)]
     if not found:  # what follows asks the rulebook, which refuses rows that it cannot use
-        found = [*_gaps(rows), *_ended(rows, day), *_unread(rows)]
+        found = [*_gaps(rows), *_ended(rows, day), *_uncovered(rows, day), *_unread(rows)]
     order = {spec.name: place for place, spec in enumerate(RULES)}
     return tuple(sorted(found, key=lambda one: (not one.wrong, order.get(one.name, -1), one.scope)))
 
@@ -163,6 +164,19 @@ def _not_in_force(book: Rulebook, spec: RuleSpec, scope: str, day: int) -> Itera
         f"the last row ended on {iso_day(last.valid_to)}: {means} (RULEBOOK_STALE)",
         _add(spec.name, scope, add_days(last.valid_to, 1)),
     )  # fmt: skip
+
+
+def _uncovered(rows: Sequence[LoadedRow], day: int) -> Iterator[Finding]:
+    """Scheduled events whose calendar does not cover the day."""
+    book = Rulebook(tuple(one.row for one in rows))
+    for kind in EVENT_KINDS:
+        if book.lookup("event.covered", kind, day) is None:
+            yield Finding(
+                "MISSING", False, "event.covered", kind,
+                f"no calendar of these events covers {iso_day(day)}: N5 marks it, and LIVE enters "
+                "nothing",
+                f'{_add("event.covered", kind, day)}, and a row of event.at for each of them',
+            )  # fmt: skip
 
 
 def _unread(rows: Iterable[LoadedRow]) -> Iterator[Finding]:

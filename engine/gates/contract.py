@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from engine.chain import contract_age_ns, iv_of, span, tick_of
+from engine.charges import charge_lines, charges_paise
 from engine.exact import floor
 from engine.features.interest import reference
 from engine.gates.rows import UNKNOWN, at_least, is_true, stage_of
@@ -20,7 +21,7 @@ from engine.gates.score import score_of, score_rows
 from engine.options import CALL, PUT, Greeks, Pricer, pricer_for
 from engine.orders.contracts import barred_contracts
 from engine.policy import unknown_blocks
-from engine.rulebook import charge_lines, charges_paise, venue_of
+from engine.rulebook import venue_of
 from engine.state import ExpiryState, Quote, State
 from engine.strategies import family_named
 from engine.strategies.signal import UP

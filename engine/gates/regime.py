@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 from engine.gates.rows import UNKNOWN, at_least, at_most, is_true, stage_of
-from engine.rulebook import NS_PER_S
+from engine.policy import unknown_blocks
+from engine.scheduled import EVENT_KINDS
+from engine.times import near_events
 from engine.view import View, age_ms
 from events.decision import GateRow, StageVerdict
 from events.reasons import N5
 
-MINUTE_NS: Final = 60 * NS_PER_S
 _WINDOW: Final = "REGIME_EVENT_WINDOW"
 
 
@@ -44,17 +45,22 @@ def judge(view: View) -> StageVerdict:
 
 def event_row(view: View) -> GateRow:
     """Whether no scheduled event is near: entries stop some minutes before it and begin again some
-    minutes after it. The marks name the events that are near, and the calendars that are not
-    known for the day."""
-    rules, config, now = view.state.rules, view.state.config.regime, view.state.now
-    if rules is None:
-        return is_true("event_window", True, _WINDOW, marks=("CALENDAR_UNKNOWN",))
-    before_ns = config.event_before_min * MINUTE_NS
-    after_ns = config.event_after_min * MINUTE_NS
-    near = [one for one in rules.events if one.at_ns - before_ns <= now < one.at_ns + after_ns]
+    minutes after it. The marks name the events that are near, an expiry of today, and the calendars
+    that are not known for the day; in LIVE one that is not known blocks."""
+    rules = view.state.rules
+    unknown = rules.events_unknown if rules is not None else EVENT_KINDS
+    near = near_events(view.state)
     marks = (
         *(f"EVENT_{one.kind}" for one in near),
         *(("UNSURE_EVENT",) if any(one.unsure for one in near) else ()),
-        *(f"CALENDAR_UNKNOWN_{kind}" for kind in rules.events_unknown),
+        *(("EVENT_EXPIRY",) if _expires_today(view) else ()),
+        *(f"CALENDAR_UNKNOWN_{kind}" for kind in unknown),
     )
+    if not near and unknown and unknown_blocks(view.state):
+        return is_true("event_window", False, "REGIME_CALENDAR_UNKNOWN", UNKNOWN, marks=marks)
     return is_true("event_window", not near, _WINDOW, marks=marks)
+
+
+def _expires_today(view: View) -> bool:
+    opened = view.state.opened
+    return view.near is not None and opened is not None and view.near.expiry == opened.day

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.books import ADOPTED, ENTRY, EXIT, EXTERNAL, PROTECT, holding_key
+from engine.charges import charge_lines, charges_paise
 from engine.orders.incidents import Incidents
 from engine.orders.legs import (
     ENDS,
@@ -31,7 +32,6 @@ from engine.orders.legs import (
 )
 from engine.orders.reduce import contract_places
 from engine.paper import order_event
-from engine.rulebook import charge_lines, charges_paise
 from engine.state import Difference, Foreign, Order, State
 from events.base import Event
 from events.broker import BrokerReport, OrderSendResult

@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from engine.books import ENTRY, free_funds_paise, open_risk_paise
 from engine.chain import contract_age_ns
+from engine.charges import charge_lines, charges_paise
 from engine.orders.route import to_broker
-from engine.rulebook import RuleMissingError, charge_lines, charges_paise
+from engine.rulebook import RuleMissingError
 from engine.state import Fire, Position, State
 from events.broker import BrokerSnapshot
 

@@ -45,6 +45,7 @@ class Row(NamedTuple):
 CORE = ("events", "engine")
 LEAVES = (
     "engine.ports", "engine.exact", "engine.options", "engine.rulebook",
+    "engine.charges",  # docs/decisions/0015
     "engine.commands",  # docs/decisions/0011
 )  # fmt: skip
 READERS = ("events", "journal", "engine", "projections")

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from engine.books import taking_part
 from engine.carry import carry_over
+from engine.charges import charge_lines, charges_paise
 from engine.checkpoint import decode_state, encode_state
 from engine.core import Core
 from engine.exits import break_even_paise, decide_exits
 from engine.resume import Rebuilt
-from engine.rulebook import charge_lines, charges_paise, ist_ns
+from engine.rulebook import ist_ns
 from engine.state import Position
 from events.feed import TimerTick
 from events.orders import (

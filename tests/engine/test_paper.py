@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from engine.charges import charge_lines, charges_paise
 from engine.core import Core
 from engine.paper import decide_fills, decide_lapses, levels
-from engine.rulebook import charge_lines, charges_paise
 from engine.state import Quote, State
 from events.feed import TimerTick
 from events.orders import FillApplied, OrderChanged

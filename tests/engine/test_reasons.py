@@ -52,6 +52,7 @@ ELSEWHERE = {
         "a pair: tests/engine/test_spreads.py",
     ),
     "FAMILY_NOT_CARRIED_OUT": "a broker's session: tests/engine/strategies/test_routing.py",
+    "REGIME_CALENDAR_UNKNOWN": "a session of LIVE: tests/engine/gates/test_regime.py",
     "EXIT_SETTLED": "a position left at expiry: tests/engine/test_settlement.py",
     **{
         row.code: "an answer to an operator: tests/engine/test_commands.py, tests/adapters/control"

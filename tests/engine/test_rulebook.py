@@ -10,14 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.rulebook.load import load_rows
+from engine.charges import charge_lines, charges, charges_paise
 from engine.rulebook import (
     DayRules,
     Rulebook,
     RuleMissingError,
     add_days,
-    charge_lines,
-    charges,
-    charges_paise,
     day_from_days,
     day_of,
     days_from_day,

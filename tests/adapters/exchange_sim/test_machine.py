@@ -18,7 +18,8 @@ from hypothesis.stateful import (
 
 from adapters.exchange_sim.errors import KiteError
 from adapters.exchange_sim.spec import AccountSpec, Behaviour
-from engine.rulebook import charge_lines, charges_paise, resolve_day
+from engine.charges import charge_lines, charges_paise
+from engine.rulebook import resolve_day
 from events.session import Instrument
 from tests.adapters.exchange_sim.bench_market import CALL, DAY, PUT, RULEBOOK, Bench, Side
 

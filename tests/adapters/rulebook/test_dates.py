@@ -6,14 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.rulebook.load import load_rows
-from engine.rulebook import (
-    Rulebook,
-    broker_rules,
-    charges,
-    hhmm_of,
-    protected_band,
-    resolve_day,
-)
+from engine.charges import charges
+from engine.rulebook import Rulebook, broker_rules, hhmm_of, protected_band, resolve_day
 from events.session import RuleRow
 
 BOOK = Rulebook(load_rows())

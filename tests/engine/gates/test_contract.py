@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.chain import contract_age_ns
+from engine.charges import charge_lines, charges_paise
 from engine.features.interest import SPAN_NS
 from engine.features.tape import InterestRow
 from engine.gates import contract
 from engine.gates.contract import Pick, Plan, costs_of, judge
 from engine.gates.score import WEIGHTS
-from engine.rulebook import charge_lines, charges_paise
 from engine.state import ContractChange, State
 from engine.strategies import family_named
 from engine.strategies.signal import DOWN, UP

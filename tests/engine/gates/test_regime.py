@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from engine.gates.regime import MINUTE_NS, event_row
+from engine.gates.regime import event_row
 from engine.scheduled import EVENT_KINDS, ScheduledEvent
+from engine.times import MINUTE_NS
 from tests.engine.build import at_trade, view_of
 from tests.engine.gates.cases import rules
 
@@ -32,3 +34,26 @@ def test_a_calendar_that_does_not_cover_the_day_is_said() -> None:
     row = event_row(view_of(rules(START, events=(), events_unknown=("RBI", "FED"))))
     assert row.verdict == "PASS"
     assert row.marks == ("CALENDAR_UNKNOWN_RBI", "CALENDAR_UNKNOWN_FED")
+
+
+def test_in_live_an_unknown_calendar_blocks() -> None:
+    """Nobody knows that the day is quiet: LIVE enters nothing until a person has said so; an event
+    that is near is the better reason."""
+    state = rules(START, events=(), events_unknown=("RBI",))
+    assert state.opened is not None
+    live = replace(state, opened=replace(state.opened, mode="LIVE"))
+    row = event_row(view_of(live))
+    assert (row.verdict, row.reason) == ("UNKNOWN", "REGIME_CALENDAR_UNKNOWN")
+    known = event_row(view_of(rules(live, events=(), events_unknown=())))
+    assert known.verdict == "PASS"
+    near = event_row(view_of(rules(live, events=(ScheduledEvent("FED", START.now, False),))))
+    assert near.reason == "REGIME_EVENT_WINDOW"
+
+
+def test_an_expiry_of_today_is_named() -> None:
+    """The day's expiry is an event that the chain itself tells of; it stops nothing by itself."""
+    view = view_of(rules(START, events=(), events_unknown=()))
+    assert view.near is not None and view.state.opened is not None
+    assert event_row(view).marks == ()
+    today = replace(view, near=replace(view.near, expiry=view.state.opened.day))
+    assert (event_row(today).verdict, event_row(today).marks) == ("PASS", ("EVENT_EXPIRY",))
