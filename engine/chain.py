@@ -246,9 +246,10 @@ def _skew(
 def _put_call_ratio(state: State, emap: ExpiryMap, atm: int) -> int | None:
     """Open interest of puts over calls near the money, per mille; None without calls."""
     calls = puts = 0
+    quotes, call_legs, put_legs = state.quotes, emap.calls, emap.puts
     for place in span(emap, atm, state.config.contract.window_strikes):
-        call = state.quotes[emap.calls[place]] if emap.calls[place] >= 0 else None
-        put = state.quotes[emap.puts[place]] if emap.puts[place] >= 0 else None
+        call = quotes[call_legs[place]] if call_legs[place] >= 0 else None
+        put = quotes[put_legs[place]] if put_legs[place] >= 0 else None
         calls += call.oi_units if call is not None else 0
         puts += put.oi_units if put is not None else 0
     return puts * 1000 // calls if calls > 0 else None
@@ -257,10 +258,9 @@ def _put_call_ratio(state: State, emap: ExpiryMap, atm: int) -> int | None:
 def _quoted(state: State, emap: ExpiryMap, atm: int) -> int:
     """Fresh two-sided contracts within the near strikes."""
     oldest = state.now - contract_age_ns(state)
-    near = span(emap, atm, state.config.quote.near_strikes)
-    return sum(
-        1
-        for place in near
-        for i in (emap.calls[place], emap.puts[place])
-        if _fresh(state.quotes, i, oldest) is not None
-    )
+    quoted = 0
+    for place in span(emap, atm, state.config.quote.near_strikes):
+        for legs in (emap.calls, emap.puts):
+            if _fresh(state.quotes, legs[place], oldest) is not None:
+                quoted += 1
+    return quoted

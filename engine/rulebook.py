@@ -440,8 +440,11 @@ class UnderlyingRules(Record, frozen=True, array_like=True, gc=False, forbid_unk
     unsure: tuple[str, ...]
 
 
-class DayRules(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+class DayRules(
+    Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True, cache_hash=True
+):
     """What a session asks every cycle, resolved once from the rows; encodable, so it can be state.
+    Its hash is kept, for what follows from the rules of a day is kept by them.
 
     Windows are those of the derivatives segment of NSE and BSE. ``missing`` names (name, scope)
     pairs that no row gave, as ``name:scope``: whatever needs one of them blocks. ``stale`` names

@@ -204,9 +204,9 @@ def _expiry_view(view: View, one: ExpiryState) -> ExpiryView:
 def whole_hash(view: View) -> str:
     """SHA-256 (hex) of all quotes of the viewed expiries, the index, the future and the market."""
     state = view.state
-    quotes = [view.spot, view.future, view.vix]
+    known, quotes = state.quotes, [view.spot, view.future, view.vix]
     for one in view.market.expiries:
         emap = view.umap.expiries[one.place]
-        quotes.extend(state.quotes[i] for i in emap.calls if i >= 0)
-        quotes.extend(state.quotes[i] for i in emap.puts if i >= 0)
+        quotes += [known[i] for i in emap.calls if i >= 0]
+        quotes += [known[i] for i in emap.puts if i >= 0]
     return hashlib.sha256(msgspec.msgpack.encode((quotes, view.slot, view.market))).hexdigest()

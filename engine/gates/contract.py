@@ -8,20 +8,22 @@ Start reading at ``judge``.
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.chain import contract_age_ns, iv_of, span, tick_of
 from engine.charges import charge_lines, charges_paise
 from engine.exact import floor
 from engine.features.interest import reference
 from engine.gates.rows import UNKNOWN, at_least, is_true, stage_of
-from engine.gates.score import score_of, score_rows
+from engine.gates.score import MONEYNESS, score_of, score_rows
 from engine.options import CALL, PUT, Greeks, Pricer, pricer_for
 from engine.orders.contracts import barred_contracts
 from engine.policy import unknown_blocks
-from engine.rulebook import venue_of
+from engine.rulebook import DayRules, venue_of
 from engine.state import ExpiryState, Quote, State
 from engine.strategies import family_named
 from engine.strategies.signal import UP
@@ -64,11 +66,15 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     @property
     def reward_milli(self) -> int:
         gain = (self.target_paise - self.entry_paise) * self.lot_units - self.charges_lot_paise
-        return max(gain, 0) * 1000 // self.risk_lot_paise if self.risk_lot_paise > 0 else 0
+        risk = self.risk_lot_paise
+        return gain * 1000 // risk if risk > 0 and gain > 0 else 0
 
 
 class Pick(msgspec.Struct, frozen=True, gc=False):
-    """One contract looked at: filters failed as bits, score, and what it was judged on."""
+    """One contract looked at: filters failed as bits, score, and what it was judged on.
+
+    ``greeks`` are those of a contract that is shown; of the others delta alone is asked.
+    """
 
     contract: int
     mask: int
@@ -97,11 +103,17 @@ class Costs(msgspec.Struct, frozen=True, gc=False):
 def costs_of(state: State, exchange: str) -> Costs:
     """The venue's charges in the form the screening uses; exact lines are made at the fill."""
     assert state.rules is not None
+    return _costs(state.rules, exchange)
+
+
+@functools.lru_cache(maxsize=16)
+def _costs(rules: DayRules, exchange: str) -> Costs:
+    """Asked by every screening and the same all day, so what was found is kept by its rules."""
     found: list[int] = []
     unsure = False
     for side in ("BUY", "SELL"):
-        fixed = charge_lines(state.rules, exchange, side, 0, 1)
-        crore = charge_lines(state.rules, exchange, side, CRORE_PAISE, 1)
+        fixed = charge_lines(rules, exchange, side, 0, 1)
+        crore = charge_lines(rules, exchange, side, CRORE_PAISE, 1)
         found += [charges_paise(fixed), charges_paise(crore) - charges_paise(fixed)]
         unsure = unsure or any(line.unsure for line in crore)
     return Costs(found[0], found[1], found[2], found[3], unsure)
@@ -133,7 +145,7 @@ def judge(
         at_least("contract", len(passed), 1, "CONTRACT_NONE_LEFT", None, marks),
     )
     screened = _screened(view, picks, direction, family, best)
-    shown = best or _best_rejected(picks)
+    shown = _with_greeks(view, sight, best or _best_rejected(picks))
     evidence = score_rows(shown.parts) if shown is not None else ()
     return stage_of(N10, rows, evidence), screened, shown
 
@@ -159,6 +171,14 @@ def _best_rejected(picks: list[Pick]) -> Pick | None:
         if planned
         else None
     )
+
+
+def _with_greeks(view: View, sight: Sight, pick: Pick | None) -> Pick | None:
+    """A contract that is shown with all its greeks: a screening needs but the delta of the rest."""
+    if pick is None or pick.vol is None:
+        return pick
+    strike = float(view.state.instruments[pick.contract].strike_paise)
+    return replace(pick, greeks=sight.pricer.greeks(strike, sight.right, pick.vol))
 
 
 def _first_place(mask: int) -> int:
@@ -250,12 +270,13 @@ def _screen(view: View, sight: Sight) -> list[Pick]:
                 # A smile is smooth: the neighbour's root is the nearest start there is.
                 vols[i] = neighbour
                 vol = iv_of(sight.pricer, emap, place, sight.right, quote, vols, i)
-                picks.append(_judged(sight, i, place, emap.strikes_paise[place], quote, vol))
+                moneyness = sight.pricer.log_forward - emap.log_strikes[place]
+                picks.append(_judged(sight, i, place, moneyness, quote, vol))
                 neighbour = vol or neighbour
     barred = barred_contracts(state)
     if barred:
         picks = [
-            msgspec.structs.replace(one, mask=one.mask | CHANGED) if one.contract in barred else one
+            replace(one, mask=one.mask | CHANGED) if one.contract in barred else one
             for one in picks
         ]
     return picks
@@ -289,40 +310,41 @@ def _traded(sight: Sight, place: int, quote: Quote | None) -> int:
 
 
 def _judged(
-    sight: Sight, i: int, place: int, strike_paise: int, quote: Quote, vol: float | None
+    sight: Sight, i: int, place: int, log_moneyness: float, quote: Quote, vol: float | None
 ) -> Pick:
-    state, config, row = sight.state, sight.state.config.contract, sight.state.instruments[i]
+    state = sight.state
+    config, row = state.config.contract, state.instruments[i]
     spread = spread_bps(quote)
     plan = _plan(state, sight.costs, quote.ask_paise, row)
+    reward = plan.reward_milli
     shown_units = min(quote.bid_units, quote.ask_units)
     mask = _traded(sight, place, quote)
     if spread > config.spread_bps_max:
         mask |= SPREAD
     if not config.premium_paise_min <= quote.ask_paise <= config.premium_paise_max:
         mask |= PREMIUM
-    if plan.reward_milli < config.reward_milli_min:
+    if reward < config.reward_milli_min:
         mask |= REWARD
     if shown_units < config.depth_lots_min * row.lot_units:
         mask |= DEPTH
     if vol is None:
         return Pick(i, mask | UNDEFINED_WITHOUT_IV, NONE, plan, None, None)
-    greeks = sight.pricer.greeks(float(strike_paise), sight.right, vol)
-    delta = abs(floor(greeks.delta * 1000.0 + 0.5))
+    delta = abs(floor(sight.pricer.delta(sight.right, vol, log_moneyness) * 1000.0 + 0.5))
     if not config.delta_milli_min <= delta <= config.delta_milli_max:
         mask |= DELTA
     mask |= _volatile(sight, vol)
     score, parts = score_of(
         config,
         delta,
-        _moneyness_bps(sight, strike_paise),
+        _moneyness_bps(sight, row.strike_paise) if config.strike_by == MONEYNESS else 0,
         spread,
-        plan.reward_milli,
+        reward,
         shown_units * 1000 // row.lot_units if row.lot_units > 0 else 0,
         quote.volume_units,
     )
     if score < config.score_milli_min:
         mask |= SCORE
-    return Pick(i, mask, score, plan, vol, greeks, parts)
+    return Pick(i, mask, score, plan, vol, None, parts)
 
 
 def _volatile(sight: Sight, vol: float) -> int:

@@ -23,6 +23,7 @@ WEIGHTS: Final[tuple[tuple[str, int], ...]] = (
 )
 """The parts in the order of ``score_of``, by the gate that shows each, and what each weighs."""
 
+_AIM, _SPREAD, _REWARD, _DEPTH, _VOLUME = (weight for _, weight in WEIGHTS)
 WHOLE: Final = 1000
 AIM_PER_DELTA: Final = 2
 AIM_PER_BPS: Final = 2
@@ -50,17 +51,16 @@ def score_of(
         away = abs(moneyness_bps - config.moneyness_aim_bps) * AIM_PER_BPS
     else:
         away = abs(delta_milli - config.delta_aim_milli) * AIM_PER_DELTA
-    parts = (
-        max(WHOLE - away, 0),
-        max(WHOLE - spread_bps * WHOLE // config.spread_bps_max, 0),
-        min(reward_milli // 2, WHOLE),
-        min(depth_milli // DEPTH_WHOLE, WHOLE),
-        min(volume_units * WHOLE // (max(config.volume_units_min, 1) * VOLUME_WHOLE), WHOLE),
-    )
-    score = 0
-    for (_, weight), part in zip(WEIGHTS, parts, strict=True):
-        score += weight * part
-    return score // WHOLE, parts
+    aim = WHOLE - away if away < WHOLE else 0
+    room = WHOLE - spread_bps * WHOLE // config.spread_bps_max
+    tight = room if room > 0 else 0
+    # Asked for every contract of every cycle: a comparison costs less than a call.
+    reward = reward_milli // 2 if reward_milli < 2 * WHOLE else WHOLE
+    depth = depth_milli // DEPTH_WHOLE if depth_milli < DEPTH_WHOLE * WHOLE else WHOLE
+    enough = (config.volume_units_min or 1) * VOLUME_WHOLE
+    volume = volume_units * WHOLE // enough if volume_units < enough else WHOLE
+    score = _AIM * aim + _SPREAD * tight + _REWARD * reward + _DEPTH * depth + _VOLUME * volume
+    return score // WHOLE, (aim, tight, reward, depth, volume)
 
 
 def score_rows(parts: tuple[int, ...]) -> tuple[GateRow, ...]:

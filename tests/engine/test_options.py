@@ -120,6 +120,29 @@ def test_a_warm_start_takes_few_steps(
     assert own.implied_vol(price, strike, right, start=vol + 1e-3).iterations <= 3
 
 
+@settings(deadline=None)
+@given(STRIKES, TIMES, VOLS, st.floats(0.01, 4.0))
+def test_the_solver_is_newton_step_repeated_and_delta_that_of_greeks(
+    strike: float, t_years: float, vol: float, start: float
+) -> None:
+    """The step that the solver has written out gives the bits of ``newton_step``, wherever it
+    starts; the delta that a screening asks for alone is that of ``greeks`` to the bit."""
+    own = pricer(t_years)
+    moneyness = own.log_forward - exact.log(strike)
+    value = own.price(strike, CALL, vol) / own.df - own.intrinsic(strike, CALL)
+    found = own.implied_vol(own.price(strike, CALL, vol), strike, CALL, start, moneyness)
+    low, high, at = options.VOL_MIN, options.VOL_MAX, start
+    for _ in range(found.iterations):
+        after, error, vega = own.newton_step(value, strike, at, moneyness)
+        low, high = (at, high) if after > at else (low, at)
+        at = after if low < after < high else 0.5 * (low + high)
+    if found.vol is not None:
+        assert (found.vol, error < options.VOL_TOLERANCE) == (after, True)
+        assert own.df * vega * options.VOL_POINT >= TICK
+    for right in (CALL, PUT):
+        assert own.delta(right, vol, moneyness) == own.greeks(strike, right, vol).delta
+
+
 def test_newton_step_reports_a_long_step() -> None:
     """From the inflection point, where the second derivative vanishes, a step is not final."""
     own, strike = pricer(), 2_500_000.0
