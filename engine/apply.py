@@ -32,7 +32,6 @@ from engine.feed import (
     LIVE,
     MS,
     all_lost,
-    apply_feed_frame,
     apply_feed_status,
     mark_feed_gap,
     mark_feed_return,
@@ -46,6 +45,7 @@ from engine.lookup import Lookup, underlying_places
 from engine.orders import incidents, operator, reduce
 from engine.orders.contracts import CONTRACTS, contract_changes
 from engine.orders.route import in_real_time, to_broker
+from engine.quality import apply_feed_frame, let_stand, said
 from engine.risk import machine
 from engine.risk.day import with_fire, with_funds, with_high, with_tail
 from engine.rulebook import Rulebook, amended_rows, resolve_day
@@ -277,6 +277,8 @@ def _feed_status(state: State, entry: Entry, look: Lookup) -> State:
 def _timer_tick(state: State, entry: Entry, look: Lookup) -> State:
     event = entry.event
     assert isinstance(event, feed.TimerTick)
+    if state.quality.doubts:
+        state = let_stand(state, entry.ts)
     vols = list(state.vols)
     markets = tuple(
         replace(one, expiries=refresh(state, u, vols)) for u, one in enumerate(state.markets)
@@ -388,7 +390,7 @@ def _marked(state: State, reason: str, ts: int) -> State:
     """Bars at both ends of a gap are marked, and its volume belongs to none. So is the first bar of
     a feed that began after the open: what was before it is a gap like any other."""
     cash = state.rules.cash if state.rules is not None else None
-    # A gap that no tick noticed is said when its end has already been folded (``_after_silence``).
+    # A gap that no tick noticed is said when its end has already been folded (``after_silence``).
     ended = state.feed.last_frame_ns == ts
     if reason == "FEED_GAP" and not ended:
         return mark_feed_gap(state)
@@ -396,6 +398,10 @@ def _marked(state: State, reason: str, ts: int) -> State:
     if reason in ("FEED_GAP", "FEED_RESUMED") or (reason == "FEED_STARTED" and late):
         return mark_feed_return(state)
     return state
+
+
+def _ticks_judged(state: State, entry: Entry, look: Lookup) -> State:
+    return replace(state, quality=said(state.quality))
 
 
 def _contracts_screened(state: State, entry: Entry, look: Lookup) -> State:
@@ -483,6 +489,7 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "FrameRejected": _no_change,
     "FeedHealthChanged": _feed_health_changed,
     "InstrumentsGated": _no_change,
+    "TicksJudged": _ticks_judged,
     "SnapshotTaken": _no_change,
     "FeaturesDerived": _features_derived,
     "RegimeAssessed": _regime_assessed,

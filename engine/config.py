@@ -68,6 +68,16 @@ class FeedConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     refused_per_minute_max: Annotated[
         int, Meta(ge=0, le=100_000, description="malformed frames tolerated in a minute")
     ] = 3
+    untimed_per_minute_max: Annotated[
+        int,
+        Meta(
+            ge=0, le=30, description="ticks of an index, a future or VIX without time, or reordered"
+        ),
+    ] = 3
+    reordered_ms_max: Annotated[
+        int,
+        Meta(ge=1_000, le=DAY_MS, description="furthest an instrument's exchange time may go back"),
+    ] = 5_000
     losses_per_hour_max: Annotated[
         int, Meta(ge=0, le=60, description="lost connections of an hour with which entries go on")
     ] = 10
@@ -102,6 +112,22 @@ class QuoteConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     near_spread_bps_max: Annotated[
         int, Meta(ge=1, le=20_000, description="median spread near the money, of the mid")
     ] = 80
+    jump_index_bps_max: Annotated[
+        int, Meta(ge=80, le=10_000, description="jump of an index without a second witness")
+    ] = 100
+    jump_future_bps_max: Annotated[
+        int, Meta(ge=80, le=10_000, description="jump of a future without a second witness")
+    ] = 150
+    jump_vix_bps_max: Annotated[
+        int, Meta(ge=80, le=10_000, description="jump of INDIA VIX without a second witness")
+    ] = 1_000
+    jump_contract_bps_max: Annotated[
+        int, Meta(ge=80, le=10_000, description="jump of the bid of a contract that is held")
+    ] = 5_000
+    doubt_ms_max: Annotated[
+        int,
+        Meta(ge=1, le=60_000, description="so long a contract's lone jump waits, then it stands"),
+    ] = 2_000
 
 
 class RegimeConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -27,6 +27,7 @@ from engine.orders.legs import UNSENT
 from engine.orders.route import in_real_time, to_broker
 from engine.paper import decide_fills, decide_lapses, order_event
 from engine.policy import limit_ms
+from engine.quality import judged
 from engine.regime import assess, day_type
 from engine.risk import machine
 from engine.settlement import closed_by, settled_at_close, settled_by_print, unsettled_news
@@ -114,6 +115,7 @@ def _frame_fault(state: State, event: FeedFrame) -> list[Event]:
 def _tick(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     events: list[Event] = list(_bars(state))
     events.extend(_feed_gap(state))
+    events.extend(judged(state))
     tick = item.entry.event
     assert isinstance(tick, TimerTick)
     events.extend(_instrument_gates(state, look, tick.due_ts))
@@ -225,7 +227,7 @@ def _closed(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
     assert isinstance(event, SessionClosed)
     if event.reason == CRASHED:
         return NOTHING
-    events: list[Event] = list(_bars(state))
+    events: list[Event] = [*_bars(state), *judged(state)]
     # An order that is at a broker lives on without the session: the next one carries it.
     events.extend(
         order_event(one, "CANCELLED", "ORDER_DAY_END", one.filled_units)
@@ -505,6 +507,7 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "FrameRejected": _nothing,
     "FeedHealthChanged": _nothing,
     "InstrumentsGated": _nothing,
+    "TicksJudged": _nothing,
     "SnapshotTaken": _nothing,
     "FeaturesDerived": _features_derived,
     "RegimeAssessed": _nothing,

@@ -2,8 +2,9 @@
 
 Lives here: the loop over a frame's packets and the roll of bars. May import: events, engine. Always
 holds: inside one frame lists are changed in place, at its end they are tuples again; a frame that
-does not keep its lengths changes nothing but its own counters.
-Start reading at ``apply_feed_frame``.
+does not keep its lengths changes nothing but its own counters; a frame with a tick that has to be
+judged changes nothing here (``DoubtfulTick``): ``engine.quality`` takes it packet by packet.
+Start reading at ``fold_frame``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine.bars import (
+    CLOSE,
     FIVE_NS,
+    HIGH,
+    LOW,
     MINUTE_NS,
+    TICKS,
     Accumulator,
     Bar,
     close_bar,
@@ -41,7 +46,7 @@ from events.wire.kite import (
     Run,
     Walk,
     index_close,
-    newest_stamp,
+    stamp_bounds,
     unpack_full_at,
     unpack_run,
     unpack_trades,
@@ -60,10 +65,28 @@ FIRST: Final = 0
 SECOND_NS: Final = 1_000_000_000
 REFUSED_WINDOW_NS: Final = 60 * SECOND_NS
 REFUSED_KEPT: Final = 64
+NEAR_PAISE: Final = 100
+"""A jump within this and the bound of its kind is none: prices of a few rupees move in large parts
+of themselves."""
+
+NEAR_SHIFT: Final = 7
+NEAR_BPS: Final = 78
+"""A jump within ``NEAR_PAISE`` and a 128th, which is so much, is looked at no further: it is less
+than any bound may be (80 bps)."""
+
+Limits = tuple[int, int, int]
+"""Of a frame's stamps, in epoch s: the furthest ahead, the newest before the frame, and how far an
+instrument's may go back."""
+
 _DEPTH_AT: Final = 2 + 64
 _FULL_STRIDE: Final = FULL_SIZE + 2
 _NO_DEPTH: Final = b""
 _WITH_CLOSE: Final = (INDEX_FULL_SIZE, INDEX_QUOTE_SIZE)
+
+
+class DoubtfulTick(Exception):  # noqa: N818 - named for the condition
+    """A tick in a frame has to be judged: its stamp cannot be, its price jumps, or one of before
+    waits for it. It may be good all the same."""
 
 
 def checked_walk(event: FeedFrame) -> Walk:
@@ -74,27 +97,78 @@ def checked_walk(event: FeedFrame) -> Walk:
     return walk(event.data)
 
 
-def apply_feed_frame(state: State, event: FeedFrame, ts: int, seq: int, look: Lookup) -> State:
-    """Quotes, bars and feed counters after one frame."""
-    state = _after_silence(state, ts)
+def fold_frame(state: State, event: FeedFrame, ts: int, seq: int, look: Lookup) -> State:
+    """Quotes, bars and feed counters after one frame. Raises ``DoubtfulTick``."""
+    state = after_silence(state, ts)
     try:
         packets = checked_walk(event)
     except FrameError:
         return replace(state, feed=_refused(state.feed, ts))
     if packets.heartbeat:
-        return replace(state, feed=_seen(state.feed, event, ts, 0, 0, state.feed.newest_stamp_s))
+        return replace(state, feed=seen(state.feed, event, ts, 0, 0, state.feed.newest_stamp_s))
+    if state.quality.doubts:
+        raise DoubtfulTick
     quotes, accs = list(state.quotes), list(state.accs)
     newest, unknown = 0, packets.skipped
+    limits = stamp_limits(state, ts)
     for run in packets.runs:
         fold = _fold_full if run.size == FULL_SIZE else fold_small
-        stamp, missed = fold(event.data, run, ts, seq, look, quotes, accs)
+        stamp, missed = fold(event.data, run, ts, seq, look, quotes, accs, limits)
         newest = stamp if stamp > newest else newest
         unknown += missed
-    feed = _seen(state.feed, event, ts, packets.packets, unknown, newest)
+    if (state.positions or state.orders) and _side_jumps(state, quotes):
+        raise DoubtfulTick
+    feed = seen(state.feed, event, ts, packets.packets, unknown, newest)
     return replace(state, quotes=tuple(quotes), accs=tuple(accs), feed=feed)
 
 
-def _after_silence(state: State, ts: int) -> State:
+def stamp_limits(state: State, ts: int) -> Limits:
+    """What the stamps of a frame are held against. A market of pages has its own way to tell a page
+    of before (``page_repeats``); there no instrument goes back."""
+    config, opened = state.config.feed, state.opened
+    pages = opened is not None and opened.cycle_rule.max_gap_ms
+    ahead_s = (ts // MS + config.future_ms_max) // 1000
+    return ahead_s, state.feed.newest_stamp_s, _NEVER_BACK if pages else back_s(state)
+
+
+def back_s(state: State) -> int:
+    """How far an instrument's exchange time may go back, in whole seconds as it is told."""
+    return state.config.feed.reordered_ms_max // 1000
+
+
+_NEVER_BACK: Final = 1 << 33
+"""More seconds than the wire can tell."""
+
+
+def watched(state: State) -> tuple[tuple[int, bool], ...]:
+    """(contract, whether it is its ask that counts) of all whose price may lead to an order or a
+    fill: of positions and of orders that work by the bid, of sold legs by the ask."""
+    sold = tuple((one.contract, True) for one in state.shorts)
+    held = tuple((one.contract, False) for one in state.positions)
+    return (*sold, *held, *((one.contract, False) for one in state.orders))
+
+
+def _side_jumps(state: State, quotes: list[Quote | None]) -> bool:
+    """Whether the price of a watched contract that counts jumped in this frame."""
+    bps = state.config.quote.jump_contract_bps_max
+    for i, sold in watched(state):
+        before, after = state.quotes[i], quotes[i]
+        if before is None or after is None or after is before:
+            continue
+        old, new = (one.ask_paise if sold else one.bid_paise for one in (before, after))
+        if side_jumps(old, new, bps):
+            return True
+    return False
+
+
+def side_jumps(before_paise: int, after_paise: int, bps: int) -> int:
+    """Which way a side of a book jumps, 1, -1 or 0. One that empties or fills says nothing."""
+    if before_paise <= 0 or after_paise <= 0 or not jumps(before_paise, after_paise, bps):
+        return 0
+    return 1 if after_paise > before_paise else -1
+
+
+def after_silence(state: State, ts: int) -> State:
     """A gap that no tick has noticed is marked before its first frame is folded: what was traded
     in it belongs to no bar.
 
@@ -127,6 +201,7 @@ def _fold_full(
     look: Lookup,
     quotes: list[Quote | None],
     accs: list[tuple[int, ...]],
+    limits: Limits,
 ) -> tuple[int, int]:
     """Fold a run of full packets; gives the newest exchange stamp and the unknown tokens.
 
@@ -148,12 +223,18 @@ def _fold_full(
         place = slot_of[i]
         if place < 0 or ltp <= 0:
             continue
-        first, high, low, _, ticks, highest, base, banked, gapped = accs[place]
+        first, high, low, close, ticks, highest, base, banked, gapped = accs[place]
         if not ticks:
+            if close and abs(ltp - close) > NEAR_PAISE + (close >> NEAR_SHIFT):
+                raise DoubtfulTick
             first = high = low = ltp
         elif ltp > high:
+            if ltp - high > NEAR_PAISE + (high >> NEAR_SHIFT):
+                raise DoubtfulTick
             high = ltp
         elif ltp < low:
+            if low - ltp > NEAR_PAISE + (low >> NEAR_SHIFT):
+                raise DoubtfulTick
             low = ltp
         if volume > highest:
             if highest < 0:  # the feed's first, or the first after a gap: see ``rebase``
@@ -162,16 +243,28 @@ def _fold_full(
         accs[place] = (first, high, low, ltp, ticks + 1, highest, base, banked, gapped)
     for i, at in last_at.items():
         quotes[i] = full_quote(data, at, ts, seq)
-    return known_stamp(data, run, unknown, look), unknown
+    return known_stamp(data, run, unknown, look, limits), unknown
 
 
-def known_stamp(data: bytes, run: Run, unknown: int, look: Lookup) -> int:
+def known_stamp(data: bytes, run: Run, unknown: int, look: Lookup, limits: Limits) -> int:
     """The newest exchange stamp of a run of full packets of which so many are of unknown tokens:
-    what a stranger says of the time does not count. 0 where there is none."""
+    what a stranger says of the time does not count. 0 where there is none. Raises ``DoubtfulTick``
+    where one of them may lie."""
+    if unknown == run.count:
+        return 0
     if not unknown:
-        return newest_stamp(data, run)
-    known = (fields for fields in unpack_run(data, run) if fields[0] in look.index_of)
-    return max((fields[5] for fields in known), default=0)
+        oldest, newest = stamp_bounds(data, run)
+    else:
+        known = [one[5] for one in unpack_run(data, run) if one[0] in look.index_of]
+        oldest, newest = min(known), max(known)
+    ahead_s, before_s, back = limits
+    if (
+        not oldest
+        or newest > ahead_s
+        or oldest + back < (newest if newest > before_s else before_s)
+    ):
+        raise DoubtfulTick
+    return newest
 
 
 def full_quote(data: bytes, at: int, ts: int, seq: int) -> Quote:
@@ -191,12 +284,14 @@ def fold_small(
     look: Lookup,
     quotes: list[Quote | None],
     accs: list[tuple[int, ...]],
+    limits: Limits,
 ) -> tuple[int, int]:
     """Packets without depth: what they lack stays as the last complete packet left it.
 
     So do the time and the frame of a book that was seen: a price alone makes no old book new.
     """
     newest, unknown = 0, 0
+    ahead_s, _, back = limits
     quoted, stamped = run.size == QUOTE_SIZE, run.size == INDEX_FULL_SIZE
     for place_in_run, fields in enumerate(unpack_run(data, run)):
         token, ltp = fields[0], fields[1]
@@ -205,7 +300,9 @@ def fold_small(
             unknown += 1
             continue
         stamp = fields[2] if stamped else 0
-        before = quotes[i] or _first_quote(data, run, place_in_run, ts, seq)
+        before = quotes[i] or first_quote(data, run, place_in_run, ts, seq)
+        if stamped and (not stamp or stamp > ahead_s or stamp + back < before.stamp_s):
+            raise DoubtfulTick
         last, volume = fields[2:4] if quoted else (before.last_units, before.volume_units)
         quotes[i] = replace(
             before,
@@ -220,6 +317,8 @@ def fold_small(
         place = look.slot_of[i]
         if place >= 0 and ltp > 0:
             acc = list(accs[place])
+            if far(acc, ltp, NEAR_BPS):
+                raise DoubtfulTick
             if quoted:
                 fold_tick(acc, ltp, volume)
             else:
@@ -228,11 +327,28 @@ def fold_small(
     return newest, unknown
 
 
-def _first_quote(data: bytes, run: Run, place: int, ts: int, seq: int) -> Quote:
+def first_quote(data: bytes, run: Run, place: int, ts: int, seq: int) -> Quote:
     """The quote of an instrument before its first packet, which alone is asked for the day before's
     close: on the wire it may become the day's own once the market has closed."""
     close = index_close(data, run, place) if run.size in _WITH_CLOSE else 0
     return Quote(0, 0, 0, 0, 0, 0, 0, 0, 0, ts, seq, _NO_DEPTH, close)
+
+
+def far(acc: Accumulator | tuple[int, ...], price_paise: int, bps: int) -> int:
+    """Whether a price lies further than so many bps outside what its bar has seen, or of a bar's
+    first outside the last close: 1 above, -1 below, else 0. The first of all lies nowhere."""
+    close = acc[CLOSE]
+    if not close:
+        return 0
+    high, low = (acc[HIGH], acc[LOW]) if acc[TICKS] else (close, close)
+    if price_paise > high:
+        return int(jumps(high, price_paise, bps))
+    return -int(price_paise < low and jumps(low, price_paise, bps))
+
+
+def jumps(from_paise: int, to_paise: int, bps: int) -> bool:
+    """Whether two prices are further apart than a move of so many bps of the first."""
+    return abs(to_paise - from_paise) > NEAR_PAISE + from_paise * bps // 10_000
 
 
 LOSSES_WINDOW_NS: Final = 3_600_000 * MS
@@ -251,7 +367,7 @@ def _refused(feed: FeedState, ts: int) -> FeedState:
     )
 
 
-def _seen(
+def seen(
     feed: FeedState, event: FeedFrame, ts: int, ticks: int, unknown: int, newest: int
 ) -> FeedState:
     """Counters and stamps after a good frame; a page's stamp is judged at its last frame."""
@@ -372,7 +488,7 @@ def roll_bars(state: State, ts: int, seq: int) -> State:
     ``seq``, which then has these bars to say.
 
     What came before the session's open is no bar: a price of the pre-open is not one of continuous
-    trading, and no warm-up.
+    trading, no warm-up, and nothing that the first price of the day is held against.
     """
     if ts < state.bar_end_ns:
         return state
@@ -387,7 +503,7 @@ def roll_bars(state: State, ts: int, seq: int) -> State:
     minutes: list[Bar | None] = []
     for slot, frozen in zip(state.slots, state.accs, strict=True):
         minute, after = close_bar(frozen, start, MINUTE_NS)
-        accs.append(after)
+        accs.append((0, 0, 0, 0, *after[TICKS:]) if early else after)
         minute = None if early else minute
         minutes.append(minute)
         slots.append(rolled(slot, minute, five_ended, start - start % FIVE_NS, bar_ns))

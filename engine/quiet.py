@@ -2,9 +2,9 @@
 
 Lives here: the test for quiet and the fast fold. May import: events, engine. Always holds: pure;
 ``fold_quiet`` gives the state that ``apply`` gives frame by frame, to the bit; what it cannot fold
-faster it gives to that general path. Between two decisions nobody asks for the state, so a quote is
-made once of an instrument's last packet, and an accumulator is taken apart and frozen once, however
-many frames there were.
+faster, and frames in which a tick may have to be judged, it gives to that general path. Between two
+decisions nobody asks for the state, so a quote is made once of an instrument's last packet, and an
+accumulator is taken apart and frozen once, however many frames there were.
 Start reading at ``quiet_until``, then ``fold_quiet``.
 """
 
@@ -17,23 +17,29 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from engine.bars import BASE, CUMULATIVE, HIGH, LOW, OPEN, TICKS, Accumulator
+from engine.bars import BASE, CLOSE, CUMULATIVE, HIGH, LOW, OPEN, TICKS, Accumulator
 from engine.feed import (
     LIVE,
-    apply_feed_frame,
+    NEAR_PAISE,
+    NEAR_SHIFT,
+    DoubtfulTick,
+    Limits,
     checked_walk,
     fold_small,
     full_quote,
     known_stamp,
     silence_ms_max,
+    stamp_limits,
 )
 from engine.lookup import Lookup
+from engine.quality import apply_feed_frame
 from engine.state import State
 from events.feed import FeedFrame
 from events.wire.kite import FULL_SIZE, FrameError, Run, Walk, unpack_run, unpack_trades
 
 NEVER: Final = -1
 _STRIDE: Final = FULL_SIZE + 2
+NS_PER_S: Final = 1_000_000_000
 _BEYOND: Final = 1 << 33
 """More than any price or volume on the wire."""
 
@@ -85,10 +91,10 @@ def quiet_frame(event: FeedFrame, ts: int, seq: int) -> QuietFrame | None:
 
 def fold_quiet(state: State, frames: Sequence[QuietFrame], look: Lookup) -> State:
     """The state after quiet frames, at least one, in order; all before ``quiet_until(state)``."""
-    if len(frames) > 1:
+    if len(frames) > 1 and not state.quality.doubts:
         try:
             return _fold_many(state, frames, look)
-        except _Unusual:
+        except (_Unusual, DoubtfulTick):
             pass
     for one in frames:
         state = replace(state, now=one.ts, seq=one.seq)
@@ -99,14 +105,17 @@ def fold_quiet(state: State, frames: Sequence[QuietFrame], look: Lookup) -> Stat
 def _fold_many(state: State, frames: Sequence[QuietFrame], look: Lookup) -> State:
     fold = _Fold(state, frames, look)
     packets, unknown, newest = 0, 0, state.feed.newest_stamp_s
+    ahead, _, back = stamp_limits(state, 0)
     for one, base in zip(frames, fold.bases, strict=True):
         packets += one.packets.packets
         unknown += one.packets.skipped
+        # Rounded down twice: what lies between is left to the general path.
+        limits = (ahead + one.ts // NS_PER_S, newest, back)
         for run in one.packets.runs:
             if run.size == FULL_SIZE:
-                stamp, missed = fold.full(one.event.data, run, base)
+                stamp, missed = fold.full(one.event.data, run, base, limits)
             else:
-                stamp, missed = fold.small(one, run)
+                stamp, missed = fold.small(one, run, limits)
             newest = stamp if stamp > newest else newest
             unknown += missed
     fold.settle_all()
@@ -147,7 +156,7 @@ class _Fold:
             self.bases.append(base)
             base += len(one.event.data)
 
-    def full(self, data: bytes, run: Run, base: int) -> tuple[int, int]:
+    def full(self, data: bytes, run: Run, base: int, limits: Limits) -> tuple[int, int]:
         """Fold a run of full packets of the frame at address ``base``; gives the newest exchange
         stamp and the unknown tokens. The hottest loop of all: ``bars.fold_tick`` with all that is
         rare kept out of it, by ``_begin``."""
@@ -163,9 +172,11 @@ class _Fold:
                     unknown += 1
                     continue
             if ltp > acc[1]:
+                if ltp - acc[1] > NEAR_PAISE + (acc[1] >> NEAR_SHIFT):
+                    raise _Unusual
                 acc[1] = ltp
             elif ltp < acc[2]:
-                if ltp <= 0:
+                if ltp <= 0 or acc[2] - ltp > NEAR_PAISE + (acc[2] >> NEAR_SHIFT):
                     raise _Unusual
                 acc[2] = ltp
             acc[3] = ltp
@@ -173,7 +184,7 @@ class _Fold:
             if volume > acc[5]:
                 acc[5] = volume
             acc[9] = at
-        return known_stamp(data, run, unknown, self._look), unknown
+        return known_stamp(data, run, unknown, self._look, limits), unknown
 
     def _begin(self, token: int, ltp: int, volume: int) -> Accumulator | None:
         """The accumulator that a packet of ``token`` finds: where it is a bar's first, already with
@@ -189,13 +200,16 @@ class _Fold:
                 raise _Unusual
             acc = [*self.accs[place], 0]
             if not acc[TICKS]:
+                close = acc[CLOSE]
+                if close and abs(ltp - close) > NEAR_PAISE + (close >> NEAR_SHIFT):
+                    raise _Unusual
                 acc[OPEN] = acc[HIGH] = acc[LOW] = ltp
             if acc[CUMULATIVE] < 0:  # the feed's first, or the first after a gap: see ``rebase``
                 acc[CUMULATIVE] = acc[BASE] = max(volume, ~acc[CUMULATIVE])
         self._live[token] = acc
         return acc
 
-    def small(self, one: QuietFrame, run: Run) -> tuple[int, int]:
+    def small(self, one: QuietFrame, run: Run, limits: Limits) -> tuple[int, int]:
         """Fold a run of packets without depth by the general path, on quotes that are up to date;
         gives as ``full``."""
         data = one.event.data
@@ -203,7 +217,7 @@ class _Fold:
             acc = self._live.pop(token, None)
             if acc is not None:
                 self._settle(token, acc)
-        return fold_small(data, run, one.ts, one.seq, self._look, self.quotes, self.accs)
+        return fold_small(data, run, one.ts, one.seq, self._look, self.quotes, self.accs, limits)
 
     def settle_all(self) -> None:
         """Freeze what is still live."""

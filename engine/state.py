@@ -1,8 +1,8 @@
 """The state of a session, as frozen values.
 
-Lives here: every struct of the core's state and the empty state. May import: events, engine.config,
-engine.rulebook, engine.bars, engine.indicators. Always holds: no dict and no set anywhere inside;
-tuples follow instrument or underlying order; whatever is here can be encoded, hashed and restored.
+Lives here: every struct of the core's state but those of its parts, and the empty one. May import:
+events, engine.config and its parts. Always holds: no dict and no set anywhere inside; tuples follow
+instrument or underlying order; whatever is here can be encoded, hashed and restored.
 The token map and other look-ups are caches beside the state (``engine.lookup``), never in it.
 Start reading at ``State``.
 """
@@ -13,6 +13,7 @@ from typing import Final
 
 from engine.bars import Bar
 from engine.config import Config
+from engine.doubt import EMPTY_QUALITY, Quality
 from engine.features.tape import Tape
 from engine.indicators import IndicatorState, VolatilityState
 from engine.rulebook import DayRules
@@ -575,6 +576,7 @@ class State(Record, frozen=True, array_like=True, gc=False, forbid_unknown_field
     bar_end_ns: int
     rolled_seq: int
     feed: FeedState
+    quality: Quality
     markets: tuple[UnderlyingState, ...]
     tapes: tuple[Tape, ...]
     vix_minutes: tuple[Bar, ...]
@@ -633,6 +635,7 @@ EMPTY: Final = State(
     bar_end_ns=0,
     rolled_seq=0,
     feed=EMPTY_FEED,
+    quality=EMPTY_QUALITY,
     markets=(),
     tapes=(),
     vix_minutes=(),

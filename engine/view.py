@@ -16,6 +16,7 @@ from engine.exact import exp, floor
 from engine.history import warmed
 from engine.indicators import IndicatorState
 from engine.options import year_fraction
+from engine.quality import ahead_stamp_s
 from engine.rulebook import SessionWindow
 from engine.state import (
     NO_INDEX,
@@ -180,10 +181,10 @@ def _age(state: State, quote: Quote | None) -> int | None:
 
 
 def stamp_age_ms(state: State) -> int | None:
-    """Age of the exchange's newest stamp; None before the first; negative if it lies ahead."""
-    if state.feed.newest_stamp_s == 0:
-        return None
-    return state.now // MS - state.feed.newest_stamp_s * 1000
+    """Age of the exchange's newest stamp; None before the first; negative if it lies ahead. One
+    that cannot be is judged for a while and then forgotten: it hides no age after that."""
+    newest_s = ahead_stamp_s(state) or state.feed.newest_stamp_s
+    return state.now // MS - newest_s * 1000 if newest_s else None
 
 
 def _expiry_view(view: View, one: ExpiryState) -> ExpiryView:

@@ -70,6 +70,28 @@ class FeedHealthChanged(Event, frozen=True, array_like=True, gc=False, forbid_un
     limit_ms: int
 
 
+class TicksJudged(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """Ticks that were not taken at their word since the last tick of the clock, in parallel arrays,
+    in order; ``ticks`` counts them all, the arrays hold the first 32.
+
+    ``reasons`` are TICK_IMPLAUSIBLE, TICK_REORDERED, TICK_NO_TIME and FEED_FUTURE_STAMP.
+    ``outcomes``: HELD until a second witness, CONFIRMED by one, REFUTED by the next tick, STOOD
+    because nothing contradicted it, DROPPED, UNTIMED (the price was taken, its time was not).
+    ``prices_paise`` are what the ticks said (of a contract whose bid or ask jumped, that side),
+    ``accepted_paise`` what they were held against, 0 where there was nothing; ``stamps_s`` their
+    exchange times, ``seqs`` their frames.
+    """
+
+    ticks: int
+    instruments: tuple[int, ...]
+    reasons: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    prices_paise: tuple[int, ...]
+    accepted_paise: tuple[int, ...]
+    stamps_s: tuple[int, ...]
+    seqs: tuple[int, ...]
+
+
 class InstrumentsGated(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """The minute's table of instrument gates, packed: one verdict byte per instrument.
 

@@ -114,6 +114,10 @@ _FEED: Final = (
        "Check the machine's clock against a time server."),
     _r("FEED_UNTRUSTED", 206, N2, "BLOCK", "Too many frames of the last minute were refused as malformed.",
        "Look at the rejected frames in the journal; reconnect the feed."),
+    _r("TICK_NO_TIME", 207, N2, "BLOCK", "Too many ticks of the last minute had no exchange time; their prices make nothing young.",
+       "Look at the judged ticks in the journal; if it lasts, reconnect the feed."),
+    _r("TICK_REORDERED", 208, N2, "BLOCK", "Too many ticks of the last minute were of a time that was over; they are in no bar.",
+       "Look at the judged ticks in the journal; if it lasts, reconnect the feed."),
 )  # fmt: skip
 _WARMUP: Final = (
     _r("WARMUP_BARS", 301, N3, "BLOCK", "Too few closed bars for the indicators.", _WAIT, _OLM, "WARMUP_INCOMPLETE"),
@@ -136,6 +140,9 @@ _QUOTE: Final = (
     _r("QUOTE_CHAIN_THIN", 406, N4, "BLOCK", "Too few near-the-money contracts have fresh two-sided quotes.", _WAIT),
     _r("QUOTE_SPREAD_WIDE", 407, N4, "BLOCK", "The median near-the-money spread is wider than allowed.", _WAIT),
     _r("QUOTE_SPREAD_UNKNOWN", 408, N4, "UNKNOWN", "No near-the-money contract has a fresh two-sided quote.", _WAIT, ()),
+    _r("TICK_IMPLAUSIBLE", 409, N4, "BLOCK",
+       "The index or its future jumped further than a single tick is believed; a second one has to confirm it.",
+       "Nothing to do: the next tick confirms or refutes it. Exits go on.", ()),
 )  # fmt: skip
 _REGIME: Final = (
     _r("REGIME_UNKNOWN", 501, N5, "UNKNOWN", "No regime has been assessed yet.", _WAIT, (), "REGIME_UNKNOWN"),

@@ -90,6 +90,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(market.FrameRejected),
     _derivation(market.FeedHealthChanged),
     _derivation(market.InstrumentsGated),
+    _derivation(market.TicksJudged),
     _derivation(market.SnapshotTaken),
     _derivation(features.FeaturesDerived),
     _derivation(decision.RegimeAssessed),

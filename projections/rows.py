@@ -29,6 +29,7 @@ _ENTRIES_ONLY: Final = "no table of its own yet: `entries` holds it"
 NOT_PROJECTED: Final[dict[str, str]] = {
     "FeedFrame": "its packets go to the tick files; the entry itself is in `entries`",
     "InstrumentsGated": "packed verdicts of the benchmark's instrument gates, not of decisions",
+    "TicksJudged": _ENTRIES_ONLY,
     "SessionAmended": _ENTRIES_ONLY,
     "SubscriptionChanged": _ENTRIES_ONLY,
     "FramesDropped": _ENTRIES_ONLY,

@@ -25,7 +25,7 @@ from events.base import Event
 from events.decision import ContractsScreened, GatesEvaluated
 from events.envelope import Envelope, decode_envelope, encode_payload
 from events.feed import FeedFrame
-from events.market import BarClosed, InstrumentsGated, SnapshotTaken
+from events.market import BarClosed, InstrumentsGated, SnapshotTaken, TicksJudged
 from events.orders import FillApplied
 from events.registry import PAST, SPECS, PayloadError, schema_digest
 from events.session import SessionOpened, Setting
@@ -188,6 +188,7 @@ LED_BY: Final[dict[str, tuple[str, ...]]] = {
     "FrameRejected": (),
     "FeedHealthChanged": (),
     "InstrumentsGated": (),
+    "TicksJudged": (),
     "SnapshotTaken": (),
     "FeaturesDerived": ("BarClosed",),
     "RegimeAssessed": ("FeaturesDerived",),
@@ -280,6 +281,8 @@ def _instruments(entry: Entry, field: str, state: State) -> tuple[int, ...]:
         found = (event.instrument,)
     elif isinstance(event, ContractsScreened):
         found = _at(event.contracts, field) or _of_underlying(event.underlying, state)
+    elif isinstance(event, TicksJudged):
+        found = _at(event.instruments, field)
     elif isinstance(event, InstrumentsGated | FeedFrame):
         found = ()
     elif isinstance(event, SnapshotTaken):

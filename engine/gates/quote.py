@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from engine.gates.rows import UNKNOWN, at_least, at_most, is_true, stage_of
 from engine.policy import limit_ms
+from engine.quality import IMPLAUSIBLE, doubted
 from engine.view import View, age_ms
 from events.decision import GateRow, StageVerdict
 from events.reasons import N4
@@ -26,12 +27,20 @@ def judge(view: View) -> StageVerdict:
             is_true("page_fresh", repeats == 0, "QUOTE_STALE_PAGE"),
             at_most("spot_age", age, age_max, "QUOTE_SPOT_STALE", age,
                     (*view.estimated, *marks), "QUOTE_SPOT_MISSING"),
+            *_confirmed(view),
             *_witness(view),
             at_least("near_quotes", view.near_fresh, config.near_quotes_min, "QUOTE_CHAIN_THIN"),
             at_most("near_spread", view.near_spread_bps, config.near_spread_bps_max,
                     "QUOTE_SPREAD_WIDE", unknown="QUOTE_SPREAD_UNKNOWN"),
         ),
     )  # fmt: skip
+
+
+def _confirmed(view: View) -> tuple[GateRow, ...]:
+    """A row only while a jump of the index or its future waits for a second witness."""
+    if not view.state.quality.doubts or not doubted(view.state, view.u):
+        return ()
+    return (is_true("spot_confirmed", False, IMPLAUSIBLE),)
 
 
 def _witness(view: View) -> tuple[GateRow, GateRow]:

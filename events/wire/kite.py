@@ -325,8 +325,8 @@ def index_close(data: bytes, run: Run, place: int) -> int:
     return close[0]
 
 
-def newest_stamp(data: bytes, run: Run) -> int:
-    """The newest exchange time (epoch s) of a run of full packets.
+def stamp_bounds(data: bytes, run: Run) -> tuple[int, int]:
+    """The oldest and the newest exchange time (epoch s) of a run of full packets.
 
     Nearly always all of them lie within the same 256 seconds, and mostly within one: then three
     bytes are the same in every packet and the last one decides, which needs no number a packet.
@@ -335,10 +335,13 @@ def newest_stamp(data: bytes, run: Run) -> int:
     for at in (first, first + 1, first + 2):
         if data[at:stop:stride].count(data[at]) != run.count:
             every: Iterator[tuple[int]] = _STAMP.iter_unpack(memoryview(data)[run.start : stop])
-            return max(every)[0]
+            stamps = [stamp for (stamp,) in every]
+            return min(stamps), max(stamps)
     last = data[first + 3 : stop : stride]
-    low = last[0] if last.count(last[0]) == run.count else max(last)
-    return int.from_bytes(data[first : first + 3], "big") << 8 | low
+    high = int.from_bytes(data[first : first + 3], "big") << 8
+    if last.count(last[0]) == run.count:
+        return high | last[0], high | last[0]
+    return high | min(last), high | max(last)
 
 
 unpack_full_at: Final = HOT_FULL.unpack_from

@@ -380,6 +380,7 @@ APPLY_RAW: Final[dict[str, Callable[[State, Envelope, bytes], None]]] = {
 
 PASSED_OVER: Final[tuple[str, ...]] = (
     "InstrumentsGated",
+    "TicksJudged",
     "ContractsScreened",
     "CandidateProposed",
     "SessionSummarised",

@@ -59,7 +59,7 @@ def _bars(state: State) -> list[tuple[int, ...]]:
 
 
 @given(
-    st.lists(st.tuples(st.integers(9_000, 11_000), st.integers(0, 65)), min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(10_000, 10_150), st.integers(0, 65)), min_size=1, max_size=6),
     st.lists(st.integers(1, 4), min_size=6, max_size=6),
 )
 def test_a_tick_that_comes_several_times_counts_and_changes_nothing(
@@ -85,10 +85,11 @@ def test_a_tick_that_comes_several_times_counts_and_changes_nothing(
 
 
 def test_a_tick_of_an_earlier_second_takes_nothing_back() -> None:
-    """F03: over every order of four ticks of four seconds, the feed's newest stamp and the volume
-    of the bar stay the newest; range and count are those of all four. The quote is the one that
-    was received last, with the stamp that it came with: one connection is one ordered stream."""
-    sent = [(10_000, 700, 0), (10_100, 765, 1), (9_900, 830, 2), (10_050, 895, 3)]
+    """F03: a little out of order: in every order of four ticks of four seconds, the feed's newest
+    stamp and the volume of the bar stay the newest; range and count are those of all four. The
+    quote is the one that was received last, with the stamp that it came with: one connection is one
+    ordered stream. What is further back is in ``test_quality``."""
+    sent = [(10_000, 700, -3), (10_100, 765, -2), (9_900, 830, -1), (10_050, 895, 0)]
     count = 0
     for order in itertools.permutations(sent):
         count += 1
@@ -100,7 +101,7 @@ def test_a_tick_of_an_earlier_second_takes_nothing_back() -> None:
         )
         quote = state.quotes[FUTURE]
         assert quote is not None
-        assert state.feed.newest_stamp_s == NOW_S + 3
+        assert state.feed.newest_stamp_s == NOW_S
         assert (quote.ltp_paise, quote.stamp_s) == (order[-1][0], NOW_S + order[-1][2])
         _, high, low, _, ticks, highest, *_ = _acc(state)
         assert (high, low, ticks, highest) == (10_100, 9_900, 4, 895)
@@ -128,11 +129,13 @@ def _flips(packet: bytes) -> list[bytes]:
 def test_a_bit_of_a_held_contract_turned_over_is_judged_by_the_bid() -> None:
     """F05: each bit of a real packet of a held contract, turned over: the core never fails; a gain
     is taken on no crossed book, and a price alone (the last one, its average, the day's) sells
-    nothing: only a bid that by itself meets stop or target does. No second tick is asked for."""
+    nothing: only a bid that meets stop or target does. One that is implausible waits for a second
+    tick, and here there is none: each bit that would have sold alone is held."""
     state = _state()
     row = state.instruments[CONTRACT]
     packet = full_packet(row.token, 10_000, row.lot_units, 700, state.now // SECOND_NS)
     outcomes: dict[str, int] = {}
+    held = 0
     for flipped in _flips(packet):
         core = Core(state)
         frame = frame_of(encode_frame([flipped]))
@@ -141,6 +144,7 @@ def test_a_bit_of_a_held_contract_turned_over_is_judged_by_the_bid() -> None:
         assert quote is not None
         signals = [one for one in said if isinstance(one, ExitSignalled)]
         reason = signals[0].reason if signals else "none"
+        held += bool(core.state.quality.doubts)
         outcomes[reason] = outcomes.get(reason, 0) + 1
         if reason == "EXIT_TARGET":
             assert quote.bid_paise >= TARGET
@@ -150,7 +154,8 @@ def test_a_bit_of_a_held_contract_turned_over_is_judged_by_the_bid() -> None:
         else:
             assert reason == "none"
     sys.stdout.write(f"a bit turned over, what it led to: {outcomes}\n")
-    assert outcomes == {"none": 8 * len(packet) - 1, "EXIT_STOP": 1}
+    assert outcomes == {"none": 8 * len(packet)}
+    assert held > 10
 
 
 def test_a_bit_of_the_index_turned_over_is_found_by_its_witness() -> None:
@@ -197,13 +202,17 @@ def test_a_stamp_that_cannot_be_blocks_and_makes_nothing_young(
     stamp_s: int, code: str | None
 ) -> None:
     """F07: no time, 1970, a thousandth, too old, the future, the largest of the wire: each blocks
-    with its code or is of now; the quote keeps the stamp as it came, and its age is by when it was
-    received, whatever the stamp says."""
+    with its code or is of now; the price is taken. Its age is by when it was received, whatever the
+    stamp says, but for one that cannot be: no time and the future make nothing fresh."""
     state = _fed([frame_fact([full_packet(TOKENS[FUTURE], 10_000, 65, 700, stamp_s)])])
     quote = state.quotes[FUTURE]
     assert quote is not None
-    assert (quote.stamp_s, quote.seen_ns) == (stamp_s, MARKET.open_ns)
-    assert quote.is_fresh(MARKET.open_ns)
+    assert quote.ltp_paise == 10_000
+    if code in ("FEED_NEVER_SEEN", "FEED_FUTURE_STAMP"):
+        assert (quote.stamp_s, quote.seen_ns) == (0, 0)
+    else:
+        assert (quote.stamp_s, quote.seen_ns) == (stamp_s, MARKET.open_ns)
+    assert quote.is_fresh(MARKET.open_ns) == (quote.stamp_s > 0)
     assert not quote.is_fresh(MARKET.open_ns + 1)
     rows = judge_feed(view_of(state)).rows
     reasons = {row.reason for row in rows if row.gate in ("page_age", "future_stamp")} - {None}

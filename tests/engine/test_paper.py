@@ -36,15 +36,16 @@ def _ordered(lots: int = 1, **changes: Any) -> Core:
     return core
 
 
-def _packet(asks: list[Level], bids: list[Level]) -> bytes:
+def _packet(core: Core, asks: list[Level], bids: list[Level]) -> bytes:
+    now_s = core.state.now // 10**9
     return encode_full(
-        ROWS[CONTRACT].token, 10_000, LOT, 0, 9, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, bids, asks
+        ROWS[CONTRACT].token, 10_000, LOT, 0, 9, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, now_s, bids, asks
     )
 
 
 def _book(core: Core, asks: list[Level], wait_ms: int = 0) -> list[FillApplied]:
     ts = core.state.now + wait_ms * MS
-    frame = frame_fact([_packet(asks, [(LOT, 9_500, 1)])])
+    frame = frame_fact([_packet(core, asks, [(LOT, 9_500, 1)])])
     return _fills([one.entry.event for one in core.step(core.state.seq + 1, ts, frame)])
 
 
@@ -156,7 +157,7 @@ def test_an_exit_never_lapses() -> None:
     (order,) = core.state.orders
     assert order.role == "EXIT"
     ts = core.state.now + 3_600 * 1_000 * MS
-    no_bids = frame_fact([_packet([(LOT, 8_000, 1)], [])])
+    no_bids = frame_fact([_packet(core, [(LOT, 8_000, 1)], [])])
     core.step(core.state.seq + 1, ts, no_bids)
     assert [one.order_id for one in core.state.orders] == [order.order_id]
     assert not decide_lapses(core.state, no_bids)
@@ -169,7 +170,7 @@ def test_a_page_is_one_look_at_its_last_frame() -> None:
     rule = CycleRule("AFTER_SNAPSHOT", 60_000, 130_000)
     core.state = replace(core.state, opened=replace(core.state.opened, cycle_rule=rule))
     ts = core.state.now + 60_000 * MS
-    packet = _packet([(9 * LOT, 10_000, 1)], [])
+    packet = _packet(core, [(9 * LOT, 10_000, 1)], [])
     for end, fills in ((False, 0), (True, 1)):
         derived = core.step(core.state.seq + 1, ts, frame_fact([packet], end))
         assert len(_fills([one.entry.event for one in derived])) == fills
@@ -230,7 +231,7 @@ def _state_with(
     """A due order of so many lots before a book."""
     core = Core(state)
     levels_: list[Level] = [(units, price, 1) for units, price in asks]
-    core.step(state.seq + 1, state.now, frame_fact([_packet(levels_, [])]))
+    core.step(state.seq + 1, state.now, frame_fact([_packet(core, levels_, [])]))
     (order,) = core.state.orders
     order = replace(order, quantity_units=lots * LOT, limit_paise=limit, due_ns=core.state.now)
     paper = replace(core.state.config.paper, depth_share_bps=share)

@@ -95,6 +95,10 @@ ELSEWHERE = {
         ("STRATEGY_NOT_PROMOTED", "STRATEGY_RETIRED"),
         "where a strategy stands: tests/engine/strategies/test_lifecycle.py",
     ),
+    **dict.fromkeys(
+        ("TICK_IMPLAUSIBLE", "TICK_NO_TIME", "TICK_REORDERED"),
+        "ticks that are not taken at their word: tests/engine/test_quality.py",
+    ),
     "FAMILY_EVENT": "a regime that the table leaves alone: tests/engine/strategies/test_routing.py",
     "SIZE_FUNDS_UNKNOWN": "a session with a broker: tests/engine/orders/test_gates.py",
     "FRAME_REFUSED": "the sentence of FrameRejected, whose own word is the codec's fault",

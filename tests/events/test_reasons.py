@@ -20,7 +20,7 @@ from events.reasons import BY_CODE, REASONS, STAGE_TITLES, STAGES, ReasonSpec, s
 from scripts import make_reasons
 from tests.architecture.source import ROOT, python_files
 from tests.engine.fabricated import small_run
-from tests.engine.gates.cases import OF_A_PAIR, WITH_A_BROKER
+from tests.engine.gates.cases import OF_A_PAIR, WHEN_JUDGED, WITH_A_BROKER
 from tests.reached import NOT_REACHED, Reached, codes_of, fault_of, missing
 
 KINDS_OF_STAGE = {
@@ -168,7 +168,7 @@ def test_the_core_evaluates_the_gates_of_the_catalogue_in_its_order() -> None:
                 len(stage.rows) + len(stage.evidence)
             )
             seen |= {row.gate for row in (*stage.rows, *stage.evidence)}
-    assert seen == set(BY_GATE) - WITH_A_BROKER - OF_A_PAIR
+    assert seen == set(BY_GATE) - WITH_A_BROKER - OF_A_PAIR - WHEN_JUDGED
 
 
 # --- codes in the code ------------------------------------------------------------------------

@@ -20,14 +20,14 @@ from tests.engine.gates.cases import (
     OF_A_PAIR,
     WHEN_ASKED,
     WHEN_HELD,
+    WHEN_JUDGED,
     WITH_A_BROKER,
     Miss,
     rules,
 )
 
-NAMES = [
-    one.gate for one in GATES if one.gate not in WITH_A_BROKER | WHEN_HELD | WHEN_ASKED | OF_A_PAIR
-]
+SOMETIMES = WITH_A_BROKER | WHEN_HELD | WHEN_ASKED | WHEN_JUDGED | OF_A_PAIR
+NAMES = [one.gate for one in GATES if one.gate not in SOMETIMES]
 BY_NAME = {one.gate: one for one in MISSES}
 
 
