@@ -222,6 +222,9 @@ class RiskConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     repeat_fires_max: Annotated[
         int, Meta(ge=1, le=64, description="entries of a strategy in an underlying, then a person")
     ] = 5
+    strategy_trades_max: Annotated[
+        int, Meta(ge=0, le=64, description="entries a day of a strategy in an underlying")
+    ] = 3
     repeat_window_s: Annotated[int, Meta(ge=1, le=DAY_S, description="within so long")] = 1_800
 
 

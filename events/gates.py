@@ -152,6 +152,8 @@ GATES: Final[tuple[GateSpec, ...]] = (
     _g("lifecycle", N9, "flag", "IS_TRUE", "the strategy may enter by its lifecycle",
        "STRATEGY_QUARANTINED STRATEGY_RETIRED STRATEGY_NOT_PROMOTED"),
     _g("cooldown", N9, "s", "AT_MOST", "cooldown still to run", "COOLDOWN_ACTIVE"),
+    _g("strategy_trades", N9, "count", "AT_MOST",
+       "entries of the strategy in the underlying today, with this one", "STRATEGY_TRADES_DAY"),
     _g("opening_range", N9, "flag", "IS_TRUE", "the opening range is not against the signal",
        "OPENING_RANGE_AGAINST OPENING_RANGE_UNKNOWN"),
     _g("higher_trend", N9, "flag", "IS_TRUE", "the longer bars are not against the signal",

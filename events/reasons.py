@@ -261,6 +261,8 @@ _ELIGIBLE: Final = (
     _r("STRATEGY_RETIRED", 909, N9, "BLOCK", "The strategy was retired.", "Write another, under another id.", (), "lifecycle_retired"),
     _r("STRATEGY_NOT_PROMOTED", 910, N9, "BLOCK", "The strategy was not promoted to trade in LIVE with this code, these parameters and this algo id.",
        "See `axiom config show --strategies` for what a promotion has to name; a PILOT also needs risk.profile PILOT.", (), "lifecycle_not_pilot_or_live"),
+    _r("STRATEGY_TRADES_DAY", 911, N9, "BLOCK", "The strategy has entered this underlying as often as it may in a day.",
+       "Nothing to do today. See setting risk.strategy_trades_max.", (), "best_trade_per_regime"),
 )  # fmt: skip
 _CONTRACT: Final = (
     _r("EXPIRY_NONE", 1001, N10, "UNKNOWN", "No listed expiry qualifies, or its forward is unknown.",

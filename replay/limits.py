@@ -65,6 +65,7 @@ LIMITS: Final[tuple[Limit, ...]] = (
     _l("risk.underlying_profit_bps_max", "UP", 10_000, "underlying_profit"),
     _l("risk.drawdown_bps_max", "UP", 5_000, "drawdown"),
     _l("risk.trades_day_max", "UP", 100, "trades_day"),
+    _l("risk.strategy_trades_max", "UP", 64, "strategy_trades"),
     _l("risk.loss_streak_max", "UP", 50, "loss_streak"),
     _l("risk.open_risk_bps_max", "UP", 5_000, "open_risk lots_by_open_risk"),
     _l("risk.positions_underlying_max", "UP", 10, "positions_underlying"),

@@ -12,6 +12,7 @@ from engine.gates.rows import UNKNOWN, at_least, at_most, is_true, stage_of
 from engine.orders.route import to_broker
 from engine.policy import is_live, unknown_blocks
 from engine.regime import LABELS
+from engine.risk.day import fires_today
 from engine.strategies import FAMILIES, Family, lifecycle, regime_allows
 from engine.strategies.family import HIGHER_TREND, OPENING_RANGE
 from engine.strategies.routing import route_of
@@ -80,11 +81,18 @@ def judge_signal(view: View, families: tuple[Family, ...]) -> tuple[StageVerdict
     refused = lifecycle.refusal(
         view.state, best.family.strategy_id, best.family.name, live=is_live(view.state)
     )
+    fired = fires_today(view.state, best.family.strategy_id, view.umap.name)
     verdict = stage_of(
         N9,
         (
             is_true("lifecycle", refused is None, refused or ""),
             at_most("cooldown", -(-left_ns // 1_000_000_000), 0, "COOLDOWN_ACTIVE"),
+            at_most(
+                "strategy_trades",
+                fired + 1,
+                view.state.config.risk.strategy_trades_max,
+                "STRATEGY_TRADES_DAY",
+            ),
             *_aligned(view, best),
             is_true("signal", best.signal.direction is not None, "SIGNAL_NONE"),
             at_least("signal_strength", best.signal.strength_milli, strength_min, "SIGNAL_WEAK"),

@@ -102,6 +102,16 @@ def fires_of(state: State, strategy_id: str, underlying: str) -> int:
     return sum(1 for one in mine if one.underlying == underlying and one.at_ns > since_ns)
 
 
+def fires_today(state: State, strategy_id: str, underlying: str) -> int:
+    """Entries of the day that a strategy got approved in an underlying: those of earlier days are
+    not carried over, and a person's ``resume`` after a repeated fire counts anew."""
+    return sum(
+        1
+        for one in state.risk.fires
+        if one.strategy_id == strategy_id and one.underlying == underlying
+    )
+
+
 def entering(state: State) -> int:
     """Entries that work and have no fill: each is a trade of the day before its first one."""
     return sum(1 for one in state.orders if one.role == ENTRY and one.filled_units == 0)

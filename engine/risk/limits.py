@@ -99,6 +99,8 @@ LIMITS: Final[tuple[LimitRow, ...]] = (
        "The smallest trade there is, until one of them wins."),
     _r("repeat_fires_max", "count", 3, 5, 8,
        "With a pause of ten minutes three entries fit into half an hour; five are a loop."),
+    _r("strategy_trades_max", "count", 1, 3, 5,
+       "Half of the day's trades: the rest is for another regime, or for another underlying."),
 )  # fmt: skip
 """Every limit that a profile sets, in the order of the configuration."""
 

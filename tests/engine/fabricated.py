@@ -225,7 +225,10 @@ def relaxed(**sections: dict[str, int | bool]) -> Config:
         "warmup": {"bars_min": 3, "bars_after_gap_min": 1},
         "quote": {"near_strikes": 2, "near_quotes_min": 4},
         "regime": {"prob_milli_min": 0, "entropy_milli_max": 3_000, "settle_bars": 1},
-        "risk": {"cooldown_s": 60, "trades_day_max": 20, "loss_streak_max": 20},
+        "risk": {
+            "cooldown_s": 60, "trades_day_max": 20, "loss_streak_max": 20,
+            "strategy_trades_max": 60,
+        },
         "trend": {"signal_milli_min": 0, "adx_milli_min": 0},
         "mean_revert": {"signal_milli_min": 0, "stretch_milli_min": 100},
         "contract": {

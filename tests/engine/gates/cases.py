@@ -21,6 +21,7 @@ from engine.risk.states import AUTOMATIC
 from engine.scheduled import ScheduledEvent
 from engine.state import (
     NO_INDEX,
+    Fire,
     Order,
     Quote,
     State,
@@ -63,6 +64,16 @@ WHEN_JUDGED = {"ticks_timeless", "ticks_reordered", "spot_confirmed"}
 WHEN_ASKED = {"opening_range"}
 """Gates that only some families ask, and not the one of the state that trades:
 ``tests/engine/strategies``."""
+
+
+def fired(state: State, times: int) -> State:
+    """The state in which each strategy has entered the underlying so often today, long ago; of
+    another strategy or underlying there are entries too, which do not count."""
+    ids = [family.strategy_id for family in FAMILIES]
+    own = tuple(Fire(name, "NIFTY", n) for name in ids for n in range(times))
+    others = (Fire("of no family", "NIFTY", 1), *(Fire(name, "BANKNIFTY", 1) for name in ids))
+    return replace(state, risk=replace(state.risk, fires=(*own, *others)))
+
 
 WIDE = {
     "trade_risk_bps_max": 10_000, "open_risk_bps_max": 10_000, "daily_loss_bps_max": 10_000,
@@ -492,6 +503,9 @@ MISSES: tuple[Miss, ...] = (
     Miss("cooldown", "BLOCK", "COOLDOWN_ACTIVE",
          lambda s: market(s, cooldown_until_ns=s.now + 1),
          lambda s: market(s, cooldown_until_ns=s.now)),
+    Miss("strategy_trades", "BLOCK", "STRATEGY_TRADES_DAY",
+         lambda s: fired(s, s.config.risk.strategy_trades_max),
+         lambda s: fired(s, s.config.risk.strategy_trades_max - 1)),
     Miss("higher_trend", "BLOCK", "HIGHER_TREND_AGAINST",
          lambda s: higher_direction(s, "UP"), lambda s: higher_direction(s, "FLAT")),
     Miss("signal", "BLOCK", "SIGNAL_NONE",
