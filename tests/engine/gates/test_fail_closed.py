@@ -173,7 +173,7 @@ FAULTS: dict[str, tuple[str, Faults]] = {
         "missing": _missed("signal"),
         "stale": _missed("lifecycle"),
         "future": _missed("cooldown"),
-        "absurd": _missed("signal_strength", "higher_trend"),
+        "absurd": _missed("signal_strength", "higher_trend", "strategy_trades"),
     }),
     "money": ("trade", {
         "missing": _missed("carried_over"),
