@@ -9,6 +9,7 @@ Start reading at ``begin``.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,12 +24,15 @@ from cli.options import Common
 from cli.output import say
 from cli.recorded import first_fact, instruments_of
 from cli.run import close_day, writable_sessions
+from engine import config as settings
 from engine.carry import EXITS_ONLY, carried_on, halted_but_for_exits
 from engine.config import Config
 from engine.known import contracts_artifact, with_held
 from engine.opening import fresh_account, opening_facts, rulebook_digest, session_opened
+from engine.policy import LIVE
 from engine.ports import Market
 from engine.resume import EngineFault, Running, opening_left, told_as_fault
+from engine.risk.limits import tightens
 from engine.rulebook import iso_day
 from engine.runner import (
     Before,
@@ -40,6 +44,7 @@ from engine.runner import (
     close_crashed,
     own_code_digest,
 )
+from engine.state import State
 from events.base import Event
 from events.envelope import payload_digest
 from events.registry import schema_digest
@@ -110,7 +115,7 @@ def begin(
     before = _before(desk, ours, plan)
     for folder in before.closed:
         say(f"{folder.name} is closed as crashed: its engine had died")
-    carried = before.carried
+    carried, ended = before.carried, before.ended
     if before.resume is not None:
         if _is_same(first_fact(before.resume), _opened(plan, 0)):
             found = _resumed(stack, before.resume, plan, ours, clock_from, options)
@@ -118,12 +123,31 @@ def begin(
                 return found
             close_day(common, before.resume)
             again = _before(desk, ours, plan)
-            carried = again.carried
+            carried, ended = again.carried, again.ended
         else:
             say(f"{before.resume.name} ran otherwise: it is closed as crashed")
-            state, head = close_crashed(desk, before.resume, ours)
-            carried = carried_on(state, head, plan.market.day)
-    return _new(stack, desk, plan, carried, clock_from, options)
+            ended, head = close_crashed(desk, before.resume, ours)
+            carried = carried_on(ended, head, plan.market.day)
+    return _new(stack, desk, held_to_the_day(plan, ended), carried, clock_from, options)
+
+
+def held_to_the_day(plan: Plan, ended: State | None) -> Plan:
+    """The plan with no limit looser than that of the account's session of the same day: in LIVE a
+    limit is only tightened in a day, and stopping and starting is no way around it."""
+    opened = ended.opened if ended is not None else None
+    if plan.mode != LIVE or ended is None or opened is None or opened.day != plan.market.day:
+        return plan
+    before, wanted = settings.flatten(ended.config), settings.flatten(plan.config)
+    kept = [
+        old
+        for old, new in zip(before, wanted, strict=True)
+        if old != new and tightens(old.key, new.value, old.value)
+    ]
+    if not kept:
+        return plan
+    for one in kept:
+        say(f"{one.key} stays at {one.value} today: what is looser begins with another day")
+    return dataclasses.replace(plan, config=settings.from_settings(tuple(kept), plan.config))
 
 
 def _before(desk: Desk, ours: Running, plan: Plan) -> Before:

@@ -548,12 +548,14 @@ class Before(msgspec.Struct, frozen=True):
     """What a session begins from.
 
     ``resume``: go on with this session. ``carried``: open a new one that begins with this; None
-    with no session to resume: the account is new here. ``closed``: sessions that were closed as
-    crashed on the way; ``beside``: the damaged one that the new session opens beside.
+    with no session to resume: the account is new here, else ``ended`` is the state in which the
+    session before ended. ``closed``: sessions that were closed as crashed on the way; ``beside``:
+    the damaged one that the new session opens beside.
     """
 
     resume: Path | None = None
     carried: CarriedOver | None = None
+    ended: State | None = None
     closed: tuple[Path, ...] = ()
     beside: Path | None = None
 
@@ -596,7 +598,7 @@ def before_session(
             return Before(resume=folder, closed=tuple(closed))
         if end.carried is not None:
             carried = halted_but_for_exits(end.carried) if exits_only else end.carried
-            return Before(carried=carried, closed=tuple(closed))
+            return Before(carried=carried, ended=end.state, closed=tuple(closed))
     return Before(closed=tuple(closed))
 
 
@@ -606,6 +608,7 @@ class _End(msgspec.Struct, frozen=True):
     goes_on: bool = False
     was_open: bool = False
     carried: CarriedOver | None = None
+    state: State | None = None
 
 
 _NOTHING: Final = _End()
@@ -631,11 +634,11 @@ def _ended(desk: Desk, folder: Path, ours: Running, account: str, *, goes_on: bo
         # Whatever its engine had still to do after the final block.
         close_session(folder, desk.ledger, files=desk.files)
         state, head = _read(desk, folder)
-        return _End(carried=carried_on(state, head, ours.day))
+        return _End(carried=carried_on(state, head, ours.day), state=state)
     if goes_on and held and not ours.differs_from(opened):
         return _End(goes_on=True)
     state, head = close_crashed(desk, folder, ours)
-    return _End(was_open=True, carried=carried_on(state, head, ours.day))
+    return _End(was_open=True, carried=carried_on(state, head, ours.day), state=state)
 
 
 def _opening(desk: Desk, folder: Path) -> tuple[SessionOpened | None, bool]:

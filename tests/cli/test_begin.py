@@ -3,6 +3,7 @@ were, and every contract that it holds."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.session.clock import SessionClock
-from cli.begin import Begun, Plan, begin
+from cli.begin import Begun, Plan, begin, held_to_the_day
 from cli.options import Common
+from engine.config import merge
 from engine.core import CoreFault
 from engine.layout import UNLISTED
 from engine.rulebook import ist_ns
@@ -20,7 +22,13 @@ from engine.runner import Runner
 from events.base import Event
 from events.envelope import decode_envelope
 from events.governance import IncidentRaised
-from events.session import ArtifactLoaded, Instrument, InstrumentsLoaded, SessionClosed
+from events.session import (
+    ArtifactLoaded,
+    Instrument,
+    InstrumentsLoaded,
+    SessionClosed,
+    SessionOpened,
+)
 from events.upcast import current_event
 from journal.reader import JournalReader
 from journal.writer import DEFAULT_OPTIONS
@@ -170,3 +178,37 @@ def test_what_nobody_knows_is_no_session(tmp_path: Path) -> None:
         patch.setattr("cli.begin.instruments_of", lambda folder: ())
         with pytest.raises(CoreFault, match="is held"):
             begun(tmp_path, wanted)
+
+
+def test_in_live_a_restart_loosens_nothing_within_the_day(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stopped, a limit loosened in the file, started: it stays as it was and the line says so; what
+    is tighter acts, and on another day or in another mode all of it does."""
+    rows = every()
+    live = dataclasses.replace(plan(rows, rows), mode="LIVE", account="AB1234")
+    one = begun(tmp_path, live)
+    looser = merge(
+        live.config,
+        {"risk": {"trades_day_max": 21, "cooldown_s": 59, "loss_streak_max": 2},
+         "trend": {"enabled": True}, "orders": {"open_max": 9}},
+    )  # fmt: skip
+    state = one.runner.core.state
+    held = held_to_the_day(dataclasses.replace(live, config=looser), state).config.risk
+    assert (held.trades_day_max, held.cooldown_s, held.loss_streak_max) == (20, 60, 2)
+    said = capsys.readouterr().err
+    assert "risk.trades_day_max stays at 20 today" in said
+    assert "loss_streak_max" not in said
+    two = begun(tmp_path, dataclasses.replace(live, config=looser))
+    opened = events_of(two)[0]
+    assert isinstance(opened, SessionOpened)
+    assert {"risk.trades_day_max": 20, "risk.loss_streak_max": 2}.items() <= {
+        one.key: one.value for one in opened.settings
+    }.items()
+    for other in (dataclasses.replace(live, mode="PAPER", config=looser),):
+        assert held_to_the_day(other, state) is other
+    wanted = dataclasses.replace(live, config=looser)
+    assert held_to_the_day(wanted, None) is wanted
+    assert state.opened is not None
+    yesterday = replace(state, opened=replace(state.opened, day=20261119))
+    assert held_to_the_day(wanted, yesterday) is wanted
