@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.scheduled import EVENT_KINDS as EVENT_KINDS
+from engine.scheduled import EVENT_SCOPES as EVENT_SCOPES
 from engine.scheduled import ScheduledEvent
 from events.base import Record
 from events.session import RuleRow
@@ -450,7 +451,8 @@ class DayRules(
     pairs that no row gave, as ``name:scope``: whatever needs one of them blocks. ``stale`` names
     those of ``EXPIRING`` whose last row has ended; a freeze quantity is then the strictest recent.
     ``own_ns`` are the desk's times (``OWN_TIMES``) of a day with rows of its own, else nothing.
-    ``events`` are in order of time; of ``events_unknown`` no calendar covers the day.
+    ``events`` are in order of time; of ``events_unknown`` no calendar covers the day, and
+    ``events_unsure`` tells whether one that does is without a first-hand source.
     """
 
     day: int
@@ -467,6 +469,7 @@ class DayRules(
     own_ns: tuple[int, ...]
     events: tuple[ScheduledEvent, ...]
     events_unknown: tuple[str, ...]
+    events_unsure: bool
 
 
 CHARGE_TABLE: Final = (
@@ -498,6 +501,7 @@ def resolve_day(
                 charges.append(ChargeRule(name, venue, side, base, row.value, row.unsure))
     times = (rulebook._time(name, "*", day, alone=True) for name in OWN_TIMES)
     own = tuple(at for at in times if at is not None)
+    covers = tuple((kind, rulebook.lookup("event.covered", kind, day)) for kind in EVENT_KINDS)
     rate = rulebook.lookup("rate.discount", "*", day)
     if rate is None:
         missing.append("rate.discount:*")
@@ -515,18 +519,19 @@ def resolve_day(
         stale=_stale(rulebook, day, underlyings),
         own_ns=own if len(own) == len(OWN_TIMES) else (),
         events=_events_dated(rulebook, day),
-        events_unknown=tuple(
-            k for k in EVENT_KINDS if rulebook.lookup("event.covered", k, day) is None
-        ),
+        events_unknown=tuple(kind for kind, row in covers if row is None),
+        events_unsure=any(row is not None and row.unsure for _, row in covers),
     )
 
 
 def _events_dated(rulebook: Rulebook, day: int) -> tuple[ScheduledEvent, ...]:
-    found = [
-        ScheduledEvent(kind, at, rulebook.require("event.at", kind, day).unsure)
-        for kind in EVENT_KINDS
-        if (at := rulebook._time("event.at", kind, day, alone=True)) is not None
-    ]
+    found: list[ScheduledEvent] = []
+    for kind in EVENT_SCOPES:
+        at = rulebook._time("event.at", kind, day, alone=True)
+        cancelled = rulebook.lookup("event.cancelled", kind, day)
+        if at is not None and (cancelled is None or cancelled.value != "YES"):
+            unsure = rulebook.require("event.at", kind, day).unsure
+            found.append(ScheduledEvent(kind, at, unsure))
     return tuple(sorted(found, key=lambda one: (one.at_ns, one.kind)))
 
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from engine.rulebook import EVENT_KINDS, WEEKDAYS, days_from_day, seconds_of
+from engine.rulebook import EVENT_SCOPES, WEEKDAYS, days_from_day, seconds_of
 from events.session import RuleRow
 
 ScopeKind = Literal["all", "venue", "underlying", "broker", "event"]
@@ -27,7 +27,8 @@ class RuleSpec(msgspec.Struct, frozen=True):
     """One rule. ``words`` are its values where they are words; else ``least`` and ``most`` bound an
     integer, and unit ``ist`` is a time of day, ``day`` a yyyymmdd, ``year`` and ``holiday`` text.
 
-    ``dated`` rules are of single days, so days without a row are no gap. ``read`` tells whether
+    ``dated`` rules are of single days, so days without a row are no gap; a row of a ``single`` one
+    is of one day and of one scope, or it would mean nothing. ``read`` tells whether
     code looks it up; ``needed`` whether a day without it is not traded as it should be.
     """
 
@@ -39,6 +40,7 @@ class RuleSpec(msgspec.Struct, frozen=True):
     least: int = 0
     most: int = 0
     dated: bool = False
+    single: bool = False
     read: bool = True
     needed: bool = False
 
@@ -59,7 +61,9 @@ RULES: Final[tuple[RuleSpec, ...]] = (
     RuleSpec("calendar.special", "hours", "all", "opens a closed day; SEPARATE: hours of its own",
              words=("NORMAL", "SEPARATE"), dated=True),
     RuleSpec("event.covered", "year", "event", "the list of these events is complete"),
-    RuleSpec("event.at", "ist", "event", "an event that moves prices", dated=True),
+    RuleSpec("event.at", "ist", "event", "an event that moves prices", dated=True, single=True),
+    RuleSpec("event.cancelled", "flag", "event", "takes the day's event back; NO: it stands",
+             words=("YES", "NO"), dated=True, single=True),
     _hour("session.fno.open", "derivatives open", needed=True),
     _hour("session.fno.close", "derivatives close", needed=True),
     _hour("session.fno.expiry_close", "time to expiry ends", needed=True),
@@ -137,8 +141,12 @@ def fault_of(row: RuleRow, underlyings: tuple[str, ...]) -> str | None:
         "venue": VENUES,
         "underlying": underlyings,
         "broker": BROKERS,
-        "event": EVENT_KINDS,
+        "event": EVENT_SCOPES,
     }[spec.scopes]
+    if spec.single and row.scope == EVERYWHERE:
+        return f"it is of one scope: {', '.join(known)}"
+    if spec.single and row.valid_from != row.valid_to:
+        return "it is of one day: its first day is its last (--to)"
     # Who lists an index is itself what makes its name known.
     if row.scope not in (*known, EVERYWHERE) and row.name != "index.exchange":
         return f"scope {row.scope!r} is none of {', '.join((*known, EVERYWHERE))}"

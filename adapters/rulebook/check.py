@@ -41,8 +41,8 @@ ENDING_DAYS: Final = 21
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing to look at. ``kind``: OVERLAP, GAP, EXPIRED, MISSING, UNKNOWN_NAME, BAD_VALUE,
-    ENDING, UNREAD. ``wrong`` tells a fault from a note."""
+    """One thing to look at. ``kind``: OVERLAP, GAP, EXPIRED, MISSING, UNCOVERED, UNKNOWN_NAME,
+    BAD_VALUE, ENDING, UNREAD. ``wrong`` tells a fault from a note."""
 
     kind: str
     wrong: bool
@@ -50,6 +50,10 @@ class Finding(msgspec.Struct, frozen=True):
     scope: str
     sentence: str
     what_to_do: str
+
+
+UNCOVERED: Final = "UNCOVERED"
+"""A kind of scheduled event whose calendar does not cover the day: LIVE enters nothing then."""
 
 
 def findings(rows: Sequence[LoadedRow], day: int) -> tuple[Finding, ...]:
@@ -172,7 +176,7 @@ def _uncovered(rows: Sequence[LoadedRow], day: int) -> Iterator[Finding]:
     for kind in EVENT_KINDS:
         if book.lookup("event.covered", kind, day) is None:
             yield Finding(
-                "MISSING", False, "event.covered", kind,
+                UNCOVERED, False, "event.covered", kind,
                 f"no calendar of these events covers {iso_day(day)}: N5 marks it, and LIVE enters "
                 "nothing",
                 f'{_add("event.covered", kind, day)}, and a row of event.at for each of them',

@@ -90,7 +90,7 @@ def check_rules(day: str | None, common: Common) -> int:
     Example:
         axiom rulebook check --json
     """
-    from adapters.rulebook.check import findings
+    from adapters.rulebook.check import UNCOVERED, findings
     from cli.output import clean, show, write_json
     from engine.rulebook import iso_day
 
@@ -105,7 +105,7 @@ def check_rules(day: str | None, common: Common) -> int:
             f"{'wrong' if one.wrong else 'note ':5}  {one.kind:12}  {clean(one.name)} for"
             f" {clean(one.scope)}: {clean(one.sentence)}"
         )
-        if one.wrong or one.kind == "ENDING":
+        if one.wrong or one.kind in ("ENDING", UNCOVERED):
             show(f"       to do: {clean(one.what_to_do)}")
     show(f"{iso_day(as_of)}: {len(wrong)} wrong, {len(found) - len(wrong)} noted")
     return EXIT_BAD if wrong else EXIT_GOOD

@@ -46,7 +46,8 @@ def judge(view: View) -> StageVerdict:
 def event_row(view: View) -> GateRow:
     """Whether no scheduled event is near: entries stop some minutes before it and begin again some
     minutes after it. The marks name the events that are near, an expiry of today, and the calendars
-    that are not known for the day; in LIVE one that is not known blocks."""
+    that are not known for the day, and say where one has no first-hand source; in LIVE one that is
+    not known blocks, as everything unknown does, and one that is unsure is marked."""
     rules = view.state.rules
     unknown = rules.events_unknown if rules is not None else EVENT_KINDS
     near = near_events(view.state)
@@ -55,6 +56,7 @@ def event_row(view: View) -> GateRow:
         *(("UNSURE_EVENT",) if any(one.unsure for one in near) else ()),
         *(("EVENT_EXPIRY",) if _expires_today(view) else ()),
         *(f"CALENDAR_UNKNOWN_{kind}" for kind in unknown),
+        *(("UNSURE_CALENDAR",) if rules is not None and rules.events_unsure else ()),
     )
     if not near and unknown and unknown_blocks(view.state):
         return is_true("event_window", False, "REGIME_CALENDAR_UNKNOWN", UNKNOWN, marks=marks)

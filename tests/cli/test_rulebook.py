@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 from adapters.rulebook.load import load_rows
+from engine.rulebook import Rulebook, ist_ns, resolve_day
+from engine.scheduled import ScheduledEvent
 from tests.cli.conftest import Call
 
 ADD = ("rulebook", "add", "lot", "55", "--scope", "NIFTY", "--from", "2026-12-08")
@@ -66,6 +69,31 @@ def test_a_row_is_added_shown_and_superseded(axiom: Call, own_home: Path) -> Non
     assert axiom("rulebook", "check", "--json", "--day", "2026-12-08").code == 1  # freeze ended
 
 
+def test_the_events_that_the_page_adds_are_the_days_events(axiom: Call, own_home: Path) -> None:
+    """docs/OPERATING.md, Scheduled events, line by line as it stands: the desk's own event, the
+    moved one and the calendar looked up are what a session of those days is told; and before it,
+    what was shipped."""
+    page = (Path(__file__).parents[2] / "docs" / "OPERATING.md").read_text()
+    section = page.split("## Scheduled events")[1].split("\n## ")[0]
+    lines = [line.strip() for line in section.splitlines() if line.startswith("    axiom ")]
+    assert len(lines) == 5
+    shipped = resolve_day(Rulebook(load_rows()), 20261204).events
+    assert [one.kind for one in shipped] == ["RBI"]
+    for line in lines:
+        assert axiom(*shlex.split(line)[1:]).code == 0, line
+    book = Rulebook(load_rows(own_home / "desks" / "main" / "rulebook.toml"))
+    told = {day: resolve_day(book, day) for day in (20261204, 20261207, 20261208, 20270201)}
+    assert {day: one.events for day, one in told.items()} == {
+        20261204: (),
+        20261207: (ScheduledEvent("RBI", ist_ns(20261207, "10:00"), False),),
+        20261208: (ScheduledEvent("DESK", ist_ns(20261208, "10:30"), False),),
+        20270201: (ScheduledEvent("BUDGET", ist_ns(20270201, "11:00"), False),),
+    }
+    assert told[20270201].events_unknown == ()
+    unknown = resolve_day(Rulebook(load_rows()), 20270201).events_unknown
+    assert unknown == ("BUDGET",)
+
+
 def test_a_row_for_all_says_whose_own_row_wins_over_it(axiom: Call) -> None:
     """The close of both exchanges has rows of its own: a row for all changes nothing for them."""
     words = ("rulebook", "add", "session.fno.close", "15:45", "--from", "2026-12-08", *SOURCE)
@@ -104,6 +132,8 @@ def test_check_is_good_only_while_nothing_is_wrong(axiom: Call, own_home: Path) 
         ((*ADD, *SOURCE, "--to", "2026-12-01"), "before it begins"),
         ((*ADD[:7], "2026-13-08", *SOURCE), "is not a day"),
         (ADD, "Missing option '--source'"),
+        (("rulebook", "add", "event.at", "10:00", "--scope", "RBI", *ADD[6:], *SOURCE), "--to"),
+        (("rulebook", "add", "event.at", "10:00", *ADD[6:], *SOURCE), "of one scope"),
         (("rulebook", "show", "--all", "--day", "2026-12-01"), "leave --day out"),
         (("rulebook", "show", "--day", "tomorrow"), "is not a day"),
     ],

@@ -407,15 +407,36 @@ def _months(yyyymm: int) -> int:
     return yyyymm // 100 * 12 + yyyymm % 100
 
 
+def _event(name: str, scope: str, first: int, last: int, value: str) -> RuleRow:
+    return RuleRow(name, scope, first, last, value, "ist", "a test", False)
+
+
 def test_scheduled_events_are_of_their_day_and_unknown_calendars_are_said() -> None:
     """The morning after the Fed's decision of 28 October 2026 is an event at the open; the day
-    after is none. A kind without a calendar, or past its end, is named and never taken for none."""
+    after is none. A kind without a calendar, or past its end, is named and never taken for none; a
+    calendar without a first-hand source is said to be unsure."""
     day = resolve_day(BOOK, 20261029)
     assert [(one.kind, one.at_ns) for one in day.events] == [("FED", ist_ns(20261029, "09:15"))]
-    assert day.events_unknown == ("RBI",)
+    assert (day.events_unknown, day.events_unsure) == ((), True)
     assert resolve_day(BOOK, 20261030).events == ()
-    assert resolve_day(BOOK, 20280103).events_unknown == EVENT_KINDS
-    at = RuleRow("event.at", "RBI", 20261204, 20261204, "10:00", "ist", "a test", False)
-    span = RuleRow("event.at", "BUDGET", 20261201, 20261231, "11:00", "ist", "a test", False)
-    events = resolve_day(Rulebook((*BOOK.rows, at, span)), 20261204).events
-    assert events == (ScheduledEvent("RBI", ist_ns(20261204, "10:00"), False),)
+    last = resolve_day(BOOK, 20280103)
+    assert (last.events_unknown, last.events_unsure) == (EVENT_KINDS, False)
+    rbi = resolve_day(BOOK, 20261204).events
+    assert rbi == (ScheduledEvent("RBI", ist_ns(20261204, "10:00"), True),)
+
+
+def test_a_row_of_more_than_its_day_is_no_event() -> None:
+    """An hour that is said of a whole month dates nothing; of the day alone it does."""
+    span = _event("event.at", "BUDGET", 20261201, 20261231, "11:00")
+    one = _event("event.at", "DESK", 20261209, 20261209, "11:00")
+    events = resolve_day(Rulebook((*BOOK.rows, span, one)), 20261209).events
+    assert events == (ScheduledEvent("DESK", ist_ns(20261209, "11:00"), False),)
+
+
+@pytest.mark.parametrize(("word", "kinds"), [("YES", ["DESK"]), ("NO", ["RBI", "DESK"])])
+def test_an_event_is_taken_back_by_its_kind_alone(word: str, kinds: list[str]) -> None:
+    """A cancelled decision is none, another event of the day stands; NO says that it stands."""
+    desk = _event("event.at", "DESK", 20261204, 20261204, "11:00")
+    off = _event("event.cancelled", "RBI", 20261204, 20261204, word)
+    events = resolve_day(Rulebook((*BOOK.rows, desk, off)), 20261204).events
+    assert [one.kind for one in events] == kinds

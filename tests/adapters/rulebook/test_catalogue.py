@@ -60,8 +60,8 @@ def test_every_rule_says_whether_code_reads_it() -> None:
 
 
 def test_the_package_has_a_row_of_every_rule_and_no_other() -> None:
-    """All but the exchange's own re-dating, which only an overlay can know."""
-    assert {row.name for row in ROWS} == {*BY_NAME} - {"expiry.dated"}
+    """All but what was re-dated or cancelled, which only an overlay can know."""
+    assert {row.name for row in ROWS} == {*BY_NAME} - {"expiry.dated", "event.cancelled"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.name}-{row.scope}-{row.valid_from}")
@@ -89,6 +89,9 @@ def _first(name: str) -> RuleRow:
         (replace(_first("expiry.weekly"), value="TUESDAY"), "none of MON"),
         (replace(_first("lot"), name="expiry.dated", unit="day", value=20261301), "not a day"),
         (replace(_first("charge.gst"), value=10_001), "no integer from 0 to 10000"),
+        (replace(_first("event.at"), valid_to=99991231), "of one day"),
+        (replace(_first("event.at"), scope="*"), "of one scope: RBI, BUDGET, FED, DESK"),
+        (replace(_first("event.at"), scope="ECB"), "none of RBI, BUDGET, FED, DESK"),
     ],
 )
 def test_canary_a_bad_row_is_found(row: RuleRow, says: str) -> None:
