@@ -12,7 +12,7 @@ from typing import Final
 
 from adapters.kite.dump_file import FOLDER, read_kept
 from adapters.kite.instruments import DumpError, Watch, changed_instruments, choose
-from adapters.rulebook.check import Finding, findings
+from adapters.rulebook.check import UNCOVERED, Finding, findings
 from adapters.rulebook.load import LoadedRow, RulebookError, load_all
 from cli.doctor.check import Context, Outcome, bad, good, unknown, warned
 from cli.load import OVERLAY_NAME
@@ -65,18 +65,23 @@ def calendar(context: Context) -> Outcome:
 
 
 def rulebook(context: Context) -> Outcome:
-    """No fault in the rows; what has ended and is stood in for is a warning."""
+    """No fault in the rows; what has ended and is stood in for is a warning, and so are scheduled
+    events that nobody knows: exits need a session even where no entry would be made."""
     try:
         rows = _rows(context)
     except RulebookError as error:
         return bad(str(error))
-    wrong = [one for one in findings(rows, context.day) if one.wrong]
+    found = findings(rows, context.day)
+    wrong = [one for one in found if one.wrong]
     faults = [one for one in wrong if one.kind not in OF_TODAY]
     blocks = [one for one in wrong if one.kind in OF_TODAY and one.name not in USED_AND_MARKED]
     if faults or (blocks and context.live):
         return bad(_told(faults or blocks))
-    if wrong:
-        return warned(_told(blocks or wrong), "axiom rulebook check")
+    uncovered = [one.scope for one in found if one.kind == UNCOVERED]
+    told = [f"no calendar of {', '.join(uncovered)} events covers the day"] if uncovered else []
+    told += [_told(blocks or wrong)] if wrong else []
+    if told:
+        return warned("; ".join(told), "axiom rulebook check")
     return good(f"{len(rows)} rows, nothing wrong on {iso_day(context.day)}")
 
 

@@ -62,6 +62,15 @@ def test_the_rulebook_of_today(tmp_path: Path, when: int, plain: str, live: str)
     assert day.rulebook(context(tmp_path, **_at(tmp_path, when, live=True))).verdict == live
 
 
+def test_events_that_nobody_knows_are_told_in_one_line(tmp_path: Path) -> None:
+    """By kind, and only where a calendar does not cover the day: the budget of 2027 here."""
+    assert "events" not in day.rulebook(context(tmp_path)).sentence
+    found = day.rulebook(context(tmp_path, **_at(tmp_path, 20270104)))
+    assert found.verdict == "warn"
+    assert found.sentence.startswith("no calendar of BUDGET events covers the day; ")
+    assert "\n" not in found.sentence
+
+
 def test_a_faulty_overlay_is_bad_for_everybody(tmp_path: Path) -> None:
     """A row of an unknown rule, and a file that cannot be read."""
     desk = tmp_path / "desks" / "main"
