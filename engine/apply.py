@@ -24,7 +24,7 @@ from engine.carry import (
     placed_positions,
 )
 from engine.chain import refresh
-from engine.config import from_settings
+from engine.config import of_session
 from engine.features.derive import keep_features
 from engine.features.minutes import opening_tape, take_bar
 from engine.features.tape import Tape
@@ -102,7 +102,7 @@ def apply(state: State, entry: Entry, look: Lookup) -> State:
 def _session_opened(state: State, entry: Entry, look: Lookup) -> State:
     event = entry.event
     assert isinstance(event, session.SessionOpened)
-    config = from_settings(event.settings)
+    config = of_session(event.settings)
     return replace(
         state,
         uid=payload_digest(event)[:UID_CHARS],

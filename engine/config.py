@@ -1,9 +1,9 @@
 """Every setting of the core, declared once with its bounds, default, unit and meaning.
 
 Lives here: the sections of the configuration and their flat form, in which they are journaled. May
-import: events, engine.risk.limits. Always holds: values are integers, truth values or words; a key
-that is not declared here is refused at the edge; the core reads settings only through the structs
-below.
+import: events, engine.risk.limits, engine.regime_model. Always holds: values are integers, truth
+values or words; a key that is not declared here is refused at the edge; the core reads settings
+only through the structs below.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from engine.regime_model import FIRST, RegimeModelConfig
 from engine.risk.limits import PROFILES, profile_values
 from events.session import Setting
 
@@ -506,6 +507,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     warmup: WarmupConfig = WarmupConfig()
     quote: QuoteConfig = QuoteConfig()
     regime: RegimeConfig = RegimeConfig()
+    regime_model: RegimeModelConfig = RegimeModelConfig()
     risk: RiskConfig = RiskConfig()
     trend: TrendConfig = TrendConfig()
     mean_revert: MeanRevertConfig = MeanRevertConfig()
@@ -530,6 +532,7 @@ class SettingSpec(msgspec.Struct, frozen=True):
 
 
 DEFAULTS: Final = Config()
+FIRST_DEFAULTS: Final = Config(regime_model=FIRST)
 
 
 def setting_specs() -> tuple[SettingSpec, ...]:
@@ -571,6 +574,13 @@ def from_settings(settings: tuple[Setting, ...], base: Config = DEFAULTS) -> Con
             raise ConfigError(f"setting {setting.key!r} has no section; write section.name")
         tree.setdefault(section, {})[field] = setting.value
     return merge(base, tree)
+
+
+def of_session(settings: tuple[Setting, ...]) -> Config:
+    """The configuration that a session's first fact holds. One that was written before models were
+    recorded ran on the first. Raises ``ConfigError``."""
+    recorded = any(setting.key.startswith("regime_model.") for setting in settings)
+    return from_settings(settings, DEFAULTS if recorded else FIRST_DEFAULTS)
 
 
 def merge(base: Config, tree: Mapping[str, Any]) -> Config:

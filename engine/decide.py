@@ -34,6 +34,7 @@ from engine.settlement import closed_by, settled_at_close, settled_by_print, uns
 from engine.shorts import COVER, SHORT
 from engine.spreads import decide_pairs, sale_of, unwanted_sales
 from engine.state import BarSlot, Order, Position, State
+from engine.times import near_events
 from engine.view import age_ms, spread_bps
 from engine.work import NOTHING, Item, Outcome
 from events.base import Event
@@ -338,10 +339,16 @@ def _features_derived(state: State, item: Item, look: Lookup, seq: int) -> Outco
     u = underlying_index(state, event.underlying)
     slot = state.slots[look.slot_of[state.underlyings[u].index]]
     market, name = state.markets[u], state.underlyings[u].name
-    settle = state.config.regime.settle_bars
     close = slot.indicators.close_paise if slot.indicators is not None else 0
     made = (
-        assess(name, slot, state.opened.market.bar_ms, market.regime, settle),
+        assess(
+            name,
+            slot,
+            state.opened.market.bar_ms,
+            market,
+            state.config,
+            event_near=bool(near_events(state)),
+        ),
         day_type(name, market, close, slot.bars_done),
     )
     return Outcome(tuple(one for one in made if one is not None))

@@ -1,9 +1,11 @@
 """The regime of an underlying: a transparent model with probabilities, entropy and hysteresis.
 
-Lives here: features after a declared bar, scores by a table of weights, a softmax, the settling of
-a new leader; the kind of day. May import: events, engine. Always holds: weights are integers in one
-table; a regime changes only after its leader has led for the configured number of bars; without the
-features there is no assessment at all.
+Lives here: features after a declared bar, scores by the session's table of weights, a softmax, the
+settling of a new leader, the rule of scheduled events; the kind of day. May import: events, engine.
+Always holds: weights are the integers that the session recorded (``engine.regime_model``); a regime
+changes only after its leader has led for the configured number of bars, but in the window of a
+scheduled event it is EVENT; without the features there is no assessment at all.
+Start reading at ``assess``, or in ``docs/REGIME.md``.
 """
 
 from __future__ import annotations
@@ -12,57 +14,49 @@ from typing import Final
 
 import msgspec
 
-from engine.exact import exp, floor, log
-from engine.state import BarSlot, RegimeState, UnderlyingState
+from engine.config import Config
+from engine.exact import exp, floor, log, sqrt
+from engine.regime_model import LABELS, Weights, weights_of
+from engine.state import BarSlot, UnderlyingState
 from events.decision import DayTypeAssessed, RegimeAssessed
+from events.features import FeaturesDerived
 
-LABELS: Final = ("TREND", "RANGE", "RANGE_VOLATILE", "EVENT", "PANIC")
 NEUTRAL: Final = "NEUTRAL"
 UNKNOWN: Final = "UNKNOWN"
-
-FEATURES: Final = ("adx", "drift", "fall", "level", "bias")
-WEIGHTS_MILLI: Final[tuple[tuple[int, ...], ...]] = (
-    (600, 1_600, 0, -900, -2_200),
-    (-400, -1_800, 0, -1_000, 1_600),
-    (-100, -1_600, 0, 1_800, -100),
-    (0, 200, 0, 2_400, -3_000),
-    (0, 0, 1_400, 2_000, -4_600),
-)
-"""Scores in thousandths a unit of feature, one row a label in the order of ``LABELS``.
-
-Features are scaled to about 0..2: ``adx`` ADX/25; ``drift`` |fast EMA - slow EMA| in ATR; ``fall``
-the same where the fast average is below; ``level`` realised volatility a year over its reference,
-less 1; ``bias`` is 1. Own choice, to be read as: a trend is separated averages in calm volatility,
-a range the opposite; high volatility without separation is a volatile range, with it an event,
-downwards a panic. The table is part of the code digest, so a change of it is a change of the
-engine.
-"""
-
-LEVEL_REFERENCE: Final = 0.12
-"""Ordinary realised volatility a year of these indices; INDIA VIX has stood around it for years."""
+EVENT: Final = "EVENT"
 
 TRADING_MS_PER_YEAR: Final = 252 * 375 * 60_000
 FEATURE_MAX: Final = 3.0
+PUSH_SHARE: Final = sqrt(15.0 * 60_000.0 / TRADING_MS_PER_YEAR)
+"""Share of a year's volatility that fifteen minutes of trading have."""
+
 TREND_MOVE_MILLI: Final = 600
 DAY_TYPE_AFTER_BARS: Final = 30
 
 
 class Features(msgspec.Struct, frozen=True, gc=False):
-    """The inputs of one assessment, unscaled."""
+    """The inputs of one assessment, unscaled: ADX; separation of the averages in ATR (``drift``,
+    and downwards ``fall``); realised volatility a year over the model's reference (``level``);
+    change of fifteen minutes over the one that this volatility makes by chance (``push``), None
+    where the minutes are not known.
+    """
 
     adx: float
     drift: float
     fall: float
     level: float
+    push: float | None = None
 
     @property
     def values(self) -> tuple[float, ...]:
-        """Scaled and clipped, in the order of ``FEATURES``."""
+        """Scaled to about -1..3 and clipped, in the order of ``FEATURES``. A push that is not known
+        is what chance gives: it speaks for no regime."""
         return (
             _clip(self.adx / 25.0),
             _clip(self.drift),
             _clip(self.fall),
             _clip(self.level - 1.0),
+            _clip(self.push - 1.0) if self.push is not None else 0.0,
             1.0,
         )
 
@@ -71,8 +65,11 @@ def _clip(value: float) -> float:
     return FEATURE_MAX if value > FEATURE_MAX else -1.0 if value < -1.0 else value
 
 
-def features_of(slot: BarSlot, bar_ms: int) -> Features | None:
-    """The features after the slot's last declared bar; None while one has no value."""
+def features_of(
+    slot: BarSlot, bar_ms: int, derived: FeaturesDerived | None, reference_bps: int
+) -> Features | None:
+    """The features after the slot's last declared bar, with what was ``derived`` of it; None while
+    one of the indicators has no value."""
     ind, vol = slot.indicators, slot.volatility
     if ind is None or vol is None or ind.atr_paise <= 0.0 or ind.adx is None:
         return None
@@ -80,13 +77,24 @@ def features_of(slot: BarSlot, bar_ms: int) -> Features | None:
     if yearly is None:
         return None
     apart = (ind.ema_fast_paise - ind.ema_slow_paise) / ind.atr_paise
-    return Features(ind.adx, abs(apart), max(-apart, 0.0), yearly / LEVEL_REFERENCE)
+    level = yearly * 10_000.0 / reference_bps
+    return Features(ind.adx, abs(apart), max(-apart, 0.0), level, push_of(derived))
 
 
-def probabilities(features: Features) -> tuple[float, ...]:
+def push_of(derived: FeaturesDerived | None) -> float | None:
+    """How far fifteen minutes went, against what the last hour's volatility gives by chance."""
+    if derived is None:
+        return None
+    change, yearly_bps = derived.momentum.change_15m_ppm, derived.realised.slow_bps
+    if change is None or yearly_bps is None or yearly_bps <= 0:
+        return None
+    return abs(change) / (yearly_bps * 100.0 * PUSH_SHARE)
+
+
+def probabilities(features: Features, weights: Weights) -> tuple[float, ...]:
     """Softmax of the label scores."""
     scores = []
-    for row in WEIGHTS_MILLI:
+    for row in weights:
         score = 0.0
         for weight, value in zip(row, features.values, strict=True):
             score = score + weight * value
@@ -119,18 +127,34 @@ def per_mille(probs: tuple[float, ...]) -> tuple[int, ...]:
 
 
 def assess(
-    underlying: str, slot: BarSlot, bar_ms: int, before: RegimeState | None, settle_bars: int
+    underlying: str,
+    slot: BarSlot,
+    bar_ms: int,
+    market: UnderlyingState,
+    config: Config,
+    *,
+    event_near: bool = False,
 ) -> RegimeAssessed | None:
-    """The assessment after a declared bar; None while a feature has no value."""
-    features = features_of(slot, bar_ms)
+    """The assessment after a declared bar; None while a feature has no value.
+
+    ``event_near``: a scheduled event's window, in which the regime is EVENT whoever leads.
+    """
+    model, rules, before = config.regime_model, config.regime, market.regime
+    features = features_of(slot, bar_ms, market.features, model.level_reference_bps)
     if features is None:
         return None
-    probs = per_mille(probabilities(features))
+    probs = per_mille(probabilities(features, weights_of(model)))
     leader = LABELS[max(range(len(LABELS)), key=lambda i: (probs[i], -i))]
     led = before.leader_bars + 1 if before is not None and before.leader == leader else 1
     current = before.regime if before is not None else NEUTRAL
-    regime = leader if led >= settle_bars else current
-    unstable = ("REGIME_CHANGING",) if regime != leader else ()
+    regime = EVENT if event_near else leader if led >= rules.settle_bars else current
+    entropy = floor(entropy_nats(tuple(p / 1000.0 for p in probs)) * 1000.0 + 0.5)
+    doubts = (
+        ("REGIME_PROB_LOW", max(probs) < rules.prob_milli_min),
+        ("REGIME_ENTROPY_HIGH", entropy > rules.entropy_milli_max),
+        ("REGIME_CHANGING", regime != leader and led < rules.settle_bars),
+        ("REGIME_EVENT_WINDOW", event_near),
+    )
     return RegimeAssessed(
         underlying,
         regime,
@@ -138,8 +162,8 @@ def assess(
         led,
         LABELS,
         probs,
-        floor(entropy_nats(tuple(p / 1000.0 for p in probs)) * 1000.0 + 0.5),
-        unstable,
+        entropy,
+        tuple(code for code, doubtful in doubts if doubtful),
         _milli(features.adx),
         _milli(features.drift),
         _milli(features.fall),

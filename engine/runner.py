@@ -457,7 +457,7 @@ def resume_market(
                 account = account_of(state, carried)
                 check_market(market, state)
                 assert state.opened is not None, "a session with an account was opened"
-                settings.from_settings(state.opened.settings)
+                settings.of_session(state.opened.settings)
                 if found.differs:
                     found.close_crashed()
                 else:
@@ -467,7 +467,7 @@ def resume_market(
             if not found.crashed:
                 return report_of(found.runner, folder, head_seq, head)
         assert state.opened is not None, "a session without its opening has no successor"
-        config = settings.from_settings(state.opened.settings)
+        config = settings.of_session(state.opened.settings)
     carried = carried_on(state, head, market.day) or carried
     return run_market(
         folder.parent, market, config, rows, carried, program, on_open, on_progress,

@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.apply import Entry
-from engine.config import flatten, from_settings
+from engine.config import flatten, of_session
 from engine.core import Derived
 from engine.runner import own_code_digest
 from engine.state import NO_INDEX, State
@@ -80,7 +80,7 @@ def recorded_makings(opened: SessionOpened) -> Makings:
     return Makings(
         (opened.code_digest, own_code_digest()),
         (opened.schema_digest, schema_digest()),
-        changed_settings(opened.settings, flatten(from_settings(opened.settings))),
+        changed_settings(opened.settings, flatten(of_session(opened.settings))),
     )
 
 

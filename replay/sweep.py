@@ -251,7 +251,7 @@ def _recorded_config(folder: Path) -> Config:
     if not isinstance(opened, SessionOpened):
         raise ReplayError(f"{folder} holds no session: nothing to sweep")
     with told_as_replay_error():
-        return settings.from_settings(opened.settings)
+        return settings.of_session(opened.settings)
 
 
 def _digest(parts: Iterable[object]) -> str:

@@ -143,7 +143,7 @@ def _whatif(
     opened = next((e for _, _, e in facts_of_session(folder) if isinstance(e, SessionOpened)), None)
     if opened is None:
         raise ReplayError(f"{folder} holds no session: nothing to run again")
-    recorded = settings.from_settings(opened.settings)
+    recorded = settings.of_session(opened.settings)
     other = change(recorded)
     derived.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (
@@ -175,7 +175,7 @@ def mapped_facts(
             return
         if isinstance(event, SessionOpened):
             with told_as_replay_error():
-                recorded = settings.from_settings(event.settings)
+                recorded = settings.of_session(event.settings)
             mapping = _Mapping(recorded, change(recorded))
         if mapping is None:
             raise ReplayError(f"{folder} holds no session: nothing to run again")

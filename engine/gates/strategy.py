@@ -11,7 +11,7 @@ import msgspec
 from engine.gates.rows import UNKNOWN, at_least, at_most, is_true, stage_of
 from engine.orders.route import to_broker
 from engine.policy import is_live, unknown_blocks
-from engine.regime import LABELS
+from engine.regime_model import LABELS
 from engine.risk.day import fires_today
 from engine.strategies import FAMILIES, Family, lifecycle, regime_allows
 from engine.strategies.family import HIGHER_TREND, OPENING_RANGE

@@ -109,6 +109,7 @@ WORDS = {
     "contract.strike_by": ("DELTA", "MONEYNESS"),
     "plan.regime_flip": ("OFF", "PANIC", "ANY"),
     "plan.hard_halt": ("HOLD", "FLATTEN"),
+    "regime_model.name": ("axiom-2", "mine"),
 }
 """Values of the settings that are words."""
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from engine.gates.contract import Pick
 from engine.gates.sizing import protected_paise, risk_lot_paise
 from engine.options import pricer_for
-from engine.regime import LABELS
+from engine.regime_model import LABELS
 from engine.risk.portfolio import candidate, corners_milli, exposure_of
 from engine.risk.states import AUTOMATIC
 from engine.scheduled import ScheduledEvent

@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from engine.gates.strategy import judge_family
-from engine.regime import LABELS, NEUTRAL, UNKNOWN
+from engine.regime import NEUTRAL, UNKNOWN
+from engine.regime_model import LABELS
 from engine.strategies import FAMILIES
 from engine.strategies.routing import ROUTES, route_of, routed
 from events.gates import BY_GATE
