@@ -49,6 +49,9 @@ class SessionConfig(Section, frozen=True, forbid_unknown_fields=True, gc=False):
     square_off_hhmm: Annotated[
         int, Meta(ge=915, le=1540, description="positions are closed from this IST time on")
     ] = 1505
+    auction_entries: Annotated[
+        bool, Meta(description="entries in the closing auction of shares, by future and parity")
+    ] = False
     deadline_hhmm: Annotated[
         int,
         Meta(ge=915, le=1540, description="from this IST time on at whatever price"),

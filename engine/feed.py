@@ -488,13 +488,15 @@ def roll_bars(state: State, ts: int, seq: int) -> State:
     ``seq``, which then has these bars to say.
 
     What came before the session's open is no bar: a price of the pre-open is not one of continuous
-    trading, no warm-up, and nothing that the first price of the day is held against.
+    trading, no warm-up, and nothing that the first price of the day is held against. So it is with
+    an index while its shares are in their closing auction.
     """
     if ts < state.bar_end_ns:
         return state
     start = state.bar_end_ns - MINUTE_NS
     window = state.rules.cash if state.rules is not None else None
     early = window is not None and start < window.open_ns
+    auction = window is not None and window.in_auction(start)
     end = ts - ts % MINUTE_NS + MINUTE_NS
     five_ended = ts - ts % FIVE_NS > start - start % FIVE_NS
     bar_ns = state.opened.market.bar_ms * 1_000_000 if state.opened else MINUTE_NS
@@ -503,8 +505,9 @@ def roll_bars(state: State, ts: int, seq: int) -> State:
     minutes: list[Bar | None] = []
     for slot, frozen in zip(state.slots, state.accs, strict=True):
         minute, after = close_bar(frozen, start, MINUTE_NS)
-        accs.append((0, 0, 0, 0, *after[TICKS:]) if early else after)
-        minute = None if early else minute
+        none = early or (auction and state.instruments[slot.instrument].kind == "INDEX")
+        accs.append((0, 0, 0, 0, *after[TICKS:]) if none else after)
+        minute = None if none else minute
         minutes.append(minute)
         slots.append(rolled(slot, minute, five_ended, start - start % FIVE_NS, bar_ns))
     return replace(

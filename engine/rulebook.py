@@ -139,6 +139,11 @@ class SessionWindow(Record, frozen=True, array_like=True, gc=False, forbid_unkno
     auction_to_ns: int | None
     expiry_close_ns: int
 
+    def in_auction(self, ts: int) -> bool:
+        """Whether the shares of an index are in their closing auction at a time (ns UTC)."""
+        first, last = self.auction_from_ns, self.auction_to_ns
+        return first is not None and last is not None and first <= ts < last
+
 
 SEGMENTS: Final = ("fno", "cash")
 VENUES: Final = (("NFO", "NSE"), ("BFO", "BSE"), ("NSE", "NSE"), ("BSE", "BSE"))

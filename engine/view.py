@@ -32,8 +32,20 @@ from events.market import ExpiryView, SnapshotTaken
 MS: int = 1_000_000
 
 
+class Price(msgspec.Struct, frozen=True, gc=False):
+    """Where the underlying is, in paise of today, by INDEX, FUTURE or PARITY, and how old."""
+
+    paise: int
+    source: str
+    age_ms: int
+
+
 class View(msgspec.Struct, frozen=True, gc=False):
-    """The underlying as the gates see it. Prices in paise, times in ns UTC, ages in ms."""
+    """The underlying as the gates see it. Prices in paise, times in ns UTC, ages in ms.
+
+    ``reference`` is its price: the index's print, but in the closing ``auction`` of its shares, in
+    which an index is not continuous, the future's or the parity forward's. ``witness`` is another.
+    """
 
     state: State
     u: int
@@ -47,6 +59,8 @@ class View(msgspec.Struct, frozen=True, gc=False):
     line_paise: float | None
     line_is_twap: bool
     near: ExpiryState | None
+    auction: bool
+    reference: Price | None
     witness_paise: int | None
     witness_source: str | None
     near_fresh: int
@@ -78,11 +92,14 @@ def take_view(state: State, u: int, slot_of: list[int]) -> View:
     slot = state.slots[place] if place >= 0 else None
     line, is_twap = _line(state, umap, slot, slot_of)
     near = market.expiries[0] if market.expiries else None
-    witness, source = _witness(state, umap, future, near)
+    window = window_of(state, umap)
+    auction = window is not None and window.in_auction(state.now)
+    reference, witness = _prices(state, umap, auction, spot, future, near)
     fresh, spread = _near_quotes(state, umap, near)
     return View(
-        state, u, umap, market, window_of(state, umap), slot, spot, future, vix, line, is_twap,
-        near, witness, source, fresh, spread, warmed(state, place),
+        state, u, umap, market, window, slot, spot, future, vix, line, is_twap, near,
+        auction, reference, witness.paise if witness is not None else None,
+        witness.source if witness is not None else None, fresh, spread, warmed(state, place),
     )  # fmt: skip
 
 
@@ -111,19 +128,42 @@ def _line(
     return (indicators.twap_paise if indicators is not None else None), True
 
 
-def _witness(
-    state: State, umap: UnderlyingMap, future: Quote | None, near: ExpiryState | None
-) -> tuple[int | None, str | None]:
-    """What confirms the index, discounted to today: a fresh future, else the parity forward."""
+def _prices(
+    state: State,
+    umap: UnderlyingMap,
+    auction: bool,
+    spot: Quote | None,
+    future: Quote | None,
+    near: ExpiryState | None,
+) -> tuple[Price | None, Price | None]:
+    """(the reference, its witness): in the auction two of future and parity, else the index and the
+    first of those. The future is discounted to today, and so is the forward."""
+    by_future = _of_future(state, umap, future)
+    if auction:
+        parity = _of_parity(near)
+        return (by_future, parity) if by_future is not None else (parity, None)
+    index = None
+    if spot is not None:
+        index = Price(spot.ltp_paise, "INDEX", age_ms(state, spot.seen_ns))
+    return index, by_future if by_future is not None else _of_parity(near)
+
+
+def _of_future(state: State, umap: UnderlyingMap, future: Quote | None) -> Price | None:
     oldest = state.now - contract_age_ns(state)
     fresh = future is not None and future.two_sided and future.is_fresh(oldest)
-    if future is not None and fresh and umap.future_close_ns > 0:
-        t = year_fraction(state.now, umap.future_close_ns)
-        mid = (future.bid_paise + future.ask_paise) * 0.5
-        return floor(mid * exp(-rate_of(state) * t) + 0.5), "FUTURE"
-    if near is not None and near.forward_paise is not None and near.source == "PARITY":
-        return floor(near.forward_paise * near.df + 0.5), "PARITY"
-    return None, None
+    if future is None or not fresh or umap.future_close_ns <= 0:
+        return None
+    t = year_fraction(state.now, umap.future_close_ns)
+    mid = (future.bid_paise + future.ask_paise) * 0.5
+    paise = floor(mid * exp(-rate_of(state) * t) + 0.5)
+    return Price(paise, "FUTURE", age_ms(state, future.seen_ns))
+
+
+def _of_parity(near: ExpiryState | None) -> Price | None:
+    """The parity forward is of this very tick, of quotes that are fresh."""
+    if near is None or near.forward_paise is None or near.source != "PARITY":
+        return None
+    return Price(floor(near.forward_paise * near.df + 0.5), "PARITY", 0)
 
 
 def _near_quotes(

@@ -60,6 +60,8 @@ GATES: Final[tuple[GateSpec, ...]] = (
     _g("indicators", N3, "flag", "IS_TRUE", "all indicators have a value", "WARMUP_INDICATORS"),
     _g("bars_since_gap", N3, "count", "AT_LEAST", "closed bars since the last gap",
        "WARMUP_AFTER_GAP"),
+    _g("index_continuous", N4, "flag", "IS_TRUE", "the index is continuous, or entries go without",
+       "INDEX_NOT_CONTINUOUS"),
     _g("spot_seen", N4, "flag", "IS_TRUE", "the underlying has printed", "QUOTE_SPOT_MISSING"),
     _g("page_fresh", N4, "flag", "IS_TRUE", "the last page was not a repeat", "QUOTE_STALE_PAGE"),
     _g("spot_age", N4, "ms", "AT_MOST", "age of the underlying's print",

@@ -143,6 +143,9 @@ _QUOTE: Final = (
     _r("TICK_IMPLAUSIBLE", 409, N4, "BLOCK",
        "The index or its future jumped further than a single tick is believed; a second one has to confirm it.",
        "Nothing to do: the next tick confirms or refutes it. Exits go on.", ()),
+    _r("INDEX_NOT_CONTINUOUS", 410, N4, "BLOCK",
+       "The shares of the index are in their closing auction: its price is the future's or the parity forward's.",
+       "Entries are off by default (session.auction_entries); exits go on.", ()),
 )  # fmt: skip
 _REGIME: Final = (
     _r("REGIME_UNKNOWN", 501, N5, "UNKNOWN", "No regime has been assessed yet.", _WAIT, (), "REGIME_UNKNOWN"),

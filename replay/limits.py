@@ -119,6 +119,7 @@ NOT_OF_DEGREE: Final[tuple[tuple[str, str], ...]] = (
     ("spot_seen", "the underlying has printed or it has not"),
     ("ticks_timeless", "what the feed sent is a fact of that day"),
     ("ticks_reordered", "what the feed sent is a fact of that day"),
+    ("index_continuous", "the exchange's hours say so"),
     ("spot_confirmed", "a second tick has confirmed the jump or none has"),
     ("page_fresh", "a page is new or it repeats the last"),
     ("regime_known", "a regime has been assessed or it has not"),

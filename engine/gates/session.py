@@ -26,18 +26,14 @@ def judge(view: View) -> StageVerdict:
         opened = is_true("session_open", False, unknown, UNKNOWN)
         return stage_of(N1, (day, opened))
     inside = window.open_ns <= now < window.close_ns
-    auction = (
-        window.auction_from_ns is not None
-        and window.auction_to_ns is not None
-        and window.auction_from_ns <= now < window.auction_to_ns
-    )
+    closed = view.auction and not state.config.session.auction_entries
     left_s = -((now - own_times(state, view.u).last_entry_ns) // NS_PER_S)
     return stage_of(
         N1,
         (
             day,
             is_true("session_open", inside, "SESSION_NOT_OPEN"),
-            is_true("closing_auction", not auction, "SESSION_CLOSING_AUCTION"),
+            is_true("closing_auction", not closed, "SESSION_CLOSING_AUCTION"),
             at_least("last_entry", left_s, 1, "SESSION_LAST_ENTRY_PAST"),
         ),
     )

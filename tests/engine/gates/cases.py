@@ -57,9 +57,9 @@ WITH_A_BROKER = {
 WHEN_HELD = {"exposure", "net_delta", "net_gamma", "net_vega", "net_theta", "stress"}
 """Gates of what is held, which have rows only then: ``test_risk.py``."""
 
-WHEN_JUDGED = {"ticks_timeless", "ticks_reordered", "spot_confirmed"}
-"""Gates of ticks that were not taken at their word, which have rows only then:
-``tests/engine/test_quality.py``."""
+WHEN_JUDGED = {"ticks_timeless", "ticks_reordered", "spot_confirmed", "index_continuous"}
+"""Gates of ticks that were not taken at their word, and of the closing auction, which have rows
+only then: ``tests/engine/test_quality.py``, ``tests/engine/test_auction.py``."""
 
 WHEN_ASKED = {"opening_range"}
 """Gates that only some families ask, and not the one of the state that trades:
