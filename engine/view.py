@@ -65,6 +65,7 @@ class View(msgspec.Struct, frozen=True, gc=False):
     witness_source: str | None
     near_fresh: int
     near_spread_bps: int | None
+    near_age_ms: int | None
     warmed: tuple[str, ...]
 
     @property
@@ -95,11 +96,12 @@ def take_view(state: State, u: int, slot_of: list[int]) -> View:
     window = window_of(state, umap)
     auction = window is not None and window.in_auction(state.now)
     reference, witness = _prices(state, umap, auction, spot, future, near)
-    fresh, spread = _near_quotes(state, umap, near)
+    fresh, spread, oldest_ms = _near_quotes(state, umap, near)
     return View(
         state, u, umap, market, window, slot, spot, future, vix, line, is_twap, near,
         auction, reference, witness.paise if witness is not None else None,
-        witness.source if witness is not None else None, fresh, spread, warmed(state, place),
+        witness.source if witness is not None else None, fresh, spread, oldest_ms,
+        warmed(state, place),
     )  # fmt: skip
 
 
@@ -168,20 +170,25 @@ def _of_parity(near: ExpiryState | None) -> Price | None:
 
 def _near_quotes(
     state: State, umap: UnderlyingMap, near: ExpiryState | None
-) -> tuple[int, int | None]:
-    """(fresh two-sided contracts near the money, their median spread in bps of the mid)."""
+) -> tuple[int, int | None, int | None]:
+    """(fresh two-sided contracts near the money, their median spread in bps of the mid, the age of
+    the oldest of them in ms)."""
     if near is None or near.atm_place < 0 or near.forward_paise is None:
-        return 0, None
+        return 0, None, None
     emap = umap.expiries[near.place]
     oldest = state.now - contract_age_ns(state)
     spreads: list[int] = []
+    first = state.now
     for place in span(emap, near.atm_place, state.config.quote.near_strikes):
         for i in (emap.calls[place], emap.puts[place]):
             quote = state.quotes[i] if i >= 0 else None
             if quote is not None and quote.two_sided and quote.is_fresh(oldest):
                 spreads.append(spread_bps(quote))
+                first = quote.seen_ns if quote.seen_ns < first else first
+    if not spreads:
+        return 0, None, None
     spreads.sort()
-    return len(spreads), spreads[len(spreads) // 2] if spreads else None
+    return len(spreads), spreads[len(spreads) // 2], age_ms(state, first)
 
 
 def spread_bps(quote: Quote) -> int:
@@ -191,7 +198,7 @@ def spread_bps(quote: Quote) -> int:
 
 def snapshot_of(view: View) -> SnapshotTaken:
     """The journaled snapshot of a view."""
-    state, ind = view.state, view.indicators
+    state, ind, ref = view.state, view.indicators, view.reference
     return SnapshotTaken(
         cycle=state.cycle,
         underlying=view.umap.name,
@@ -211,6 +218,13 @@ def snapshot_of(view: View) -> SnapshotTaken:
         adx=ind.adx if ind is not None else None,
         vwap_paise=view.line_paise,
         vwap_is_twap=view.line_is_twap,
+        vix_age_ms=_age(state, view.vix),
+        reference_paise=ref.paise if ref is not None else None,
+        reference_source=ref.source if ref is not None else None,
+        reference_age_ms=ref.age_ms if ref is not None else None,
+        witness_paise=view.witness_paise,
+        witness_source=view.witness_source,
+        near_age_ms=view.near_age_ms,
         expiries=tuple(_expiry_view(view, one) for one in view.market.expiries),
         whole_hash=whole_hash(view),
     )

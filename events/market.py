@@ -131,7 +131,9 @@ class SnapshotTaken(Event, frozen=True, array_like=True, gc=False, forbid_unknow
 
     ``whole_hash`` is the SHA-256 (hex) of the underlying's full frozen view, which time travel
     re-derives. Ages in ms against the fact's ``ts``. ``atr_paise`` and the other indicators are
-    those after the last closed declared bar.
+    those after the last closed declared bar. ``reference_*`` is what stands for the underlying's
+    price (INDEX, in the closing auction FUTURE or PARITY, discounted to today), ``witness_*`` what
+    confirms it; ``near_age_ms`` is the age of the oldest fresh quote near the money.
     """
 
     cycle: int
@@ -152,6 +154,13 @@ class SnapshotTaken(Event, frozen=True, array_like=True, gc=False, forbid_unknow
     adx: float | None
     vwap_paise: float | None
     vwap_is_twap: bool
+    vix_age_ms: int | None
+    reference_paise: int | None
+    reference_source: str | None
+    reference_age_ms: int | None
+    witness_paise: int | None
+    witness_source: str | None
+    near_age_ms: int | None
     expiries: tuple[ExpiryView, ...]
     whole_hash: str
 

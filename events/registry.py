@@ -22,6 +22,7 @@ from events.past.carried_over_v2 import CarriedOverV2
 from events.past.carried_over_v3 import CarriedOverV3
 from events.past.intent_approved_v1 import IntentApprovedV1
 from events.past.operator_command_v1 import OperatorCommandV1
+from events.past.snapshot_taken_v1 import SnapshotTakenV1
 
 Role = Literal["FACT", "DERIVATION"]
 
@@ -91,7 +92,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(market.FeedHealthChanged),
     _derivation(market.InstrumentsGated),
     _derivation(market.TicksJudged),
-    _derivation(market.SnapshotTaken),
+    _derivation(market.SnapshotTaken, 2),
     _derivation(features.FeaturesDerived),
     _derivation(decision.RegimeAssessed),
     _derivation(decision.DayTypeAssessed),
@@ -128,6 +129,7 @@ PAST: Final[dict[tuple[str, int], type[Event]]] = {
     ("CarriedOver", 3): CarriedOverV3,
     ("IntentApproved", 1): IntentApprovedV1,
     ("OperatorCommand", 1): OperatorCommandV1,
+    ("SnapshotTaken", 1): SnapshotTakenV1,
 }
 """Shapes that a journal may still hold and that nothing writes any more, by (kind, version)."""
 

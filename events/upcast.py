@@ -61,12 +61,23 @@ def operator_command_1_to_2(fields: Fields) -> Fields:
     return {**fields, "subject": None, "value": None, "command_id": "", "channel": "NONE"}
 
 
+def snapshot_taken_1_to_2(fields: Fields) -> Fields:
+    """Version 1 said neither how old INDIA VIX was, nor what the print was held against, nor how
+    old the quotes near the money were."""
+    names = (
+        "vix_age_ms", "reference_paise", "reference_source", "reference_age_ms",
+        "witness_paise", "witness_source", "near_age_ms",
+    )  # fmt: skip
+    return {**fields, **dict.fromkeys(names)}
+
+
 UPCASTS: Final[dict[tuple[str, int], Step]] = {
     ("CarriedOver", 1): carried_over_1_to_2,
     ("CarriedOver", 2): carried_over_2_to_3,
     ("CarriedOver", 3): carried_over_3_to_4,
     ("IntentApproved", 1): intent_approved_1_to_2,
     ("OperatorCommand", 1): operator_command_1_to_2,
+    ("SnapshotTaken", 1): snapshot_taken_1_to_2,
 }
 """The step from a past version of a kind to the version after it."""
 

@@ -310,9 +310,15 @@ def _regime(out: Tables, head: Head, event: decision.RegimeAssessed) -> int:
     return 1 + len(event.labels)
 
 
+ADDED: Final = 7
+"""Fields that version 2 of SnapshotTaken has before its expiries."""
+
+
 def _snapshot(out: Tables, head: Head, event: market.SnapshotTaken) -> int:
     *fields, expiries, whole_hash = msgspec.structs.astuple(event)
-    out["snapshots"].append((*head, *fields, whole_hash))
+    # What version 2 added stands behind the columns that were there: none changes its place.
+    old, added = fields[:-ADDED], fields[-ADDED:]
+    out["snapshots"].append((*head, *old, whole_hash, *added))
     out["snapshot_expiries"].extend(
         (head[0], event.underlying, *msgspec.structs.astuple(view)) for view in expiries
     )

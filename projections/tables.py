@@ -111,6 +111,10 @@ _INT: Final[dict[str, str]] = {
     "spot_age_ms": "age of that price, ms",
     "future_paise": "price of the near future, paise; null where unknown",
     "future_age_ms": "age of that price, ms",
+    "vix_age_ms": "age of the volatility index, ms",
+    "reference_age_ms": "age of that price, ms",
+    "witness_paise": "price that confirms it, paise of today; null where there is none",
+    "near_age_ms": "age of the oldest fresh quote near the money, ms",
     "vix_paise": "volatility index times 100; null where unknown",
     "page_age_ms": "age of the exchange's newest stamp, ms",
     "forward_paise": "forward of the expiry, paise; null where unknown",
@@ -127,7 +131,8 @@ _INT: Final[dict[str, str]] = {
     "score_milli": "score, thousandths; null where none was given",
     "signal_milli": "strength of the signal, thousandths",
     "entry_paise": "planned entry price, paise",
-    "reference_paise": "mid at the decision, paise; null where it was not kept",
+    "reference_paise": "mid at the decision (intent), or what stands for the underlying's price "
+    "(snapshot), paise; null where not known or not kept",
     "stop_paise": "stop, paise",
     "target_paise": "target, paise",
     "trail_paise": "trailing distance, paise",
@@ -196,6 +201,8 @@ _TEXT: Final[dict[str, str]] = {
     "label": "a regime",
     "unstable": "why the regime may not be traded, comma separated",
     "day_type": "kind of day so far",
+    "reference_source": "INDEX, or FUTURE or PARITY in the closing auction",
+    "witness_source": "FUTURE or PARITY; null where nothing confirms the price",
     "spot_source": "where the price of the underlying is from",
     "whole_hash": "SHA-256 of the whole view, which time travel re-derives",
     "forward_source": "PARITY or FUTURE; null where there is no forward",
@@ -362,7 +369,9 @@ TABLES: Final[tuple[Table, ...]] = (
         "snapshots",
         "what an underlying looked like at a cycle, as the gates used it",
         _HEAD + "cycle underlying spot_paise spot_source spot_age_ms future_paise future_age_ms "
-        "vix_paise link_age_ms page_age_ms bars_done " + _INDICATORS + " whole_hash",
+        "vix_paise link_age_ms page_age_ms bars_done " + _INDICATORS + " whole_hash "
+        "vix_age_ms reference_paise reference_source reference_age_ms witness_paise "
+        "witness_source near_age_ms",
     ),
     _table(
         "snapshot_expiries",

@@ -320,7 +320,9 @@ def _of_snapshot(event: SnapshotTaken, field: str, state: State) -> tuple[int, .
         return (umap.future,)
     if field.startswith("vix_"):
         return (state.vix,)
-    if not field.startswith("expiries"):
+    if field.startswith(("reference_", "witness_")):
+        return tuple(i for i in (umap.index, umap.future) if i >= 0)
+    if not field.startswith(("expiries", "near_")):
         return (umap.index,)
     legs: list[int] = []
     for emap in umap.expiries:

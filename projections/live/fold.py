@@ -179,6 +179,8 @@ def _snapshot_taken(state: State, envelope: Envelope, event: market.SnapshotTake
     age_ms = event.spot_age_ms
     found.spot_ts = None if age_ms is None else envelope.ts - age_ms * 1_000_000
     found.vix_paise = event.vix_paise
+    old_ms = event.vix_age_ms or 0  # version 1 did not say
+    found.vix_ts = envelope.ts - old_ms * 1_000_000
     found.bars_done = event.bars_done
     near = event.expiries[0] if event.expiries else None
     found.forward_paise = None if near is None else near.forward_paise

@@ -133,7 +133,7 @@ class LiveModel:
 
     def _underlying(self, row: UnderlyingState) -> UnderlyingView:
         spot, spot_ts = row.spot_paise, row.spot_ts
-        vix, vix_ts = row.vix_paise, row.snapshot_ts
+        vix, vix_ts = row.vix_paise, row.vix_ts
         quotes = self._state.quotes
         seen = None if row.spot_row is None else quotes.last_price(row.spot_row.token)
         if seen is not None:

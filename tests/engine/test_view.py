@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from msgspec.structs import replace
 
 from engine.chain import contract_age_ns
 from engine.state import NO_INDEX, Quote, State
 from engine.view import age_ms, snapshot_of, spread_bps, stamp_age_ms
+from events.base import Event
+from events.market import ExpiryView
+from events.registry import BY_STRUCT
+from tests.architecture.source import ROOT
 from tests.engine.build import MS, at_trade, later, quote_of, view_of, with_quote
+from tests.engine.gates.cases import window
 
 INDEX, FUTURE = 0, 1
 
@@ -25,7 +32,9 @@ def test_ages_are_against_the_session_clock() -> None:
     """Every age in the snapshot is the clock less the frame, and grows with it."""
     state = at_trade().state
     first, then = snapshot_of(view_of(state)), snapshot_of(view_of(later(state, 1_500)))
-    for one in ("spot_age_ms", "future_age_ms", "link_age_ms", "page_age_ms"):
+    ages = ("spot_age_ms", "future_age_ms", "link_age_ms", "page_age_ms", "vix_age_ms",
+            "reference_age_ms", "near_age_ms")  # fmt: skip
+    for one in ages:
         before, after = getattr(first, one), getattr(then, one)
         assert after - before == 1_500
         assert before >= 0
@@ -40,9 +49,45 @@ def test_what_was_not_seen_has_no_age() -> None:
     said = snapshot_of(view_of(bare))
     assert (said.spot_paise, said.spot_age_ms) == (None, None)
     assert (said.future_paise, said.future_age_ms) == (None, None)
-    assert (said.vix_paise, said.link_age_ms) == (None, None)
+    assert (said.vix_paise, said.vix_age_ms, said.link_age_ms) == (None, None, None)
+    assert (said.reference_paise, said.reference_source, said.reference_age_ms) == (None,) * 3
+    assert (said.witness_paise is None) == (said.witness_source is None)
+    assert said.near_age_ms is None
     unstamped = replace(state, feed=replace(state.feed, newest_stamp_s=0))
     assert stamp_age_ms(unstamped) is None
+
+
+def test_the_snapshot_says_what_the_print_was_held_against() -> None:
+    """The reference is the print with its age, in the closing auction the future's price; the
+    witness is what N4 used, and the age near the money is that of the oldest quote that counts."""
+    state = at_trade().state
+    view = view_of(state)
+    said = snapshot_of(view)
+    assert (said.reference_paise, said.reference_source) == (said.spot_paise, "INDEX")
+    assert (said.reference_age_ms, said.witness_source) == (said.spot_age_ms, "FUTURE")
+    assert said.witness_paise == view.witness_paise
+    assert view.near is not None
+    call = view.umap.expiries[view.near.place].calls[view.near.atm_place]
+    older = _changed(state, call, seen_ns=state.now - 9_000 * MS)
+    assert snapshot_of(view_of(older)).near_age_ms == 9_000
+    auction = snapshot_of(view_of(window(state, auction_from_ns=0, auction_to_ns=state.now + 1)))
+    assert (auction.reference_source, auction.witness_source) == ("FUTURE", "PARITY")
+    assert auction.reference_paise == said.witness_paise
+
+
+FIELD = re.compile(r"`([A-Z][A-Za-z]+)\.([a-z_0-9]+)`")
+
+
+def test_the_page_of_the_old_snapshot_names_what_exists() -> None:
+    """Each place that docs/decisions/0016 gives for a field of the old snapshot is a field of an
+    event; canary: one that is not is found."""
+    page = (ROOT / "docs/decisions/0016-what-a-snapshot-says.md").read_text()
+    structs: tuple[type[Event] | type[ExpiryView], ...] = (*BY_STRUCT, ExpiryView)
+    fields = {(one.__name__, name) for one in structs for name in one.__struct_fields__}
+    found = set(FIELD.findall(page))
+    assert len(found) > 40
+    assert found <= fields
+    assert not {("SnapshotTaken", "mood")} <= fields
 
 
 def test_a_stamp_ahead_of_the_clock_has_a_negative_age() -> None:

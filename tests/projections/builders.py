@@ -186,9 +186,10 @@ class SessionMaker:
     def _snapshot(self, cycle: int, underlying: str) -> market.SnapshotTaken:
         view = market.ExpiryView(20250902, 2_451_234, "PARITY", 5, 2_450_000, 0.11, None, 980, 40)
         return market.SnapshotTaken(
-            *(cycle, underlying, 2_450_000, "INDEX", 800, None, None, None, 700, 900, cycle),
-            *(1.5, 2.5, 55.5, 12.5, None, 2_450_000.0, True, (view, view), "a" * 64),
-        )
+            cycle, underlying, 2_450_000, "INDEX", 800, None, None, None, 700, 900, cycle,
+            1.5, 2.5, 55.5, 12.5, None, 2_450_000.0, True,
+            None, 2_450_000, "INDEX", 800, 2_450_100, "PARITY", 900, (view, view), "a" * 64,
+        )  # fmt: skip
 
     def _screened(self, cycle: int, underlying: str) -> decision.ContractsScreened:
         masks = tuple(self.random.randrange(8) for _ in range(self.contracts))

@@ -110,7 +110,7 @@ def test_structs_outside_the_plain_tables_lose_no_field() -> None:
         "FeedHealthChanged": 5,
         "FrameRejected": 4,
         "RegimeAssessed": 12,
-        "SnapshotTaken": 20,
+        "SnapshotTaken": 27,
         "GatesEvaluated": 7,
         "ContractsScreened": 10,
         "DecisionMade": 13,

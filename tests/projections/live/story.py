@@ -199,6 +199,7 @@ class Story:
             market.SnapshotTaken(
                 self.cycle, underlying, 2_451_235, "INDEX", 300, None, None, 1_321, 300, None, 20,
                 None, None, None, None, None, None, True,
+                40, 2_451_235, "INDEX", 300, None, None, None,
                 (market.ExpiryView(20261123, 2_452_000, "PARITY", 5, None, None, None, None, 80),),
                 "f" * 64,
             ),
