@@ -1,9 +1,10 @@
-"""Ten synthetic days, one of each kind: what the engine decided on each, pinned, and why.
+"""Ten synthetic days, one of each kind, and a recorded one: what was decided, pinned, and why.
 
 Lives here: the days, their run, the page ``docs/DAYS.md`` and its pins. May import: adapters,
 engine, events. Always holds: a day is run by the core alone, from the market's frames under the
 default configuration; its pin is of the decisions, the intents and the ends of its positions, so
-that a row that says more moves no pin and a decision that changes moves one.
+that a row that says more moves no pin and a decision that changes moves one. The recorded day is
+not in the repository: where its file is not beside the checkout, its part of the page is kept.
 
     python -m scripts.days                 run all, write the page
     python -m scripts.days --check NAME    run one, say whether its pin holds
@@ -22,11 +23,13 @@ from typing import Final
 
 import msgspec
 
+from adapters.markets.chain import open_chain
 from adapters.markets.synthetic import SyntheticMarket
 from adapters.rulebook.load import load_rows
 from engine.config import Config
 from engine.core import Core
 from engine.opening import fresh_account, opening_facts, session_opened
+from engine.ports import Market
 from engine.rulebook import Rulebook, hhmmss_of
 from engine.schedule import facts_of
 from events.base import Event
@@ -36,6 +39,7 @@ from events.orders import IntentApproved, PositionChanged
 from events.session import SessionClosed
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "DAYS.md"
+CHAIN_FILE: Final = PAGE.parents[2] / "shared" / "data" / "NIFTY_option_chain_2025-08-29.parquet"
 CADENCE_MS: Final = 5_000
 PIN: Final = 16
 """Hex digits of a pin."""
@@ -121,6 +125,20 @@ DAYS: Final[tuple[Day, ...]] = (
     ),
 )  # fmt: skip
 
+RECORDED: Final = Day(
+    "a recorded day", "chain", 0, 20250829,
+    "NIFTY's real option chain, a page a minute, the index estimated from it. The exchange's page "
+    "stood still from 10:15 to past 10:30: a gap, after which bars are warmed up anew, so "
+    "nothing is entered before 11:15. A call is bought with the rise of the late morning; the rise "
+    "ends there, and its trailed stop sells it within the hour. Over noon the index goes "
+    "sideways and gives no cross. The afternoon falls: the put of 13:40 is stopped near even "
+    "by the bounce at a quarter past two, and the one of 14:55 has only ten minutes until "
+    "the own square-off, and gains. Two small losses and a small gain; where the exchange repeated "
+    "a page, nothing was entered on it. A minute between two looks is long for a stop: both "
+    "were sold for what the next page gave.",
+)  # fmt: skip
+"""The eleventh, of a file that is given and not in the repository."""
+
 
 class Trade(msgspec.Struct, frozen=True):
     """A position from its first fill to its end: times in ns UTC, net in paise."""
@@ -143,11 +161,11 @@ class Lived(msgspec.Struct, frozen=True):
 
 
 def lived(day: Day) -> Lived:
-    """Run the day."""
+    """Run the day. Of the recorded one raises ``FileNotFoundError`` where its file is not there."""
     years = (day.date // 10_000, day.date // 10_000 + 1)
     book = Rulebook(load_rows(years=years))
     rows = book.rows_for(day.date)
-    market = SyntheticMarket(day.seed, day.profile, day.date, cadence_ms=CADENCE_MS, rulebook=book)
+    market = _market(day, book)
     config = Config()
     opened = session_opened(market, config, rows, "")
     core, story = Core(), Story()
@@ -159,6 +177,16 @@ def lived(day: Day) -> Lived:
     for last in (FeedStatus(0, "ENDED", False, 0), SessionClosed("END_OF_DAY")):
         story.take(market.close_ns, core, last)
     return story.told()
+
+
+def _market(day: Day, book: Rulebook) -> Market:
+    if day.profile != RECORDED.profile:
+        return SyntheticMarket(
+            day.seed, day.profile, day.date, cadence_ms=CADENCE_MS, rulebook=book
+        )
+    if not CHAIN_FILE.exists():
+        raise FileNotFoundError(f"{CHAIN_FILE} is not there: the recorded day cannot be lived")
+    return open_chain(CHAIN_FILE, book)
 
 
 class Story:
@@ -223,6 +251,8 @@ def section(day: Day, was: Lived) -> str:
         f"`axiom backtest synthetic:{day.profile} --seed {day.seed} --from {_iso(day.date)} "
         f"--to {_iso(day.date)} --cadence-ms {CADENCE_MS}`"
     )
+    if day.profile == RECORDED.profile:
+        command = f"`axiom backtest chain:{CHAIN_FILE.name}`"
     seen = f"{was.decisions:,} decisions; regimes: {regimes}. Most frequent reasons: {blocked}."
     title = f"## {day.name[0].upper()}{day.name[1:]}"
     ended = "\n".join(trades or ["No trade."])
@@ -230,12 +260,13 @@ def section(day: Day, was: Lived) -> str:
     return "\n\n".join(parts)
 
 
-HEAD: Final = """# Ten days, and why they traded or did not
+HEAD: Final = """# Ten days and a recorded one, and why they traded or did not
 
-Each day is made by the synthetic market and lived by the engine under its default configuration,
-one lakh of capital, a decision each five seconds. The pin is over every decision, intent and end of
+Each of the ten is made by the synthetic market and lived by the engine under its default
+configuration, one lakh of capital, a decision each five seconds. The pin is over every decision, intent and end of
 a position: `tests/scripts/test_days.py` lives the days again and compares. Made by
-`python -m scripts.days`; the accounts are written by hand there.
+`python -m scripts.days`; the accounts are written by hand there. The last day is a recorded one,
+whose file is not part of this repository: where it is not beside the checkout, its part is kept.
 
 """
 
@@ -254,17 +285,29 @@ def pins() -> dict[str, str]:
     return found
 
 
+def kept(day: Day) -> str:
+    """The day's part of the page as it stands there; nothing where it has none."""
+    text = PAGE.read_text(encoding="utf-8")
+    title = f"## {day.name[0].upper()}{day.name[1:]}\n"
+    _, found, rest = text.partition(title)
+    return (found + rest.partition("\n## ")[0]).rstrip("\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Write the page, or check the days that are named."""
     parser = argparse.ArgumentParser(prog="scripts.days", description="Ten days, lived again.")
     parser.add_argument("--check", nargs="+", metavar="NAME", help="days of the page to live again")
     wanted = parser.parse_args(arguments).check
     if wanted is None:
-        text = HEAD + "\n\n".join(section(day, lived(day)) for day in DAYS) + "\n"
+        there = CHAIN_FILE.exists()
+        last = section(RECORDED, lived(RECORDED)) if there else kept(RECORDED)
+        parts = [*(section(day, lived(day)) for day in DAYS), last]
+        text = HEAD + "\n\n".join(parts) + "\n"
         PAGE.write_text(text, encoding="utf-8")
         return 0
-    kept = pins()
-    moved = [one.name for one in DAYS if one.name in wanted and kept[one.name] != lived(one).pin]
+    known = pins()
+    days = (*DAYS, RECORDED) if CHAIN_FILE.exists() else DAYS
+    moved = [one.name for one in days if one.name in wanted and known[one.name] != lived(one).pin]
     for name in moved:
         sys.stderr.write(f"{name}: other decisions than docs/DAYS.md has\n")
     return 1 if moved else 0
