@@ -263,9 +263,9 @@ def section(day: Day, was: Lived) -> str:
 HEAD: Final = """# Ten days and a recorded one, and why they traded or did not
 
 Each of the ten is made by the synthetic market and lived by the engine under its default
-configuration, one lakh of capital, a decision each five seconds. The pin is over every decision, intent and end of
-a position: `tests/scripts/test_days.py` lives the days again and compares. Made by
-`python -m scripts.days`; the accounts are written by hand there. The last day is a recorded one,
+configuration, one lakh of capital, a decision each five seconds. The pin is over every decision,
+intent and end of a position: `tests/scripts/test_days.py` lives the days again and compares. Made
+by `python -m scripts.days`; the accounts are written by hand there. The last day is a recorded one,
 whose file is not part of this repository: where it is not beside the checkout, its part is kept.
 
 """
