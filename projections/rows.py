@@ -20,6 +20,7 @@ from events.base import Event
 from events.envelope import Envelope
 from events.upcast import current_event
 from projections import tables
+from projections.desk_rows import ROWS as DESK
 from projections.why import missed_rows, sentence
 
 Row = tuple[Any, ...]
@@ -29,35 +30,9 @@ _ENTRIES_ONLY: Final = "no table of its own yet: `entries` holds it"
 NOT_PROJECTED: Final[dict[str, str]] = {
     "FeedFrame": "its packets go to the tick files; the entry itself is in `entries`",
     "InstrumentsGated": "packed verdicts of the benchmark's instrument gates, not of decisions",
-    "TicksJudged": _ENTRIES_ONLY,
-    "SessionAmended": _ENTRIES_ONLY,
-    "SubscriptionChanged": _ENTRIES_ONLY,
-    "FramesDropped": _ENTRIES_ONLY,
     "HistoryLoaded": _ENTRIES_ONLY,
-    "ClockStepped": _ENTRIES_ONLY,
-    "HealthObserved": _ENTRIES_ONLY,
-    "AuthStatus": _ENTRIES_ONLY,
-    "OrderSendStarted": _ENTRIES_ONLY,
-    "OrderSendResult": _ENTRIES_ONLY,
-    "BrokerUpdate": _ENTRIES_ONLY,
-    "BrokerSnapshot": _ENTRIES_ONLY,
-    "OrderLookup": _ENTRIES_ONLY,
     "QuotesObserved": _ENTRIES_ONLY,
-    "OrderWanted": _ENTRIES_ONLY,
-    "ApprovalRequested": _ENTRIES_ONLY,
-    "ApprovalClosed": _ENTRIES_ONLY,
-    "CommandAnswered": _ENTRIES_ONLY,
-    "Reconciled": _ENTRIES_ONLY,
-    "DifferenceFound": _ENTRIES_ONLY,
-    "IncidentRaised": _ENTRIES_ONLY,
-    "IncidentResolved": _ENTRIES_ONLY,
-    "ReadinessChanged": _ENTRIES_ONLY,
     "FeaturesDerived": _ENTRIES_ONLY,
-    "SessionEndDue": _ENTRIES_ONLY,
-    "PositionSettled": _ENTRIES_ONLY,
-    "RiskTransitioned": _ENTRIES_ONLY,
-    "SettingsDeferred": _ENTRIES_ONLY,
-    "SpreadApproved": _ENTRIES_ONLY,
 }
 
 
@@ -388,6 +363,7 @@ ROWS: Final[dict[str, Callable[[Tables, Head, Any], int]]] = {
     "PositionChanged": _plain("position_events"),
     "RiskStateChanged": _plain("risk_states"),
     "SessionSummarised": _plain("session_summaries"),
+    **DESK,
 }
 """Kind to the function that makes its rows and gives their number. GatesEvaluated and DecisionMade
 are handled by ``RowBuffer``, which joins them."""

@@ -1,28 +1,20 @@
 """What a projection holds: every base table and column, with type, unit and meaning.
 
-Lives here: one glossary of column names and one list of tables made from it. May import: msgspec.
+Lives here: the list of tables, made from the glossary of columns. May import: msgspec.
 Always holds: a column name means the same thing, in the same unit, wherever it occurs; every column
 has a comment. ``rows.py`` fills these tables, ``duck/contracts.py`` makes the SQL from them.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-ColumnType = Literal["INT", "TEXT", "BOOL", "REAL"]
+from projections.glossary import GLOSSARY, Column
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Version of the base tables; a projection built by another version is rebuilt."""
-
-
-class Column(msgspec.Struct, frozen=True):
-    """A column: its type and what it says, with the unit and where None stands for unknown."""
-
-    name: str
-    type: ColumnType
-    comment: str
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -33,244 +25,6 @@ class Table(msgspec.Struct, frozen=True):
     columns: tuple[Column, ...]
 
 
-_INT: Final[dict[str, str]] = {
-    "seq": "seq of the journal entry this row comes from",
-    "ts": "session clock, ns since 1970-01-01 UTC",
-    "cause": "seq of the fact that led to this entry",
-    "version": "version of the entry's payload",
-    "cycle": "number of the decision cycle in the session, from 1",
-    "decision_seq": "seq of the DecisionMade of the same cycle and underlying",
-    "gates_seq": "seq of the GatesEvaluated behind it",
-    "snapshot_seq": "seq of the SnapshotTaken behind it",
-    "ordinal": "place inside its entry, from 0",
-    "due_ts": "when it was due, ns UTC on the session clock",
-    "missed": "cycle ticks that were due and not given",
-    "day": "trading day, yyyymmdd IST",
-    "anchor_ns": "market time at which the session clock starts, ns UTC",
-    "rate": "market seconds per real second; 0 is as fast as possible",
-    "market_seed": "seed of a synthetic market, null for others",
-    "bar_ms": "length of a bar, ms",
-    "cycle_cadence_ms": "cadence of decision cycles, ms",
-    "cycle_max_gap_ms": "silence after which cycles follow the cadence, ms",
-    "realised_paise": "realised result, gross of charges, paise",
-    "charges_paise": "charges, paise",
-    "capital_paise": "capital of the account, paise",
-    "trades_today": "entries filled on this day and account",
-    "loss_streak": "losing trades in a row",
-    "risk_day": "trading day that the risk state was last in force on, yyyymmdd",
-    "day_high_paise": "highest result of the day, open positions included, paise",
-    "closed_trades": "closed positions whose results are remembered",
-    "exits": "exits signalled on this day and account",
-    "value_paise": "cost of what is held, paise",
-    "best_bid_paise": "highest bid since entry, paise",
-    "tp1_paise": "first target, paise; 0 for none",
-    "keep_units": "units that stay beyond the first target",
-    "cooldown_until_ns": "no entry before this time, ns UTC; 0 for none",
-    "after_seq": "last seq that was kept",
-    "cut_bytes": "bytes that were cut, never acknowledged",
-    "cycles": "decision cycles of the session",
-    "decisions": "decisions of the session",
-    "trades": "entries filled",
-    "frames": "frames received",
-    "ticks": "packets decoded (session), or prints inside the bar",
-    "rejected_frames": "frames refused whole",
-    "open_positions": "positions open at the end",
-    "instrument": "index of the instrument in the session's InstrumentsLoaded",
-    "contract": "index of the contract in the session's InstrumentsLoaded",
-    "assumed_contract": "index of the contract taken for the assumed verdicts",
-    "token": "the broker's token, valid in this session only",
-    "expiry": "expiry date, yyyymmdd; 0 for none",
-    "strike_paise": "strike, paise; 0 for none",
-    "lot_units": "units in a lot",
-    "tick_paise": "price step, paise",
-    "valid_from": "first day of validity, yyyymmdd inclusive",
-    "valid_to": "last day of validity, yyyymmdd inclusive",
-    "connection": "number of the feed connection",
-    "link_age_ms": "time since the connection's last frame, ms",
-    "limit_ms": "limit of that age, ms",
-    "subscribed": "instruments subscribed",
-    "fault_offset": "byte of the frame at which the codec gave up",
-    "length_bytes": "length of the frame as received, bytes",
-    "start_ts": "start of the bar, ns UTC",
-    "open_paise": "first price, paise",
-    "high_paise": "highest price, paise",
-    "low_paise": "lowest price, paise",
-    "close_paise": "last price, paise",
-    "volume_units": "units traded; null where the market has no volume",
-    "bars_done": "declared bars closed so far",
-    "leader_bars": "bars for which the leader has led",
-    "entropy_milli": "Shannon entropy of the probabilities, milli-nat",
-    "adx_milli": "ADX, thousandths (0 to 100,000)",
-    "drift_milli": "separation of the averages in ATR, thousandths",
-    "fall_milli": "the same, downwards, thousandths",
-    "level_milli": "realised volatility against its reference, thousandths",
-    "prob_milli": "probability, per mille",
-    "range_bps": "range of the day so far, bps of the open",
-    "move_bps": "move from the open, bps",
-    "spot_paise": "price of the underlying, paise; null where unknown",
-    "spot_age_ms": "age of that price, ms",
-    "future_paise": "price of the near future, paise; null where unknown",
-    "future_age_ms": "age of that price, ms",
-    "vix_age_ms": "age of the volatility index, ms",
-    "reference_age_ms": "age of that price, ms",
-    "witness_paise": "price that confirms it, paise of today; null where there is none",
-    "near_age_ms": "age of the oldest fresh quote near the money, ms",
-    "vix_paise": "volatility index times 100; null where unknown",
-    "page_age_ms": "age of the exchange's newest stamp, ms",
-    "forward_paise": "forward of the expiry, paise; null where unknown",
-    "forward_pairs": "strikes behind the parity forward",
-    "atm_strike_paise": "strike at the money, paise",
-    "pcr_oi_milli": "put-call ratio by open interest, thousandths",
-    "contracts_quoted": "contracts with a two-sided quote",
-    "observed": "what the gate saw, in the gate's unit",
-    "limit_value": "the gate's limit, in the gate's unit",
-    "margin": "room to spare, in the gate's unit; negative where missed",
-    "age_ms": "age of the gate's oldest input, ms",
-    "rows": "gate rows that decide this stage",
-    "mask": "bit i is set when filter i failed",
-    "score_milli": "score, thousandths; null where none was given",
-    "signal_milli": "strength of the signal, thousandths",
-    "entry_paise": "planned entry price, paise",
-    "reference_paise": "mid at the decision (intent), or what stands for the underlying's price "
-    "(snapshot), paise; null where not known or not kept",
-    "stop_paise": "stop, paise",
-    "target_paise": "target, paise",
-    "trail_paise": "trailing distance, paise",
-    "iv_milli": "implied volatility, thousandths a year; null where unknown",
-    "delta_milli": "delta, thousandths; null where unknown",
-    "theta_paise_day": "theta, paise a unit and calendar day; null where unknown",
-    "vega_paise_point": "vega, paise a unit and volatility point; null where unknown",
-    "quantity_units": "quantity, units",
-    "lots": "quantity, lots",
-    "limit_paise": "limit price, paise",
-    "risk_paise": "loss at the stop with charges both ways, paise",
-    "trigger_paise": "level of the exit rule, paise; null where it has none",
-    "seen_paise": "bid that met the level, paise; null where it has none",
-    "filled_units": "filled so far, units",
-    "fill_no": "number of the fill of its order, from 1",
-    "price_paise": "price of the fill, paise",
-    "slippage_paise": "distance from the mid it was decided at, paise",
-    "quote_seq": "seq of the frame whose quote filled it",
-    "paise": "amount, paise",
-    "average_paise": "average entry price, paise",
-    "opened_ts": "when the position was opened, ns UTC",
-    "open_risk_paise": "risk of open positions and orders, paise",
-}
-
-_TEXT: Final[dict[str, str]] = {
-    "kind": "kind of the entry, instrument, artefact or market",
-    "mode": "LIVE, PAPER, SIM or BACKTEST",
-    "account": "account that the limits count for",
-    "market_kind": "which market this session saw",
-    "market_profile": "profile of a synthetic market",
-    "market_content_digest": "digest of a recorded market's content",
-    "market_lacks": "what the market does not have, comma separated",
-    "cycle_kind": "GRID or AFTER_SNAPSHOT",
-    "code_digest": "digest of the engine's code",
-    "schema_digest": "digest of the event schema",
-    "rulebook_digest": "digest of the rulebook rows in force",
-    "settings_digest": "digest of the settings in force",
-    "previous_session": "the account's previous session, null for a fresh account",
-    "previous_head_hash": "head hash of that session",
-    "halts": "halts carried over, comma separated",
-    "state_hash": "SHA-256 of the engine's state before this entry",
-    "key": "dotted key of a setting; the unit stands in the key",
-    "value": "value as text",
-    "who": "who asked for it",
-    "why": "why, word for word",
-    "verb": "the command",
-    "subject": "what the command is about (an intent, an order, an incident)",
-    "command_id": "the asker's own id of the command; empty before version 2",
-    "channel": "how it came: SOCKET, FILE, SIGNAL or NONE",
-    "reason": "reason code, see v1.reasons; null where none is needed",
-    "exchange": "exchange of the instrument",
-    "tradingsymbol": "the exchange's name of the contract",
-    "product": "what the broker holds it in (MIS, NRML); empty where that is not known",
-    "underlying": "name of the underlying",
-    "instrument_kind": "INDEX, VIX, FUT, CE or PE",
-    "provenance": "exchange or estimated",
-    "name": "name of the rule, artefact or charge",
-    "digest": "digest of the content, lower-case hex",
-    "scope": "whom the rule is for",
-    "unit": "unit of the value",
-    "source": "where the row is from",
-    "status": "state after this entry",
-    "fault": "the codec's word for what is wrong with the frame",
-    "regime": "regime in force",
-    "leader": "most likely regime",
-    "label": "a regime",
-    "unstable": "why the regime may not be traded, comma separated",
-    "day_type": "kind of day so far",
-    "reference_source": "INDEX, or FUTURE or PARITY in the closing auction",
-    "witness_source": "FUTURE or PARITY; null where nothing confirms the price",
-    "spot_source": "where the price of the underlying is from",
-    "whole_hash": "SHA-256 of the whole view, which time travel re-derives",
-    "forward_source": "PARITY or FUTURE; null where there is no forward",
-    "stage": "stage of the decision, N1 to N11",
-    "verdict": "PASS, BLOCK or UNKNOWN",
-    "gate": "the gate; null on the row of a stage that evaluated none",
-    "depends_on": "earlier stage whose missing input made this one UNKNOWN",
-    "role": "GATE decides, EVIDENCE explains and decides nothing, STAGE has no gate",
-    "marks": "what weakens the evidence, comma separated",
-    "assumed_family": "family taken for the assumed verdicts",
-    "outcome": "TRADE or NO_TRADE",
-    "family": "strategy family",
-    "strategy_id": "strategy",
-    "intent_id": "id of the approved intent",
-    "sentence": "the reason in words, with its numbers",
-    "direction": "direction of the family's signal",
-    "first_filter": "first filter that rejected the contract; null for none",
-    "failed_filters": "all filters that rejected it, comma separated",
-    "side": "BUY or SELL",
-    "exit_id": "id of the exit",
-    "position_id": "id of the position",
-    "order_id": "id of the order",
-    "authority": "id of the intent or exit that allows the order",
-    "order_role": "ENTRY or EXIT",
-    "exit_reason": "reason code of the exit that closed it",
-    "risk_status": "risk state: NORMAL, SOFT_HALT, HARD_HALT or RECOVERY",
-}
-
-_BOOL: Final[dict[str, str]] = {
-    "tp1_hit": "true once the first target was met",
-    "unsure": "true where no first-hand source stands behind the row",
-    "subscription_verified": "what was asked for is what is seen",
-    "vwap_is_twap": "true where there is no volume and the VWAP is a TWAP",
-    "assumed": "judged on the best-ranked family or contract; counts in no funnel",
-    "selected": "the contract that was chosen",
-    "is_fact": "came from outside; false for what the core derived",
-}
-
-_REAL: Final[dict[str, str]] = {
-    "ema_fast_paise": "fast EMA of the close, paise",
-    "ema_slow_paise": "slow EMA of the close, paise",
-    "rsi": "RSI, 0 to 100",
-    "atr_paise": "ATR, paise",
-    "adx": "ADX, 0 to 100",
-    "vwap_paise": "session VWAP or TWAP, paise",
-    "atm_iv": "implied volatility at the money, fraction a year",
-    "skew_25d": "25-delta skew, fraction a year",
-}
-
-
-def _glossary() -> dict[str, Column]:
-    words: tuple[tuple[ColumnType, dict[str, str]], ...] = (
-        ("INT", _INT),
-        ("TEXT", _TEXT),
-        ("BOOL", _BOOL),
-        ("REAL", _REAL),
-    )
-    found: dict[str, Column] = {}
-    for kind, names in words:
-        for name, comment in names.items():
-            if name in found:
-                raise ValueError(f"column {name} is in the glossary twice")
-            found[name] = Column(name, kind, comment)
-    return found
-
-
-GLOSSARY: Final[dict[str, Column]] = _glossary()
-
 _HEAD: Final = "seq ts cause "
 
 
@@ -279,6 +33,161 @@ def _table(name: str, comment: str, columns: str) -> Table:
 
 
 _INDICATORS: Final = "ema_fast_paise ema_slow_paise rsi atr_paise adx vwap_paise vwap_is_twap"
+
+_REPORT: Final = (
+    "broker_order_id exchange_order_id parent_order_id broker_status broker_message broker_fault "
+    "tags variety exchange tradingsymbol side product order_type validity quantity_units "
+    "filled_units filled_value_paise limit_paise stop_trigger_paise order_ts exchange_update_ts"
+)
+
+DESK: Final[tuple[Table, ...]] = (
+    _table(
+        "order_wishes",
+        "messages that the core wanted sent",
+        _HEAD + "order_id authority action order_type quantity_units limit_paise "
+        "stop_trigger_paise reason",
+    ),
+    _table(
+        "order_messages",
+        "every message to the broker, as it left",
+        _HEAD + "message_no action order_id authority tag broker_order_id variety exchange "
+        "tradingsymbol side product order_type validity quantity_units limit_paise "
+        "stop_trigger_paise protection_bps algo_id strategy_id code_digest settings_digest egress "
+        "clock_offset_us approver",
+    ),
+    _table(
+        "order_results",
+        "what became of each message, by its own answer",
+        _HEAD + "message_no order_id send_outcome broker_order_id broker_fault error_class "
+        "http_status broker_message elapsed_us",
+    ),
+    _table(
+        "broker_reports", "every report of an order", _HEAD + "ordinal report_source " + _REPORT
+    ),
+    _table(
+        "order_lookups",
+        "searches for an order in the broker's books",
+        _HEAD + "order_id tag asked_ts lookup_outcome broker_fault",
+    ),
+    _table(
+        "broker_books",
+        "the broker's books, each time they were asked for",
+        _HEAD + "book_trigger asked_ts book_orders book_trades book_positions funds_paise "
+        "cash_paise utilised_paise failed",
+    ),
+    _table(
+        "broker_trades",
+        "trades in the broker's books",
+        _HEAD + "ordinal trade_id broker_order_id exchange tradingsymbol side product "
+        "quantity_units price_paise fill_ts",
+    ),
+    _table(
+        "broker_positions",
+        "net positions in the broker's books",
+        _HEAD + "ordinal exchange tradingsymbol product net_units overnight_units buy_units "
+        "sell_units buy_value_paise sell_value_paise last_paise",
+    ),
+    _table(
+        "logins",
+        "whether the broker takes the login",
+        _HEAD + "login_status broker_account expires_ts broker_fault",
+    ),
+    _table(
+        "approval_requests",
+        "entries that waited for a person",
+        _HEAD + "request_id underlying strategy_id contract side quantity_units band_low_paise "
+        "band_high_paise stop_paise target_paise risk_paise gates_seq expires_ts",
+    ),
+    _table(
+        "approvals_closed",
+        "how each request for an approval ended",
+        _HEAD + "request_id approval_outcome reason intent_id who",
+    ),
+    _table(
+        "command_answers",
+        "the engine's answer to each command",
+        _HEAD + "command_id verb answer reason",
+    ),
+    _table(
+        "reconciliations",
+        "comparisons of our books with the broker's",
+        _HEAD + "book_trigger books_status book_orders book_positions books_skipped "
+        "open_differences",
+    ),
+    _table(
+        "differences",
+        "what our books and the broker's differed on",
+        _HEAD + "subject reason ours theirs",
+    ),
+    _table(
+        "incidents_raised",
+        "incidents as they began",
+        _HEAD + "incident_id incident_code severity subject evidence",
+    ),
+    _table(
+        "incidents_resolved",
+        "incidents as they ended",
+        _HEAD + "incident_id incident_code subject who",
+    ),
+    _table(
+        "readiness",
+        "whether entries may be made at all, at each change",
+        _HEAD + "readiness_status blockers",
+    ),
+    _table("session_ends_due", "why a session's day was over", _HEAD + "reason"),
+    _table(
+        "risk_transitions",
+        "every move of the risk state, and halts that began or ended in it",
+        _HEAD + "risk_before risk_after risk_trigger reason halts observed limit_value",
+    ),
+    _table(
+        "settings_deferred",
+        "settings that wait for another session",
+        _HEAD + "ordinal key value reason",
+    ),
+    _table(
+        "settlements",
+        "positions settled at the closing index value",
+        _HEAD + "position_id underlying exchange tradingsymbol expiry reason quantity_units "
+        "index_paise settlement_source source_seq payoff_paise realised_paise tax_paise unsure",
+    ),
+    _table(
+        "spreads",
+        "legs sold against approved entries",
+        _HEAD + "intent_id leg_id underlying strategy_id contract quantity_units limit_paise "
+        "reference_paise width_paise debit_paise stop_paise target_paise margin_paise gates_seq",
+    ),
+    _table(
+        "amendments", "hours of the day that were amended", _HEAD + "name scope value who source"
+    ),
+    _table(
+        "frames_dropped",
+        "frames that were lost before the journal",
+        _HEAD + "connection lost_frames length_bytes first_ts last_ts",
+    ),
+    _table(
+        "subscriptions",
+        "what each connection is subscribed to",
+        _HEAD + "connection change feed_mode subscribed missing_tokens",
+    ),
+    _table(
+        "clock_steps",
+        "comparisons of the wall clock",
+        _HEAD + "offset_ns clock_limit_ns clock_source",
+    ),
+    _table(
+        "health",
+        "measurements of the process and its machine",
+        _HEAD + "what health_status observed limit_value",
+    ),
+    _table(
+        "ticks_judged",
+        "ticks that were not taken at their word",
+        _HEAD + "ordinal instrument reason tick_outcome tick_price_paise accepted_paise stamp_s "
+        "frame_seq",
+    ),
+)  # fmt: skip
+"""What a session exchanges with its broker, its operator and its machine."""
 
 TABLES: Final[tuple[Table, ...]] = (
     _table("entries", "every journal entry, without its payload", _HEAD + "kind version is_fact"),
@@ -452,6 +361,7 @@ TABLES: Final[tuple[Table, ...]] = (
         _HEAD + "status reason realised_paise charges_paise trades_today loss_streak "
         "open_risk_paise cooldown_until_ns",
     ),
+    *DESK,
 )  # fmt: skip
 
 BY_NAME: Final[dict[str, Table]] = {table.name: table for table in TABLES}

@@ -16,9 +16,10 @@ import msgspec
 from events import gates as gate_catalogue
 from events import reasons
 from projections import tables
+from projections.glossary import GLOSSARY, ColumnType
 from projections.tables import TICK_COLUMNS
 
-SQL_TYPES: Final[dict[tables.ColumnType, str]] = {
+SQL_TYPES: Final[dict[ColumnType, str]] = {
     "INT": "BIGINT",
     "TEXT": "VARCHAR",
     "BOOL": "BOOLEAN",
@@ -29,6 +30,10 @@ IST: Final = "make_timestamp({} // 1000 + 19800000000)"
 """Nanoseconds UTC to a TIMESTAMP in IST (UTC+05:30, no summer time since 1945)."""
 
 DERIVED: Final[dict[str, str]] = {
+    "resolved_seq": "seq of the entry that ended it; null while it is open",
+    "resolved_ts": "when it ended, ns UTC; null while it is open",
+    "resolved_by": "who ended it; null where it passed by itself, or is open",
+    "is_open": "true while nothing has ended it",
     "session": "session the row belongs to",
     "ts_ist": "session clock in IST",
     "start_ist": "start of the bar in IST",
@@ -188,8 +193,17 @@ _SAME_NAME: Final = (
     "fill_charges",
     "position_events",
     "risk_states",
+    *(one.name for one in tables.DESK),
 )
 """Base tables that are asked under their own name."""
+
+_INCIDENTS: Final = (
+    f"SELECT {_SESSION}, t.incident_id, t.incident_code, t.severity, t.subject, t.evidence, "
+    f"t.seq, t.ts, {IST.format('t.ts')} AS ts_ist, r.seq AS resolved_seq, r.ts AS resolved_ts, "
+    "r.who AS resolved_by, r.seq IS NULL AS is_open "
+    "FROM base.incidents_raised t "
+    "LEFT JOIN base.incidents_resolved r USING (incident_id, incident_code, subject)"
+)
 
 VIEWS: Final[tuple[View, ...]] = (
     View("sessions", "the session: identity, state and totals", _SESSIONS),
@@ -201,6 +215,7 @@ VIEWS: Final[tuple[View, ...]] = (
         "closed bars with the indicators after them",
         _over("bars", extra=f", {IST.format('t.start_ts')} AS start_ist"),
     ),
+    View("incidents", "each incident with its end, where it has one", _INCIDENTS),
     View("feed_health", "states and faults of the feed", _over("feed_events")),
     View(
         "orders",
@@ -379,7 +394,7 @@ def quoted(text: str) -> str:
 
 def column_comment(column: str) -> str:
     """What a column of any view says. Raises ``KeyError`` for a column nobody described."""
-    known = tables.GLOSSARY.get(column)
+    known = GLOSSARY.get(column)
     return known.comment if known else DERIVED[column]
 
 

@@ -24,13 +24,14 @@ from events.envelope import GENESIS_HASH
 from journal.files import FILE_MODE
 from projections import tables
 from projections.duck import contracts
+from projections.glossary import ColumnType
 from projections.rows import Row, columns
 
 STORAGE_VERSION: Final = "v1.5.0"
 MEMORY_LIMIT: Final = "1GB"
 _PRIVATE_UMASK: Final = 0o077
 
-_ARROW: Final[dict[tables.ColumnType, pa.DataType]] = {
+_ARROW: Final[dict[ColumnType, pa.DataType]] = {
     "INT": pa.int64(),
     "TEXT": pa.string(),
     "BOOL": pa.bool_(),

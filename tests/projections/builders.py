@@ -16,8 +16,10 @@ from events.base import Event
 from events.envelope import Envelope, decode_envelope, encode_envelope
 from events.gates import BY_GATE, CONTRACT_FILTERS, GATES
 from events.reasons import REASONS, STAGES
-from events.registry import BY_STRUCT, FACT_KINDS
+from events.registry import BY_KIND, BY_STRUCT, FACT_KINDS
 from events.wire import kite
+from projections.desk_rows import ROWS as DESK_ROWS
+from tests.events.samples import sample
 
 OPEN_NS = 1_756_439_100_000_000_000
 """29 August 2025, 09:15 IST."""
@@ -309,15 +311,26 @@ class SessionMaker:
             code = "RISK_ENTRY_FILLED" if entry else "RISK_EXIT_FILLED"
             yield orders.RiskStateChanged("NORMAL", code, 0, 2_005, 1, 0, 150_000, 0)
 
+    def _desk(self) -> Iterator[Event]:
+        """What the session exchanged with its broker, its operator and its machine."""
+        for kind in DESK:
+            for style in ("full", "bare"):
+                yield sample(BY_KIND[kind].struct, style)
+
     def _closing(self) -> Iterator[Event]:
         yield session.OperatorCommand(
             "HALT", "asha", "end of the test; it's done", None, None, "", "NONE"
         )
+        yield from self._desk()
         yield session.SessionResumed(self.seq, "b" * 64, 17)
         yield session.TailCut(self.seq, 17, "a torn batch")
         yield session.SessionClosed("END_OF_DAY")
         decisions = self.cycles * len(UNDERLYINGS)
         yield orders.SessionSummarised(self.cycles, decisions, 0, 1, 1, 1, 225_000, 4_010, 0)
+
+
+DESK = tuple(kind for kind in BY_KIND if kind in DESK_ROWS)
+"""Kinds of the desk, as their samples are: one with everything and one with as little as may be."""
 
 
 def envelopes(*, cycles: int) -> list[Envelope]:
