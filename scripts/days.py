@@ -129,13 +129,12 @@ RECORDED: Final = Day(
     "a recorded day", "chain", 0, 20250829,
     "NIFTY's real option chain, a page a minute, the index estimated from it. The exchange's page "
     "stood still from 10:15 to past 10:30: a gap, after which bars are warmed up anew, so "
-    "nothing is entered before 11:15. A call is bought with the rise of the late morning; the rise "
-    "ends there, and its trailed stop sells it within the hour. Over noon the index goes "
-    "sideways and gives no cross. The afternoon falls: the put of 13:40 is stopped near even "
-    "by the bounce at a quarter past two, and the one of 14:55 has only ten minutes until "
-    "the own square-off, and gains. Two small losses and a small gain; where the exchange repeated "
-    "a page, nothing was entered on it. A minute between two looks is long for a stop: both "
-    "were sold for what the next page gave.",
+    "nothing is entered before eleven. The first entry goes with the rise of the late morning, "
+    "which ends there; its stop takes it out after noon, and a loss of 1 % of the capital is what a "
+    "trade may cost. Over noon the index goes sideways and gives no cross. The second goes with "
+    "the fall of the afternoon and has only twenty minutes until the own square-off: nearly "
+    "even. Where the exchange repeated a page nothing was entered on it, and a minute between two "
+    "looks is long for a stop: what the next page gave is what was got.",
 )  # fmt: skip
 """The eleventh, of a file that is given and not in the repository."""
 

@@ -20,7 +20,7 @@ def test_a_day_is_lived_as_the_page_tells(day: days.Day) -> None:
 
 
 def test_the_recorded_day_is_lived_as_the_page_tells() -> None:
-    """The real chain: its decisions, its three trades and the words around them, to the pin."""
+    """The real chain: its decisions, its trades and the words around them, to the pin."""
     if not days.CHAIN_FILE.exists():
         pytest.skip("the recorded chain day is not beside the checkout (../shared/data)")
     pytest.importorskip("polars", reason="polars is not installed here")
