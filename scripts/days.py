@@ -130,7 +130,7 @@ RECORDED: Final = Day(
     "NIFTY's real option chain, a page a minute, the index estimated from it. The exchange's page "
     "stood still from 10:15 to past 10:30: a gap, after which bars are warmed up anew, so "
     "nothing is entered before eleven. The first entry goes with the rise of the late morning, "
-    "which ends there; its stop takes it out after noon, for a little more than 1 % of the capital. "
+    "which ends there; its stop takes it out after noon, for some more than 1 % of the capital. "
     "Over noon the index goes sideways and gives no cross. The second goes with "
     "the fall of the afternoon and has only twenty minutes until the own square-off: nearly "
     "even. Where the exchange repeated a page nothing was entered on it, and a minute between two "
