@@ -32,6 +32,7 @@ from engine.opening import fresh_account, opening_facts, session_opened
 from engine.ports import Market
 from engine.rulebook import Rulebook, hhmmss_of
 from engine.schedule import facts_of
+from engine.shorts import is_leg, leg_id
 from events.base import Event
 from events.decision import DecisionMade
 from events.feed import FeedStatus
@@ -196,6 +197,7 @@ class Story:
         self._reasons: Counter[str] = Counter()
         self._regimes: Counter[str] = Counter()
         self._opened: dict[str, int] = {}
+        self._legs: dict[str, int] = {}
         self._trades: list[Trade] = []
 
     def take(self, ts: int, core: Core, event: Event) -> None:
@@ -213,12 +215,18 @@ class Story:
         elif isinstance(event, PositionChanged):
             self._opened.setdefault(event.position_id, ts)
             if event.status == "CLOSED":
-                net = event.realised_paise - event.charges_paise
-                reason = event.exit_reason or ""
-                self._trades.append(
-                    Trade(self._opened[event.position_id], ts, event.strategy_id, reason, net)
-                )
-                self._pin(ts, event.position_id, reason, net)
+                self._closed(ts, event)
+
+    def _closed(self, ts: int, event: PositionChanged) -> None:
+        """A trade that ended; the sold leg of a pair ends before its long and counts with it."""
+        net, reason = event.realised_paise - event.charges_paise, event.exit_reason or ""
+        self._pin(ts, event.position_id, reason, net)
+        if is_leg(event.position_id):
+            self._legs[event.position_id] = net
+            return
+        net += self._legs.pop(leg_id(event.position_id), 0)
+        opened = self._opened[event.position_id]
+        self._trades.append(Trade(opened, ts, event.strategy_id, reason, net))
 
     def _pin(self, *values: object) -> None:
         self._hash.update(repr(values).encode())
