@@ -357,6 +357,13 @@ def _intent(fields: Fields) -> str:
     return f"{fields['side']} {fields['quantity_units']} units at {limit}, risking {risk}"
 
 
+def _spread(fields: Fields) -> str:
+    limit, debit = amount(fields["limit_paise"], "paise"), amount(fields["debit_paise"], "paise")
+    width = amount(fields["width_paise"], "paise")
+    units = fields["quantity_units"]
+    return f"SELL {units} units at {limit} or more, {debit} at most for a width of {width}"
+
+
 def _order(fields: Fields) -> str:
     filled = f"{fields['filled_units']} of {fields['quantity_units']} units"
     return f"{fields['order_id']} {fields['side']} {fields['status']}, {filled} filled"
@@ -387,6 +394,7 @@ _WHAT: Final[Mapping[str, Callable[[Fields], str]]] = {
     "DecisionMade": _decision,
     "CandidateProposed": _candidate,
     "IntentApproved": _intent,
+    "SpreadApproved": _spread,
     "OrderChanged": _order,
     "FillApplied": _fill,
     "PositionChanged": _position,

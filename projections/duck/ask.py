@@ -185,6 +185,7 @@ _KINDS: Final = {
     "decisions": "DecisionMade",
     "candidates": "CandidateProposed",
     "intents": "IntentApproved",
+    "spreads": "SpreadApproved",
     "order_events": "OrderChanged",
     "fills": "FillApplied",
     "position_events": "PositionChanged",
@@ -282,16 +283,25 @@ class _Ask:
         return steps
 
     def _trade(self, intent_id: str | None) -> list[why.TrailStep]:
-        """An intent's orders and fills, its position, and the exits with theirs."""
+        """An intent's orders and fills, its position, and the exits with theirs; the same of a leg
+        that was sold against it."""
         steps = self._steps("intents", "intent_id = $id", id=intent_id)
-        steps += self._orders(intent_id)
+        legs = self.rows("spreads", "intent_id = $id", id=intent_id)
+        steps += [_step("spreads", leg) for leg in legs]
+        for authority in (intent_id, *(leg["leg_id"] for leg in legs)):
+            steps += self._life(authority)
+        return steps
+
+    def _life(self, authority: str | None) -> list[why.TrailStep]:
+        """What an entry or the sale of a leg led to, up to the exits."""
+        steps = self._orders(authority)
         positions = (
             "position_id IN (SELECT p.position_id FROM base.position_events p JOIN base.fills f "
             "ON f.cause = p.cause AND f.contract = p.contract JOIN base.order_events o "
             "ON o.order_id = f.order_id WHERE o.authority = $id)"
         )
-        steps += self._steps("position_events", positions, id=intent_id)
-        for item in self.rows("exits", f"{positions} ORDER BY seq", id=intent_id):
+        steps += self._steps("position_events", positions, id=authority)
+        for item in self.rows("exits", f"{positions} ORDER BY seq", id=authority):
             steps.append(_step("exits", item))
             steps += self._orders(item["exit_id"])
         return steps

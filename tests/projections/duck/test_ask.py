@@ -8,12 +8,17 @@ import duckdb
 import msgspec
 import pytest
 
+from engine.strategies import defined_risk, routing
+from engine.strategies.routing import Route
 from events.decision import DecisionMade, GatesEvaluated
 from events.envelope import Envelope
 from events.upcast import current_event
 from projections import why
 from projections.duck.ask import AskError, why_at, why_contract, why_seq, why_window
-from projections.duck.query import run_query
+from projections.duck.projector import ensure_projection
+from projections.duck.query import open_reader, run_query
+from tests.engine.fabricated import SmallMarket, relaxed, run_small
+from tests.engine.test_spreads import PAIRS
 from tests.projections.builders import OPEN_NS, envelopes
 from tests.projections.duck.journals import CYCLES
 
@@ -159,3 +164,25 @@ def test_questions_without_an_answer(published: Path, tmp_path: Path) -> None:
         why_contract(published, "X")
     with pytest.raises(AskError):
         why_at(tmp_path / "nothing.duckdb")
+
+
+def test_trail_of_a_pair_has_both_legs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sold against the entry, its sale and its purchase stand in the trail of the trade,
+    in their order: bought, sold, bought back, sold on."""
+    names = ("DEFINED_RISK",)
+    for name in ("TREND", "RANGE", "RANGE_VOLATILE", "EVENT", "PANIC"):
+        monkeypatch.setitem(routing.BY_REGIME, name, Route(name, names, names, "FAMILY_EVENT"))
+    monkeypatch.setattr(defined_risk, "FULL_PPM", 1.0)
+    config = relaxed(**PAIRS)
+    folder = run_small(tmp_path, SmallMarket(minutes=14), config).folder
+    published = ensure_projection(folder)
+    with open_reader(published) as reader:
+        (seq,) = reader.execute(
+            "SELECT min(d.seq) FROM v1.decisions d JOIN v1.spreads s USING (intent_id)"
+        ).fetchall()[0]
+    trail = why_seq(published, seq).trail
+    assert [step.seq for step in trail] == sorted({step.seq for step in trail})
+    told = [step for step in trail if step.kind in ("SpreadApproved", "FillApplied")]
+    words = [step.what.partition(" ")[0] for step in told]
+    assert words == ["SELL", "BUY", "SELL", "BUY", "SELL"]
+    assert "for a width of" in told[0].what
