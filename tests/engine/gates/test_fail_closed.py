@@ -19,6 +19,7 @@ from engine import cycle
 from engine.cycle import decide_cycle
 from engine.gates import contract, controls, quote, sizing, strategy
 from engine.lookup import lookup_for
+from engine.scheduled import ScheduledEvent
 from engine.state import State
 from engine.view import snapshot_of
 from events.base import Event
@@ -116,6 +117,12 @@ FAULTS: dict[str, tuple[str, Faults]] = {
         "absurd": (lambda s: cases.window(s, close_ns=0), lambda s: cases.window(s, close_ns=-1),
                    lambda s: cases.window(s, open_ns=s.now + 9, close_ns=s.now - 9),
                    *_missed("trading_day", "closing_auction", "last_entry")),
+    }),
+    "events": ("armed", {
+        "missing": (lambda s: rules(s, events=(), events_unknown=("RBI",)),),
+        "stale": DATED,
+        "future": (lambda s: rules(s, events=(ScheduledEvent("FED", s.now + 1, False),)),),
+        "absurd": (lambda s: rules(s, events=(ScheduledEvent("NO KIND", s.now, True),)),),
     }),
     "link": ("trade", {
         "missing": (lambda s: feed(s, connected=False), lambda s: feed(s, verified=False),
