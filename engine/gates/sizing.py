@@ -149,19 +149,20 @@ def _portfolio(view: View, pick: Pick, plan: Plan, book: Book) -> tuple[GateRow,
 
 def _portfolio_lots(view: View, pick: Pick, plan: Plan, book: Book) -> tuple[int, ...] | None:
     state, config, capital = view.state, view.state.config.risk, view.state.account.capital_paise
-    near, held = view.near, book.net
+    row, held = state.instruments[pick.contract], book.net
+    # On an expiry day the contract may be of the next one: its own forward and time price it.
+    own = next((one for one in view.market.expiries if one.expiry == row.expiry), None)
     if pick.greeks is None or pick.vol is None or held is None or book.corners is None:
         return None
-    if near is None or near.forward_paise is None:
+    if own is None or own.forward_paise is None:
         return None
-    lot = exposure_of(float(near.forward_paise), pick.greeks, plan.lot_units)
+    lot = exposure_of(float(own.forward_paise), pick.greeks, plan.lot_units)
     limits = (
         config.net_delta_bps_max, config.net_gamma_bps_max, config.net_vega_bps_max,
         config.net_theta_bps_max, config.stress_loss_bps_max,
     )  # fmt: skip
     delta, gamma, vega, theta, stress = (share_of(capital, bps) for bps in limits)
-    pricer = pricer_for(near.forward_paise, near.t_years, near.df, 1)
-    row = state.instruments[pick.contract]
+    pricer = pricer_for(own.forward_paise, own.t_years, own.df, 1)
     one = candidate(pricer, row.strike_paise, row.kind, pick.vol, plan.entry_paise)
     return (
         within_both(delta, held.delta_paise, lot.delta_paise),

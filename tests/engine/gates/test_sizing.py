@@ -167,3 +167,14 @@ def test_a_size_never_passes_any_limit(
     assert (verdict.verdict == "PASS") == (lots > 0) == within(1)
     assert lots == 0 or within(lots)
     assert lots == 0 or not within(lots + 1)
+
+
+def test_a_contract_of_the_next_expiry_is_reckoned_by_its_own_forward_and_time() -> None:
+    """On an expiry day the near expiry is not the contract's: what is said of it moves no row."""
+    state = _wide()
+    market = state.markets[0]
+    own = market.expiries[0]
+    today = replace(own, expiry=own.expiry - 1, t_years=own.t_years / 50.0, forward_paise=1_000_000)
+    before = replace(state, markets=(replace(market, expiries=(today, own)), *state.markets[1:]))
+    assert view_of(before).near == today
+    assert judge(view_of(before), PICK) == judge(view_of(state), PICK)
