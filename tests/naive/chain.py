@@ -12,7 +12,7 @@ import statistics
 from dataclasses import dataclass
 
 from tests.naive.black import Model, nearest, years
-from tests.naive.book import Book, Expiry, Quote, Underlying, closest
+from tests.naive.book import MS, Book, Expiry, Quote, Underlying, closest
 
 
 @dataclass
@@ -103,16 +103,54 @@ def near_quotes(book: Book, one: Underlying) -> tuple[int, int | None]:
     return len(spreads), statistics.median_high(spreads) if spreads else None
 
 
-def witness(book: Book, one: Underlying) -> tuple[int | None, str | None]:
-    """What confirms the index, discounted to now, and what it is."""
+Price = tuple[int, str, int]
+"""(paise of today, what it is, age in ms)."""
+
+
+def by_future(book: Book, one: Underlying) -> Price | None:
     future = book.at(one.future)
-    if future is not None and future.two_sided and book.is_fresh(future) and one.future_end_ns > 0:
-        t = years(book.now, one.future_end_ns)
-        middle = (future.bid + future.ask) / 2
-        return nearest(middle * math.exp(-book.rules.rate()[0] * t)), "FUTURE"
-    if one.chain and one.chain[0].forward is not None and one.chain[0].source == "PARITY":
-        return nearest(one.chain[0].forward * one.chain[0].df), "PARITY"
-    return None, None
+    if future is None or not future.two_sided or not book.is_fresh(future):
+        return None
+    if one.future_end_ns <= 0:
+        return None
+    t = years(book.now, one.future_end_ns)
+    middle = (future.bid + future.ask) / 2
+    paise = nearest(middle * math.exp(-book.rules.rate()[0] * t))
+    return paise, "FUTURE", (book.now - future.seen) // MS
+
+
+def by_parity(one: Underlying) -> Price | None:
+    if not one.chain or one.chain[0].forward is None or one.chain[0].source != "PARITY":
+        return None
+    return nearest(one.chain[0].forward * one.chain[0].df), "PARITY", 0
+
+
+def by_index(book: Book, one: Underlying) -> Price | None:
+    spot = book.at(one.index)
+    return (spot.ltp, "INDEX", (book.now - spot.seen) // MS) if spot is not None else None
+
+
+def in_auction(book: Book, one: Underlying) -> bool:
+    """Whether the shares of the index are in their closing auction."""
+    times = book.rules.auction(one.exchange)
+    if book.rules.hours(one.exchange) is None or times is None:
+        return False
+    return times[0] <= book.now < times[1]
+
+
+def reference(book: Book, one: Underlying) -> Price | None:
+    """What stands for the underlying's price."""
+    if not in_auction(book, one):
+        return by_index(book, one)
+    return by_future(book, one) or by_parity(one)
+
+
+def witness(book: Book, one: Underlying) -> tuple[int | None, str | None]:
+    """What confirms it, discounted to now, and what it is."""
+    found = by_future(book, one) or by_parity(one)
+    if in_auction(book, one):
+        found = by_parity(one) if by_future(book, one) is not None else None
+    return found[:2] if found is not None else (None, None)
 
 
 def _middle(book: Book, one: Underlying, expiry: Expiry, before: int | None) -> int:

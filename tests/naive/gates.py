@@ -73,12 +73,10 @@ def session_open(sight: Sight) -> Row:
 
 
 def closing_auction(sight: Sight) -> Row | None:
-    rules, now = sight.book.rules, sight.book.now
-    if rules.hours(sight.one.exchange) is None:
+    if sight.book.rules.hours(sight.one.exchange) is None:
         return None
-    auction = rules.auction(sight.one.exchange)
-    inside = auction is not None and auction[0] <= now < auction[1]
-    return holds("closing_auction", not inside, "SESSION_CLOSING_AUCTION")
+    goes = sight.book.config.session.auction_entries or not chain.in_auction(sight.book, sight.one)
+    return holds("closing_auction", goes, "SESSION_CLOSING_AUCTION")
 
 
 def last_entry(sight: Sight) -> Row | None:
@@ -191,9 +189,19 @@ def bars_since_gap(sight: Sight) -> Row:
     return least("bars_since_gap", sight.one.bars_since_gap, limit, "WARMUP_AFTER_GAP")
 
 
+def index_continuous(sight: Sight) -> Row | None:
+    """Asked in the closing auction alone."""
+    if not chain.in_auction(sight.book, sight.one):
+        return None
+    found = chain.reference(sight.book, sight.one)
+    marks = (f"REFERENCE_{found[1]}",) if found is not None else ()
+    goes = sight.book.config.session.auction_entries
+    return holds("index_continuous", goes, "INDEX_NOT_CONTINUOUS", marks=marks)
+
+
 def spot_age_ms(sight: Sight) -> int | None:
-    spot = sight.book.at(sight.one.index)
-    return (sight.book.now - spot.seen) // MS if spot is not None else None
+    found = chain.reference(sight.book, sight.one)
+    return found[2] if found is not None else None
 
 
 def spot_seen(sight: Sight) -> Row:
@@ -214,6 +222,8 @@ def spot_age(sight: Sight) -> Row:
 
 
 def spot_confirmed(sight: Sight) -> Row | None:
+    if chain.in_auction(sight.book, sight.one):
+        return None
     waits = [sight.book.doubted.get(i, False) for i in (sight.one.index, sight.one.future)]
     return holds("spot_confirmed", False, "TICK_IMPLAUSIBLE") if any(waits) else None
 
@@ -233,10 +243,11 @@ def witness_seen(sight: Sight) -> Row:
 
 
 def witness_gap(sight: Sight) -> Row:
-    spot, other = sight.book.at(sight.one.index), chain.witness(sight.book, sight.one)[0]
+    spot = chain.reference(sight.book, sight.one)
+    other = chain.witness(sight.book, sight.one)[0]
     gap = None
-    if other is not None and spot is not None and spot.ltp > 0:
-        gap = abs(other - spot.ltp) * 10_000 // spot.ltp
+    if other is not None and spot is not None and spot[0] > 0:
+        gap = abs(other - spot[0]) * 10_000 // spot[0]
     limit = sight.book.config.quote.witness_gap_bps_max
     return most("witness_gap", gap, limit, "QUOTE_WITNESS_DISAGREES", "QUOTE_WITNESS_MISSING",
                 marks=witness_marks(sight))  # fmt: skip
@@ -575,7 +586,8 @@ FUNCTIONS: tuple[Callable[[Sight], Row | None], ...] = (
     link_up, link_age, page_age, future_stamp, frames_refused,
     ticks_timeless, ticks_reordered, spot_confirmed, event_window,
     bars, indicators, bars_since_gap,
-    spot_seen, page_fresh, spot_age, witness_seen, witness_gap, near_quotes, near_spread,
+    index_continuous, spot_seen, page_fresh, spot_age,
+    witness_seen, witness_gap, near_quotes, near_spread,
     regime_known, regime_prob, regime_entropy, regime_settled,
     daily_loss, trades_day, loss_streak, open_risk, positions_underlying, profit_lock,
     underlying_profit, drawdown, cvar, risk_state,
