@@ -30,7 +30,7 @@ from events.gates import GATES
 from events.market import SnapshotTaken, TicksJudged
 from events.orders import IntentApproved, SpreadApproved
 from events.reasons import N1, N2, N3, N4, N5, N6, N7, N8, N9, N10, N11
-from tests.naive import contracts, gates, sizing
+from tests.naive import chain, contracts, gates, sizing
 from tests.naive.black import nearest
 from tests.naive.book import MS, Book, Quote
 from tests.naive.sight import Row, Sight
@@ -469,10 +469,16 @@ def compare_snapshot(book: Book, seq: int, event: SnapshotTaken) -> Iterator[Dif
     sight = Sight(book, book.underlying(event.underlying))
     one, spot, bar = sight.one, book.at(sight.one.index), book.bars.get(sight.one.index)
     future, vix = book.at(one.future), book.at(book.vix)
+    stands = chain.reference(book, one)
     mine: dict[str, object] = {
         "cycle": book.cycle,
         "spot_paise": spot.ltp if spot is not None else None,
-        "spot_age_ms": gates.spot_age_ms(sight),
+        "spot_age_ms": (book.now - spot.seen) // MS if spot is not None else None,
+        "reference_paise": stands[0] if stands is not None else None,
+        "reference_source": stands[1] if stands is not None else None,
+        "reference_age_ms": stands[2] if stands is not None else None,
+        "witness_paise": chain.witness(book, one)[0],
+        "witness_source": chain.witness(book, one)[1],
         "future_paise": future.ltp if future is not None else None,
         "vix_paise": vix.ltp if vix is not None else None,
         "page_age_ms": gates.stamp_age(sight),
