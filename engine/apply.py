@@ -369,7 +369,16 @@ def _day_type_assessed(state: State, entry: Entry, look: Lookup) -> State:
     event = entry.event
     assert isinstance(event, decision.DayTypeAssessed)
     u = underlying_index(state, event.underlying)
-    return _with_market(state, u, replace(state.markets[u], day_type=event.day_type))
+    return _with_market(
+        state,
+        u,
+        replace(
+            state.markets[u],
+            day_type=event.day_type,
+            day_switches=event.switches or 0,
+            day_locked=event.locked or False,
+        ),
+    )
 
 
 def _feed_health_changed(state: State, entry: Entry, look: Lookup) -> State:

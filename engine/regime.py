@@ -32,6 +32,11 @@ PUSH_SHARE: Final = sqrt(15.0 * 60_000.0 / TRADING_MS_PER_YEAR)
 
 TREND_MOVE_MILLI: Final = 600
 DAY_TYPE_AFTER_BARS: Final = 30
+DAY_TYPE_LOCK_BARS: Final = 240
+"""With a bar a minute a whole day's kind is locked at a quarter past one."""
+
+DAY_TYPE_SWITCHES: Final = 3
+"""So often may a day's kind change; with the last of them it is locked."""
 
 
 class Features(msgspec.Struct, frozen=True, gc=False):
@@ -178,17 +183,28 @@ def _milli(value: float) -> int:
 def day_type(
     underlying: str, market: UnderlyingState, close_paise: int, bars_done: int
 ) -> DayTypeAssessed | None:
-    """The kind of day when it differs from the one in force; None before enough bars."""
-    if bars_done < DAY_TYPE_AFTER_BARS or market.day_open_paise <= 0:
+    """The kind of day when it is another than the one in force, or from now on locked; None before
+    enough bars, while nothing changes, and once it is locked.
+
+    It is locked after ``DAY_TYPE_LOCK_BARS``, or with the last of ``DAY_TYPE_SWITCHES``: a day that
+    is called something else every half hour tells nobody anything.
+    """
+    if bars_done < DAY_TYPE_AFTER_BARS or market.day_open_paise <= 0 or market.day_locked:
         return None
-    span = market.day_high_paise - market.day_low_paise
+    range_bps = (market.day_high_paise - market.day_low_paise) * 10_000 // market.day_open_paise
     move = abs(close_paise - market.day_open_paise)
-    range_bps = span * 10_000 // market.day_open_paise
-    kind = "RANGE_DAY"
-    if span > 0 and move * 1000 // span >= TREND_MOVE_MILLI:
-        kind = "TREND_DAY"
-    elif range_bps >= 150:
-        kind = "VOLATILE_DAY"
-    if kind == market.day_type:
+    kind, before = _kind_of(market, move, range_bps), market.day_type
+    switched = before not in (kind, UNKNOWN)
+    switches = market.day_switches + switched
+    locked = bars_done >= DAY_TYPE_LOCK_BARS or switches >= DAY_TYPE_SWITCHES
+    if kind == before and not locked:
         return None
-    return DayTypeAssessed(underlying, kind, range_bps, move * 10_000 // market.day_open_paise)
+    move_bps = move * 10_000 // market.day_open_paise
+    return DayTypeAssessed(underlying, kind, range_bps, move_bps, before, int(switches), locked)
+
+
+def _kind_of(market: UnderlyingState, move: int, range_bps: int) -> str:
+    span = market.day_high_paise - market.day_low_paise
+    if span > 0 and move * 1000 // span >= TREND_MOVE_MILLI:
+        return "TREND_DAY"
+    return "VOLATILE_DAY" if range_bps >= 150 else "RANGE_DAY"

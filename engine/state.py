@@ -185,6 +185,8 @@ class UnderlyingState(Record, frozen=True, array_like=True, gc=False, forbid_unk
     expiries: tuple[ExpiryState, ...]
     screened: bytes
     cooldown_until_ns: int
+    day_switches: int
+    day_locked: bool
 
 
 class Connection(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -611,7 +613,9 @@ EMPTY_DESK: Final = Desk(
     commands=(), amending=None, setting=None, repeated=False, refused=False, messages=0,
     refused_ns=(), readiness="", blockers=(),
 )  # fmt: skip
-EMPTY_UNDERLYING: Final = UnderlyingState(None, None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS)
+EMPTY_UNDERLYING: Final = UnderlyingState(
+    None, None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS, 0, False,
+)  # fmt: skip
 EMPTY: Final = State(
     now=0,
     seq=0,

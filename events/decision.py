@@ -35,12 +35,21 @@ class RegimeAssessed(Event, frozen=True, array_like=True, gc=False, forbid_unkno
 
 
 class DayTypeAssessed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The kind of day so far: ``UNKNOWN``, ``TREND_DAY``, ``RANGE_DAY`` or ``VOLATILE_DAY``."""
+    """The kind of day so far: ``UNKNOWN``, ``TREND_DAY``, ``RANGE_DAY`` or ``VOLATILE_DAY``; said
+    when it changes, and when it is locked for the rest of the day.
+
+    ``before`` is the kind until then, ``switches`` how often it has changed today, its first
+    naming apart, ``locked`` whether it may change no more: None in what was upcast from version 1,
+    which knew none of them.
+    """
 
     underlying: str
     day_type: str
     range_bps: int
     move_bps: int
+    before: str | None
+    switches: int | None
+    locked: bool | None
 
 
 class GateRow(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ from events.envelope import Envelope
 from events.past.carried_over_v1 import CarriedOverV1
 from events.past.carried_over_v2 import CarriedOverV2
 from events.past.carried_over_v3 import CarriedOverV3
+from events.past.day_type_assessed_v1 import DayTypeAssessedV1
 from events.past.intent_approved_v1 import IntentApprovedV1
 from events.past.operator_command_v1 import OperatorCommandV1
 from events.past.snapshot_taken_v1 import SnapshotTakenV1
@@ -95,7 +96,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(market.SnapshotTaken, 2),
     _derivation(features.FeaturesDerived),
     _derivation(decision.RegimeAssessed),
-    _derivation(decision.DayTypeAssessed),
+    _derivation(decision.DayTypeAssessed, 2),
     _derivation(decision.GatesEvaluated),
     _derivation(decision.ContractsScreened),
     _derivation(decision.CandidateProposed),
@@ -127,6 +128,7 @@ PAST: Final[dict[tuple[str, int], type[Event]]] = {
     ("CarriedOver", 1): CarriedOverV1,
     ("CarriedOver", 2): CarriedOverV2,
     ("CarriedOver", 3): CarriedOverV3,
+    ("DayTypeAssessed", 1): DayTypeAssessedV1,
     ("IntentApproved", 1): IntentApprovedV1,
     ("OperatorCommand", 1): OperatorCommandV1,
     ("SnapshotTaken", 1): SnapshotTakenV1,

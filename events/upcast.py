@@ -51,6 +51,11 @@ def carried_over_3_to_4(fields: Fields) -> Fields:
     return {**fields, "positions": positions, "days": (), "risk": risk, "strategies": ()}
 
 
+def day_type_assessed_1_to_2(fields: Fields) -> Fields:
+    """Version 1 told neither the kind before nor how often it had changed, and locked nothing."""
+    return {**fields, "before": None, "switches": None, "locked": None}
+
+
 def intent_approved_1_to_2(fields: Fields) -> Fields:
     """Version 1 did not say what price the decision was made at."""
     return {**fields, "reference_paise": None}
@@ -75,6 +80,7 @@ UPCASTS: Final[dict[tuple[str, int], Step]] = {
     ("CarriedOver", 1): carried_over_1_to_2,
     ("CarriedOver", 2): carried_over_2_to_3,
     ("CarriedOver", 3): carried_over_3_to_4,
+    ("DayTypeAssessed", 1): day_type_assessed_1_to_2,
     ("IntentApproved", 1): intent_approved_1_to_2,
     ("OperatorCommand", 1): operator_command_1_to_2,
     ("SnapshotTaken", 1): snapshot_taken_1_to_2,

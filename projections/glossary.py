@@ -94,6 +94,7 @@ _INT: Final[dict[str, str]] = {
     "level_milli": "realised volatility against its reference, thousandths",
     "prob_milli": "probability, per mille",
     "range_bps": "range of the day so far, bps of the open",
+    "day_switches": "changes of the kind of day so far; null where not kept",
     "move_bps": "move from the open, bps",
     "spot_paise": "price of the underlying, paise; null where unknown",
     "spot_age_ms": "age of that price, ms",
@@ -237,6 +238,7 @@ _TEXT: Final[dict[str, str]] = {
     "label": "a regime",
     "unstable": "why the regime may not be traded, comma separated",
     "day_type": "kind of day so far",
+    "day_type_before": "kind of day until then; null where not kept",
     "reference_source": "INDEX, or FUTURE or PARITY in the closing auction",
     "witness_source": "FUTURE or PARITY; null where nothing confirms the price",
     "spot_source": "where the price of the underlying is from",
@@ -313,6 +315,7 @@ _TEXT: Final[dict[str, str]] = {
 }
 
 _BOOL: Final[dict[str, str]] = {
+    "day_locked": "true once the kind of day changes no more; null where not kept",
     "tp1_hit": "true once the first target was met",
     "unsure": "true where no first-hand source stands behind the row",
     "subscription_verified": "what was asked for is what is seen",

@@ -273,7 +273,11 @@ TABLES: Final[tuple[Table, ...]] = (
         "drift_milli fall_milli level_milli",
     ),
     _table("regime_probs", "probabilities behind a regime", "seq underlying label prob_milli"),
-    _table("day_types", "kind of day so far", _HEAD + "underlying day_type range_bps move_bps"),
+    _table(
+        "day_types",
+        "kind of day so far, at each change and when it is locked",
+        _HEAD + "underlying day_type range_bps move_bps day_type_before day_switches day_locked",
+    ),
     _table(
         "snapshots",
         "what an underlying looked like at a cycle, as the gates used it",

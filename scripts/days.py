@@ -82,47 +82,52 @@ DAYS: Final[tuple[Day, ...]] = (
     ),
     Day(
         "a volatile range", "volatile", 1, 20261120,
-        "Swings too wide for the stop and too short for the target. The model calls most "
-        "of it RANGE, where RANGE_VOLATILE would be the better name: its weights are weak "
-        "there. Two trades, one even and one stopped, and then SIGNAL_NONE.",
+        "Swings both ways, and the model calls most of it RANGE_VOLATILE. Two stretches are "
+        "faded; both turn back a little and are trailed out with a little, for a range this "
+        "wild gives no more. Else SIGNAL_NONE: no stretch with its RSI at the extreme.",
     ),
     Day(
         "an event", "event", 1, 20261120,
         "A quiet morning, a jump at a quarter past eleven, its echo. The position held into "
-        "the jump ends at its stop, priced at what the market gave; two entries with the "
-        "trend that follows reach their targets, and the last one is stopped. EVENT itself "
-        "trades nothing.",
+        "the jump ends at its stop, priced at what the market gave. In EVENT a spread is "
+        "bought, its sold leg finds no buyer at its price in ten seconds and the pair is "
+        "closed at once, broken, for little. Two entries with the trend that follows reach "
+        "their targets, the last one is stopped.",
     ),
     Day(
         "a panic", "panic", 1, 20261120,
-        "A range whose turn is bought and stopped, then the fall begins as a trend, and a "
-        "put is carried to its target before the regime is called PANIC. In PANIC nothing "
-        "is entered; afterwards no signal was strong enough.",
+        "A range whose turn is bought and stopped. The fall is called PANIC while it goes, and in "
+        "PANIC no family may trade: FAMILY_NONE. What follows is wild without direction; one "
+        "stretch of it is faded and trailed out with a little.",
     ),
     Day(
         "trouble of the feed", "trouble", 1, 20261120,
         "The feed is silent for five minutes from 10:15 and for half a minute at 11:45. "
         "The position that is held over the first silence is kept and trailed out when "
         "quotes are back; entries wait until bars without a gap are there again, and the "
-        "opening range speaks against what comes next for an hour.",
+        "opening range speaks against what comes next for an hour. Past noon a spread is bought in "
+        "EVENT, and sold with a gain when the regime is another.",
     ),
     Day(
         "a start in the middle", "midday", 1, 20261120,
         "Nothing is seen before 11:30: FEED_NEVER_SEEN, then the warm-up. What needs the "
         "morning (the opening range) is unknown and marked, since this is no LIVE "
-        "session. The one trade is the one that the whole day had at that time too.",
+        "session. One call with the trend is held for fifty minutes, until the index jumps and "
+        "its bid falls over the stop of 105 to 71.85: it is sold for that, twice of what its "
+        "plan risked. A stop is no promise.",
     ),
     Day(
         "an expiry", "small", 1, 20261201,
         "The weekly contracts of the day expire, so the next week's are looked at, and at "
         "this level of the index one lot of them at its stop costs more than a trade may "
-        "lose: SIZE_RISK_BUDGET 840 times. With twice the capital it would have traded.",
+        "lose: SIZE_RISK_BUDGET 816 times. With twice the capital it would have traded.",
     ),
     Day(
         "a mixed day", "small", 7, 20261119,
-        "A drawn day: range, a little trend, swings. Two trades with the trend, one "
-        "stopped near even and one over its time; the day paid nearly nothing, and the "
-        "limits had nothing to stop.",
+        "A drawn day: range, a little trend, swings. A spread bought in the morning's EVENT is "
+        "over its time near what it cost, its charges are four orders'; a fade in the last "
+        "hour ends with the own square-off. The day cost little, and the limits had nothing to "
+        "stop.",
     ),
 )  # fmt: skip
 

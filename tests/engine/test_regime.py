@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from engine.config import DEFAULTS, Config, ConfigError, flatten, merge, of_sess
 from engine.indicators import IndicatorState, VolatilityState
 from engine.regime import (
     DAY_TYPE_AFTER_BARS,
+    DAY_TYPE_LOCK_BARS,
     Features,
     assess,
     day_type,
@@ -33,7 +35,7 @@ from engine.regime_model import (
     model_of,
     weights_of,
 )
-from engine.state import EMPTY_UNDERLYING, BarSlot, RegimeState
+from engine.state import EMPTY_UNDERLYING, BarSlot, RegimeState, UnderlyingState
 from events.decision import RegimeAssessed
 from events.features import FeaturesDerived
 from events.reasons import BY_CODE
@@ -230,6 +232,50 @@ def test_the_kind_of_day(high: int, low: int, close: int, kind: str) -> None:
     assert day_type("NIFTY", replace(market, day_type=kind), close, DAY_TYPE_AFTER_BARS) is None
     assert day_type("NIFTY", market, close, DAY_TYPE_AFTER_BARS - 1) is None
     assert day_type("NIFTY", replace(market, day_open_paise=0), close, 99) is None
+
+
+def _said(market: UnderlyingState, kind: str, bars: int) -> tuple[UnderlyingState, Any]:
+    """A bar after which the day looks like a kind: the state behind it and what was said."""
+    high, low, close = {
+        "TREND_DAY": (101_000, 100_000, 100_900), "RANGE_DAY": (101_000, 100_000, 100_100),
+        "VOLATILE_DAY": (102_000, 100_000, 100_100),
+    }[kind]  # fmt: skip
+    seen = replace(market, day_high_paise=high, day_low_paise=low)
+    event = day_type("NIFTY", seen, close, bars)
+    if event is None:
+        return seen, None
+    assert event.before == market.day_type
+    switches, locked = event.switches or 0, bool(event.locked)
+    after = replace(seen, day_type=event.day_type, day_switches=switches, day_locked=locked)
+    return after, event
+
+
+def test_a_day_that_changes_its_kind_too_often_is_locked() -> None:
+    """Its first naming is no change; with the third change it stays what it then is."""
+    market, told = MARKET, []
+    kinds = ("RANGE_DAY", "TREND_DAY", "TREND_DAY", "RANGE_DAY", "VOLATILE_DAY", "TREND_DAY")
+    for bars, kind in enumerate(kinds, DAY_TYPE_AFTER_BARS):
+        market, event = _said(market, kind, bars)
+        told.append(None if event is None else (event.day_type, event.switches, event.locked))
+    assert told == [
+        ("RANGE_DAY", 0, False), ("TREND_DAY", 1, False), None, ("RANGE_DAY", 2, False),
+        ("VOLATILE_DAY", 3, True), None,
+    ]  # fmt: skip
+    assert market.day_type == "VOLATILE_DAY"
+
+
+def test_a_kind_is_locked_in_the_afternoon() -> None:
+    """At its bar the lock is said once, also where the kind is what it was; then nothing moves."""
+    market, _ = _said(MARKET, "TREND_DAY", DAY_TYPE_AFTER_BARS)
+    _, event = _said(market, "TREND_DAY", DAY_TYPE_LOCK_BARS - 1)
+    assert event is None
+    market, event = _said(market, "TREND_DAY", DAY_TYPE_LOCK_BARS)
+    assert (event.day_type, event.switches, event.locked) == ("TREND_DAY", 0, True)
+    assert _said(market, "RANGE_DAY", DAY_TYPE_LOCK_BARS + 60) == (
+        replace(market, day_high_paise=101_000, day_low_paise=100_000), None,
+    )  # fmt: skip
+    late, event = _said(MARKET, "RANGE_DAY", DAY_TYPE_LOCK_BARS + 1)
+    assert (event.before, event.locked, late.day_locked) == ("UNKNOWN", True, True)
 
 
 # --- the model as an artefact ---------------------------------------------------------------------

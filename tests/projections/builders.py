@@ -172,7 +172,7 @@ class SessionMaker:
                 *(underlying, "TREND", "RANGE", 2, REGIME_LABELS, (500, 300, 200), 1029),
                 *(("young", "thin"), 21_000, 35, 0, 900),
             )
-            yield decision.DayTypeAssessed(underlying, "TREND_DAY", 55, -20)
+            yield decision.DayTypeAssessed(underlying, "TREND_DAY", 55, -20, "UNKNOWN", 0, False)
         yield self._screened(cycle, underlying)
         gates = self._gates(cycle, underlying, snapshot_seq)
         yield gates

@@ -58,6 +58,7 @@ PLAIN = {
 }
 TRIGGER = {"trigger_paise": "stop_trigger_paise"}
 RENAMED = {
+    "day_types": {"before": "day_type_before", "switches": "day_switches", "locked": "day_locked"},
     "order_events": {"role": "order_role"},
     "order_wishes": TRIGGER,
     "order_messages": TRIGGER,

@@ -20,6 +20,7 @@ from engine.risk.portfolio import candidate, corners_milli, exposure_of
 from engine.risk.states import AUTOMATIC
 from engine.scheduled import ScheduledEvent
 from engine.state import (
+    EMPTY_UNDERLYING,
     NO_INDEX,
     Fire,
     Order,
@@ -27,7 +28,6 @@ from engine.state import (
     State,
     StrategyLife,
     UnderlyingResult,
-    UnderlyingState,
 )
 from engine.strategies import FAMILIES
 from tests.engine.build import MS, SECOND_NS, quote_of, view_of, with_config, with_quote
@@ -563,7 +563,7 @@ def _every(state: State, **changes: object) -> State:
 
 
 NO_QUOTES: Callable[[State], tuple[Quote | None, ...]] = lambda s: (None,) * len(s.quotes)  # noqa: E731
-NOTHING_OF_THE_MARKET = UnderlyingState(None, None, "UNKNOWN", 0, 0, 0, 0, (), b"", 0)
+NOTHING_OF_THE_MARKET = EMPTY_UNDERLYING
 
 LOSSES: tuple[tuple[str, Change], ...] = (
     ("no rules", lambda s: replace(s, rules=None)),

@@ -255,7 +255,9 @@ class Story:
             ),
             tick,
         )  # fmt: skip
-        self.derive(decision.DayTypeAssessed(underlying, "TREND_DAY", 80, 60), tick)
+        self.derive(
+            decision.DayTypeAssessed(underlying, "TREND_DAY", 80, 60, "UNKNOWN", 0, False), tick
+        )
 
     def entry(self, price: int = 11_240, quantity: int = 130) -> str:
         """An approved trade in the call and its fill; returns the position's id."""
