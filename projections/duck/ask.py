@@ -34,7 +34,7 @@ def why_at(
 
     Raises ``AskError`` when there is none, or no such underlying.
     """
-    with _open(published) as ask:
+    with opened(published) as ask:
         ask.check_underlying(underlying)
         found = ask.rows(
             "decisions",
@@ -51,7 +51,7 @@ def why_at(
 
 def why_seq(published: Path, seq: int) -> why.WhyAnswer:
     """The decision whose DecisionMade stands at ``seq``. Raises ``AskError``."""
-    with _open(published) as ask:
+    with opened(published) as ask:
         found = ask.rows("decisions", "seq = $seq", seq=seq)
         if not found:
             raise AskError(f"no decision at seq {seq}")
@@ -69,7 +69,7 @@ def why_window(
     Raises ``AskError`` for an underlying that the session does not have.
     """
     bounds = _bounds_ist(from_ts, to_ts)
-    with _open(published) as ask:
+    with opened(published) as ask:
         ask.check_underlying(underlying)
         counts = ask.connection.execute(
             "SELECT stage, reason, count(*) FROM base.decisions "
@@ -112,7 +112,7 @@ def why_contract(
     published: Path, symbol: str, from_ts: int | None = None, to_ts: int | None = None
 ) -> ContractAnswer:
     """Why a contract was not (or was) chosen in a window. Raises ``AskError`` for one unknown."""
-    with _open(published) as ask:
+    with opened(published) as ask:
         known = ask.rows("instruments", "tradingsymbol = $symbol", symbol=symbol)
         if not known:
             raise AskError(f"no contract {symbol} in this session")
@@ -165,7 +165,8 @@ def _bounds_ist(from_ts: int | None, to_ts: int | None) -> tuple[str, str]:
 
 
 @contextmanager
-def _open(published: Path) -> Iterator[_Ask]:
+def opened(published: Path) -> Iterator[_Ask]:
+    """The projection, to be asked. Raises ``AskError``."""
     try:
         connection = duckdb.connect(str(published), read_only=True)
     except duckdb.Error as error:
