@@ -1,4 +1,4 @@
-"""What is watched: the day's list of instruments is asked for again where others asked too often."""
+"""The day's list of instruments is asked for again where others asked the broker too often."""
 
 from __future__ import annotations
 
