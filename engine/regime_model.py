@@ -1,7 +1,7 @@
 """The parameters of the regime model: weights by regime and feature, as settings of the session.
 
 Lives here: ``RegimeModelConfig`` with the shipped model, the model of sessions that recorded none,
-the weights as a table, a model's digest. May import: msgspec alone. Always holds: integers, in
+the weights as a table. May import: msgspec alone. Always holds: integers, in
 thousandths; whatever the model is made of stands in the settings that a session's first fact has,
 so that a replay, a successor and a what-if need no file.
 Start reading at ``RegimeModelConfig``, then ``docs/REGIME.md``.
@@ -9,7 +9,6 @@ Start reading at ``RegimeModelConfig``, then ``docs/REGIME.md``.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Final
 
 import msgspec
@@ -107,9 +106,3 @@ FIRST: Final = model_of(
     ),
 )
 """What the code held before sessions recorded their model: a journal without one is of this."""
-
-
-def model_digest(model: RegimeModelConfig) -> str:
-    """Lower-case hex SHA-256 of a model's reference and weights; its name is no part of it."""
-    content = (model.level_reference_bps, LABELS, FEATURES, weights_of(model))
-    return hashlib.sha256(msgspec.msgpack.encode(content)).hexdigest()

@@ -106,7 +106,7 @@ DAYS: Final[tuple[Day, ...]] = (
         "The position that is held over the first silence is kept and trailed out when "
         "quotes are back; entries wait until bars without a gap are there again, and the "
         "opening range speaks against what comes next for an hour. Past noon a spread is bought in "
-        "EVENT, and sold with a gain when the regime is another.",
+        "EVENT, and sold with a gain when the regime is PANIC.",
     ),
     Day(
         "a start in the middle", "midday", 1, 20261120,
