@@ -285,7 +285,7 @@ def _flatten(
     from engine.runner import own_code_digest
 
     if not include_short:
-        say("shorts are not bought back: --include-short does that")
+        say("shorts are not bought back, those of pairs apart: --include-short does that")
     broker = KiteOrders(login, OrderBudget(folder, _budgets(common)), root=root)
     outside = Outside(
         keeper.keep, _said, time.time_ns, time.sleep, _freeze(common),

@@ -20,6 +20,7 @@ from engine.shorts import (
     SHORT,
     bought_back,
     is_leg,
+    long_of,
     margin_held_paise,
     released,
     short_of,
@@ -68,6 +69,9 @@ STOPPING: Final = "GOV_STOPPING"
 
 MS: Final = 1_000_000
 
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_DIGITS: Final = f"0123456789{_LETTERS}"
+
 
 def order_of(state: State, order_id: str) -> Order | None:
     """The working order of an id."""
@@ -83,6 +87,11 @@ def held_of(state: State, position_id: str) -> Position | None:
     """The position of an id, a long or a sold leg."""
     held = state.shorts if is_leg(position_id) else state.positions
     return next((one for one in held if one.position_id == position_id), None)
+
+
+def is_of_leg(order: Order) -> bool:
+    """Whether an order is about a sold leg: it sells it, or buys it back, whoever sent it."""
+    return order.role in (SHORT, COVER) or is_leg(order.authority)
 
 
 def mid_paise(state: State, contract: int) -> int:
@@ -121,8 +130,19 @@ def same_entry(one: str, other: str) -> bool:
 
 
 def exit_id(state: State, position: Position) -> str:
-    """The next exit's id: its position's and a number of the account's day (20 characters)."""
-    return f"{position.position_id}X{state.exits + 1}"
+    """The next exit's id: its position's and a number of the account's day (20 characters at most,
+    which is what a broker's tag may have)."""
+    number = state.exits + 1
+    short = is_leg(position.position_id)  # a character longer: two are left for the number
+    return f"{position.position_id}X{_short_number(number) if short else number}"
+
+
+def _short_number(number: int) -> str:
+    """A number in two digits or letters as long as that goes: from 100 on ``A0`` to ``ZZ``."""
+    tens, ones = divmod(number - 100, 36)
+    if number < 100 or tens >= len(_LETTERS):
+        return str(number)
+    return f"{_LETTERS[tens]}{_DIGITS[ones]}"
 
 
 def mark_positions(state: State) -> State:
@@ -219,8 +239,10 @@ def apply_order_changed(state: State, event: OrderChanged, ts: int, look: Lookup
     leg = replace(order.leg, status=event.status)
     moved = replace(order, leg=leg, filled_units=order.filled_units + excess)
     if excess:
-        # What was sold beyond what we held is nobody's plan: it is a short of the account.
-        state = add_holding(state, order.contract, leg.product, -excess)
+        # What was sold beyond what we held is nobody's plan: it is a short of the account. What
+        # was bought back beyond what was sold is a long of it.
+        moved_units = excess if order.side == "BUY" else -excess
+        state = add_holding(state, order.contract, leg.product, moved_units)
     if event.status not in ENDED:
         return replace(state, orders=tuple(moved if one is order else one for one in state.orders))
     over = replace(moved, leg=replace(leg, wish=None, flight=None, cancelling=False))
@@ -255,12 +277,12 @@ def _begun_or_reopened(state: State, event: OrderChanged, ts: int, look: Lookup)
         return replace(state, orders=(*state.orders, again))
     if event.role == ADOPTED:
         return _adopted(state, event, ts, look)
-    if event.role in (ENTRY, EXIT, PROTECT):
+    if event.role in (ENTRY, EXIT, PROTECT, SHORT, COVER):
         return _taken_over(state, event, ts, look)
     if event.role != EXTERNAL:
         return state
-    held = position_of(state, event.authority)
-    assert held is not None, f"{event.order_id} sells no position of ours"
+    held = held_of(state, event.authority)
+    assert held is not None, f"{event.order_id} closes no position of ours"
     sold = Order(
         order_id=event.order_id,
         authority=event.authority,
@@ -403,7 +425,8 @@ def apply_fill_applied(state: State, event: FillApplied, ts: int, look: Lookup) 
         return _entered(state, moved, event, ts)
     if order.role == SHORT:
         return sold(state, moved, event, ts)
-    return bought_back(state, moved, event) if order.role == COVER else _exited(state, moved, event)
+    back = is_of_leg(order)
+    return bought_back(state, moved, event) if back else _exited(state, moved, event)
 
 
 def _entered(state: State, order: Order, event: FillApplied, ts: int) -> State:
@@ -524,7 +547,7 @@ def apply_position_changed(state: State, event: PositionChanged, ts: int, look: 
     """A closed position leaves the books; one at its first target has its stop at break-even."""
     held = position_of(state, event.position_id)
     if held is None:
-        return state
+        return _alone(state, event)
     if event.status == "CLOSED":
         return settle_closed(state, held, ts)
     if event.exit_reason != BREAK_EVEN:
@@ -534,6 +557,16 @@ def apply_position_changed(state: State, event: PositionChanged, ts: int, look: 
         state,
         replace(held, tp1_hit=True, stop_paise=event.stop_paise, risk_paise=left),
     )
+
+
+def _alone(state: State, event: PositionChanged) -> State:
+    """The books without a sold leg that is bought back and whose long went before it was sold: its
+    result counts by itself. A leg with a long ends with that."""
+    leg = held_of(state, event.position_id) if is_leg(event.position_id) else None
+    if leg is None or event.status != "CLOSED" or long_of(state, leg.position_id) is not None:
+        return state
+    shorts = tuple(one for one in state.shorts if one is not leg)
+    return _counted(replace(state, shorts=shorts), leg)
 
 
 def settle_closed(state: State, held: Position, ts: int) -> State:

@@ -13,7 +13,7 @@ from typing import Final
 
 from engine.apply import underlying_index
 from engine.bars import MINUTE_NS, Bar
-from engine.books import BREAK_EVEN, ENTRY, open_risk_paise, order_of, own_id
+from engine.books import BREAK_EVEN, ENTRY, is_of_leg, open_risk_paise, order_of, own_id
 from engine.cycle import decide_cycle
 from engine.exits import decide_exits
 from engine.features.derive import features_due
@@ -31,7 +31,7 @@ from engine.quality import judged
 from engine.regime import assess, day_type
 from engine.risk import machine
 from engine.settlement import closed_by, settled_at_close, settled_by_print, unsettled_news
-from engine.shorts import COVER, SHORT
+from engine.shorts import long_of, short_of
 from engine.spreads import decide_pairs, sale_of, unwanted_sales
 from engine.state import BarSlot, Order, Position, State
 from engine.times import near_events
@@ -398,25 +398,33 @@ def _fill_applied(state: State, item: Item, look: Lookup, seq: int) -> Outcome:
         return NOTHING
     done = order.filled_units == order.quantity_units
     status, reason = ("FILLED", "ORDER_FILLED") if done else ("PARTIAL", "ORDER_PARTIAL")
-    held = _filled_position(state, order)
-    return Outcome((order_event(order, status, reason, order.filled_units), _position(state, held)))
+    told = order_event(order, status, reason, order.filled_units)
+    moved = (_position(state, one) for one in _filled_positions(state, order))
+    return Outcome((told, *moved))
 
 
-def _filled_position(state: State, order: Order) -> Position:
-    held = state.shorts if order.role in (SHORT, COVER) else state.positions
-    return next(one for one in held if order.authority.startswith(one.position_id))
+def _filled_positions(state: State, order: Order) -> list[Position]:
+    """The position that a fill moved; behind a leg that is bought back its long, where that is gone
+    already."""
+    held = state.shorts if is_of_leg(order) else state.positions
+    found = next(one for one in held if order.authority.startswith(one.position_id))
+    long = long_of(state, found.position_id) if is_of_leg(order) else None
+    gone = found.quantity_units == 0 and long is not None and long.quantity_units == 0
+    return [found, long] if gone and long is not None else [found]
 
 
 def _position(state: State, held: Position) -> PositionChanged:
-    closed = held.quantity_units == 0
+    leg, units = short_of(state, held.position_id), held.quantity_units
+    # A long that somebody sold under its sold leg ends with that leg: a pair is one trade.
+    closed = units == 0 and (leg is None or leg.quantity_units == 0)
     return PositionChanged(
         held.position_id,
         state.underlyings[held.underlying].name,
         held.strategy_id,
         held.contract,
         "CLOSED" if closed else "OPEN",
-        held.quantity_units,
-        0 if closed else held.value_paise // held.quantity_units,
+        units,
+        held.value_paise // units if units else 0,
         held.opened_ns,
         held.stop_paise,
         held.target_paise,

@@ -27,13 +27,15 @@ from engine.books import (
 from engine.charges import charge_lines, charges_paise
 from engine.feed import unseen_ns
 from engine.orders.legs import UNSENT
-from engine.orders.protocol import KILL_FLATTEN, may_try_again
+from engine.orders.past import may_try_again
+from engine.orders.protocol import KILL_FLATTEN
 from engine.orders.route import to_broker
 from engine.paper import order_event
 from engine.policy import is_live
 from engine.regime import UNKNOWN
 from engine.risk.states import HARD_HALT, is_asked_for
 from engine.rulebook import RuleMissingError
+from engine.shorts import short_of
 from engine.state import Position, State
 from engine.strategies import FAMILIES, has_two_legs, regime_allows
 from engine.times import own_times
@@ -52,14 +54,19 @@ def decide_exits(state: State) -> list[Event]:
     outputs: list[Event] = []
     for position in state.positions:
         held = position.quantity_units > 0 and not exit_working(state, position)
-        pair = has_two_legs(position.strategy_id) and not to_broker(state)
-        if held and not pair and may_exit(state, position):
+        if held and not is_pair(state, position) and may_exit(state, position):
             fired = first_of(state, position)
             if fired is None:
                 outputs.extend(_at_first_target(state, position))
             else:
                 outputs.extend(all_of_it(state, position, fired))
     return outputs
+
+
+def is_pair(state: State, position: Position) -> bool:
+    """Whether a long is one of a pair: by the strategy that bought it, or because something is
+    sold against it."""
+    return has_two_legs(position.strategy_id) or short_of(state, position.position_id) is not None
 
 
 def all_of_it(state: State, position: Position, fired: Fired) -> list[Event]:

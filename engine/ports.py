@@ -107,16 +107,19 @@ class Watch(Protocol):
 
 
 class ApprovedIntent(msgspec.Struct, frozen=True):
-    """The authority of an entry; made in one place, from a journaled ``IntentApproved`` alone."""
+    """The authority of what opens a position; made in one place, from a journaled
+    ``IntentApproved`` or, where it ``sells`` the leg of a pair, ``SpreadApproved`` alone.
+    """
 
     intent_id: str
+    sells: bool = False
 
 
 class ExitAuthority(msgspec.Struct, frozen=True):
     """The authority of an exit; made in one place of the engine, from a journaled ``ExitSignalled``
     alone, and in one of the emergency, which closes what it read in the broker's own books.
 
-    ``covers``: the exit buys back a short. The engine holds none; only the emergency makes one.
+    ``covers``: the exit buys back a short, of the engine the sold leg of a pair.
     """
 
     exit_id: str

@@ -48,6 +48,17 @@ def short_of(state: State, position_id: str) -> Position | None:
     return next((one for one in state.shorts if one.position_id == wanted), None)
 
 
+def leg_of(state: State, authority: str) -> Position | None:
+    """The sold leg that an order's authority is about."""
+    return next((one for one in state.shorts if authority.startswith(one.position_id)), None)
+
+
+def long_of(state: State, authority: str) -> Position | None:
+    """The long that a sold leg, or an order of one, stands on."""
+    wanted = authority.partition(MARK)[0]
+    return next((one for one in state.positions if one.position_id == wanted), None)
+
+
 def kept_paise(strike_paise: int, units: int, margin_bps: int) -> int:
     """Money that is kept for so many units sold at a strike, in paise, rounded up.
 
@@ -111,7 +122,7 @@ def sold(state: State, order: Order, event: FillApplied, ts: int) -> State:
         underlying=order.underlying,
         strategy_id=order.strategy_id,
         contract=order.contract,
-        product=state.config.orders.product,
+        product=(order.leg.product if order.leg is not None else "") or state.config.orders.product,
         quantity_units=units,
         value_paise=value,
         opened_ns=ts,

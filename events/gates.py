@@ -150,7 +150,7 @@ GATES: Final[tuple[GateSpec, ...]] = (
     _g("family_mean_revert", N8, "flag", "IS_TRUE", "mean-reversion family",
        "FAMILY_DISABLED FAMILY_NOT_FOR_REGIME FAMILY_EVENT FAMILY_PANIC FAMILY_NEUTRAL"),
     _g("family_defined_risk", N8, "flag", "IS_TRUE", "defined-risk family",
-       "FAMILY_DISABLED FAMILY_NOT_CARRIED_OUT FAMILY_NOT_FOR_REGIME FAMILY_PANIC FAMILY_NEUTRAL"),
+       "FAMILY_DISABLED FAMILY_NOT_FOR_REGIME FAMILY_PANIC FAMILY_NEUTRAL"),
     _g("lifecycle", N9, "flag", "IS_TRUE", "the strategy may enter by its lifecycle",
        "STRATEGY_QUARANTINED STRATEGY_RETIRED STRATEGY_NOT_PROMOTED"),
     _g("cooldown", N9, "s", "AT_MOST", "cooldown still to run", "COOLDOWN_ACTIVE"),

@@ -247,8 +247,8 @@ _SELECT: Final = (
     _r("FAMILY_EVENT", 804, N8, "BLOCK", "In an event only a defined risk is traded.", _WAIT, (), "event_defined_risk_only"),
     _r("FAMILY_PANIC", 805, N8, "BLOCK", "In a panic nothing is opened.", _WAIT, (), "unsupported_regime:PANIC"),
     _r("FAMILY_NEUTRAL", 806, N8, "BLOCK", "Without a leading regime this family opens nothing.", _WAIT, (), "neutral_no_trade"),
-    _r("FAMILY_NOT_CARRIED_OUT", 807, N8, "BLOCK", "The family sells a leg, and no order at a broker may be short in this release.",
-       "Nothing to do: spreads are traded on paper alone.", ()),
+    _retired("0.1.0", _r("FAMILY_NOT_CARRIED_OUT", 807, N8, "BLOCK", "The family sells a leg, and no order at a broker could be short.",
+       "Nothing to do: pairs are traded at a broker as well.", ())),
 )  # fmt: skip
 _ELIGIBLE: Final = (
     _r("COOLDOWN_ACTIVE", 901, N9, "BLOCK", "The underlying is cooling down after its last trade.", _WAIT),
@@ -389,8 +389,10 @@ _EXIT: Final = (
        "Look why the square-off did not come through.", ()),
     _r("EXIT_SETTLED", 1317, "EXIT", "INFO", "The contract expired and was settled at the index's closing value.",
        "Compare the value with the exchange's.", ()),
-    _r("EXIT_SPREAD_BROKEN", 1318, "EXIT", "INFO", "A leg of the pair was not sold, so the pair is closed.",
-       "Nothing to do; the sold leg's quote was too far away when it was sent.", ()),
+    _r("EXIT_SPREAD_BROKEN", 1318, "EXIT", "INFO", "A leg of the pair was not sold, or is without the other, so the pair is closed.",
+       "Nothing to do; the order that was not filled says why.", ()),
+    _r("EXIT_EXCEEDS_SHORT", 1319, "EXIT", "BLOCK", "The exit would buy back more than is sold and confirmed.",
+       "Compare with the broker's positions; the exit is made anew for what is left.", ()),
 )  # fmt: skip
 _ORDER: Final = (
     _r("ORDER_ACCEPTED", 1401, "ORDER", "INFO", "The broker accepted the order.", "Nothing to do.", ()),
@@ -452,6 +454,8 @@ _ORDER: Final = (
        "Nothing to do.", ()),
     _r("ORDER_RELEASED", 1431, "ORDER", "INFO", "The bought leg is held: the other one is sold.",
        "Nothing to do.", ()),
+    _r("ORDER_PAIRED", 1432, "ORDER", "INFO", "A pair's long has no resting stop while its other leg is sold: the stop would leave that leg alone.",
+       "Nothing to do; the pair loses what it cost at most.", ()),
 )  # fmt: skip
 _ACCOUNT: Final = (
     _r("RISK_DAY_OPENED", 1501, "RISK", "INFO", "The account's day began.", "Nothing to do.", ()),
@@ -570,6 +574,8 @@ _INCIDENT: Final = (
        "Nothing at once: the next trading day's index prints bring it. Else compare with the broker's ledger.", ()),
     _r("POSITION_PAST_DEADLINE", 1932, "INCIDENT", "HALT", "A position is still held after the hard deadline of the day.",
        "Close it in the broker's app, or with `axiom flatten --emergency`.", ()),
+    _r("EXIT_NO_ASK", 1933, "INCIDENT", "HALT", "A sold leg should be bought back and nobody offers it.",
+       "It is bought at the first offer; look at the contract at the broker.", ()),
 )  # fmt: skip
 _APPROVAL: Final = (
     _r("APPROVAL_USED", 2001, "APPROVAL", "INFO", "The approval was used for an entry.",

@@ -8,6 +8,7 @@ products; money is the opening cash plus what trades and charges did to it. Star
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -175,32 +176,47 @@ class Account:
         """Free money beside the claims of working orders, paise."""
         return self.cash_paise - self.blocked(claims).total
 
-    def blocked(self, claims: list[Claim], *, positions: bool = True) -> Blocked:
-        """What claims block, and what ``positions`` block, together."""
+    def blocked(
+        self, claims: list[Claim], *, positions: bool = True, filled: bool = False
+    ) -> Blocked:
+        """What claims block, and what ``positions`` block, together. ``filled``: the claims' buys
+        cover what they sell, as a basket's are taken to do."""
         held = self._positions if positions else {}
         by_key: dict[Key, list[Claim]] = {key: [] for key in held}
         for claim in claims:
             by_key.setdefault(claim.key, []).append(claim)
         premium = span = exposure = 0
+        options: list[tuple[Listed, int]] = []
         for key, mine in by_key.items():
-            one = self._blocked_by(held.get(key), mine)
-            premium, span = premium + one.premium, span + one.span
-            exposure += one.exposure
+            position = held.get(key)
+            listed = mine[0].listed if position is None else position.listed
+            have = 0 if position is None else position.units
+            bought = sum(claim.units for claim in mine if claim.side == "BUY")
+            sold = sum(claim.units for claim in mine if claim.side == "SELL")
+            if listed.option:
+                premium += sum(one.units * one.price_paise for one in mine if one.side == "BUY")
+                options.append((listed, have - sold + (bought if filled else 0)))
+            else:
+                more = self.short_margin(listed, max(abs(have + bought), abs(have - sold)))
+                span, exposure = span + more[0], exposure + more[1]
+        for more in self._of_shorts(options):
+            span, exposure = span + more[0], exposure + more[1]
         return Blocked(premium, span, exposure)
 
-    def _blocked_by(self, position: Position | None, claims: list[Claim]) -> Blocked:
-        """One key: a working buy of an option blocks its premium; sells beyond the long, shorts
-        and futures block SPAN and exposure."""
-        listed = claims[0].listed if position is None else position.listed
-        held = 0 if position is None else position.units
-        bought = sum(claim.units for claim in claims if claim.side == "BUY")
-        sold = sum(claim.units for claim in claims if claim.side == "SELL")
-        if not listed.option:
-            span, exposure = self.short_margin(listed, max(abs(held + bought), abs(held - sold)))
-            return Blocked(0, span, exposure)
-        premium = sum(claim.units * claim.price_paise for claim in claims if claim.side == "BUY")
-        span, exposure = self.short_margin(listed, max(0, sold - held))
-        return Blocked(premium, span, exposure)
+    def _of_shorts(self, options: list[tuple[Listed, int]]) -> Iterator[tuple[int, int]]:
+        """(SPAN, exposure) of each option that is short. What a long of the same kind and expiry
+        covers asks for what the two can lose together, and the exposure as ever."""
+        free = [max(units, 0) for _, units in options]
+        for listed, units in options:
+            left = max(-units, 0)
+            for place, (cover, _) in enumerate(options):
+                covered = min(left, free[place]) if _covers(cover, listed) else 0
+                if covered:
+                    span, exposure = self.short_margin(listed, covered)
+                    yield min(span, covered * _loss(cover, listed)), exposure
+                    free[place] -= covered
+                    left -= covered
+            yield self.short_margin(listed, left)
 
     def short_margin(self, listed: Listed, units: int) -> tuple[int, int]:
         """(SPAN, exposure) in paise of so many short units: ``span_bps`` and ``exposure_bps`` of
@@ -250,6 +266,18 @@ class Account:
             "span": blocked.span,
         }
         return _margins(True, net, opening, utilised)
+
+
+def _covers(long: Listed, short: Listed) -> bool:
+    """Whether a long is of a short's kind: underlying, expiry, call or put."""
+    mine, its = long.row, short.row
+    return (mine.underlying, mine.expiry, mine.kind) == (its.underlying, its.expiry, its.kind)
+
+
+def _loss(long: Listed, short: Listed) -> int:
+    """The most that a unit of both can lose at expiry, paise: none of a debit spread."""
+    away = long.row.strike_paise - short.row.strike_paise
+    return max(away if short.row.kind == "CE" else -away, 0)
 
 
 UTILISED: Final = (

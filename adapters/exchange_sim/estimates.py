@@ -43,7 +43,7 @@ class Estimates:
             sum(one.exposure for one in alone),
         )
         before = self._account.blocked(working, positions=positions)
-        after = self._account.blocked([*working, *claims], positions=positions)
+        after = self._account.blocked([*working, *claims], positions=positions, filled=True)
         return {
             "initial": _margin_data(None, initial, charges_data(())),
             "final": _margin_data(None, _less(after, before), charges_data(())),

@@ -201,10 +201,11 @@ class Emergency:
     def ended(self, why: str) -> Ending:
         """How it stands now, by the last books that were believed."""
         books = self._books
-        left = [] if books is None else [
-            plan.left_of(one, self._blocked.get(one.symbol, self._why_held(one, why)))
-            for one in plan.held(books)
-        ]  # fmt: skip
+        open_now = () if books is None else plan.held(books)
+        left = [
+            plan.left_of(one, self._blocked.get(one.symbol, self._why_held(one, open_now, why)))
+            for one in open_now
+        ]
         return Ending(
             FLAT if why == FLAT else INCOMPLETE,
             why,
@@ -218,8 +219,12 @@ class Emergency:
             self._messages,
         )
 
-    def _why_held(self, one: Held, why: str) -> str:
-        return "SHORT" if one.units < 0 and not self._include_short else why
+    def _why_held(self, one: Held, open_now: Sequence[Held], why: str) -> str:
+        legs = self._legs(open_now)
+        if one.units < 0:
+            return why if one in legs else "SHORT"
+        under = any(plan.kind_of(leg) == plan.kind_of(one) for leg in legs)
+        return "COVERS_SHORT" if under else why
 
     def _turn(self) -> str | None:
         """One look at the books and what follows from it; why it is over, or None."""
@@ -239,7 +244,7 @@ class Emergency:
         open_now = plan.held(books)
         if not (open_now or doubtful or odd):
             return FLAT
-        ready = [one for one in open_now if self._may_close(one, odd)]
+        ready = self._ready(open_now, odd)
         if ready:
             self._close(ready)
             return None
@@ -247,12 +252,31 @@ class Emergency:
         return None if waits else self._stuck(open_now)
 
     def _stuck(self, open_now: Sequence[Held]) -> str:
-        whys = {self._blocked.get(one.symbol) or self._why_held(one, "LEFT") for one in open_now}
+        whys = {
+            self._blocked.get(one.symbol) or self._why_held(one, open_now, "LEFT")
+            for one in open_now
+        }
         return " ".join(sorted(whys)) or "ORDER_UNKNOWN"
 
+    def _ready(self, open_now: Sequence[Held], odd: Sequence[Symbol]) -> list[Held]:
+        """What may be closed now. The leg of a pair is bought back before what it stands on is
+        sold: alone it could lose without an end."""
+        legs = self._legs(open_now)
+        under = {plan.kind_of(one) for one in legs}
+        wanted = [one for one in open_now if one in legs or one.units > 0]
+        return [
+            one
+            for one in wanted
+            if self._may_close(one, odd) and (one.units < 0 or plan.kind_of(one) not in under)
+        ]
+
+    def _legs(self, open_now: Sequence[Held]) -> Sequence[Held]:
+        """Shorts that are bought back: those of pairs, and any where that was asked for."""
+        if self._include_short:
+            return [one for one in open_now if one.units < 0]
+        return plan.paired(open_now)
+
     def _may_close(self, one: Held, odd: Sequence[Symbol]) -> bool:
-        if one.units < 0 and not self._include_short:
-            return False
         unclear = any(not sent.over and sent.held.symbol == one.symbol for sent in self._sent)
         return not unclear and one.symbol not in odd and one.symbol not in self._blocked
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -138,6 +139,23 @@ def held(books: BrokerSnapshot) -> tuple[Held, ...]:
         if row.net_units and not _delivered(row)
     ]
     return tuple(sorted(rows, key=lambda one: one.units))
+
+
+def paired(open_now: Iterable[Held]) -> tuple[Held, ...]:
+    """Shorts that are the legs of pairs: of their kind (the name before the symbol's digits, and
+    CE or PE) at least as much is held as is sold. They are closed before what they stand on."""
+    rows = [one for one in open_now if one.exchange in DERIVATIVES]
+    units: dict[Symbol, int] = {}
+    for one in rows:
+        units[kind_of(one)] = units.get(kind_of(one), 0) + one.units
+    return tuple(one for one in rows if one.units < 0 <= units[kind_of(one)])
+
+
+def kind_of(one: Held) -> Symbol:
+    """(``NFO NIFTY``, ``CE``): an option's underlying and its side, by its symbol alone."""
+    name = re.match("[^0-9]*", one.tradingsymbol)
+    assert name is not None, "the pattern takes nothing too"
+    return f"{one.exchange} {name[0]}", one.tradingsymbol[-2:]
 
 
 def _delivered(row: BrokerPosition) -> bool:

@@ -61,9 +61,11 @@ def check_fit(message: OrderSendStarted, authority: Authority) -> None:
 
 
 def side_of(authority: Authority) -> str:
-    """The engine buys to enter and sells to leave; a protective stop is an exit that waits. An exit
-    that covers buys a short back."""
-    return SELL if isinstance(authority, ExitAuthority) and not authority.covers else BUY
+    """The engine buys to enter and sells to leave; a protective stop is an exit that waits. Of a
+    pair it sells a leg against what it bought, and buys that back."""
+    if isinstance(authority, ExitAuthority):
+        return BUY if authority.covers else SELL
+    return SELL if authority.sells else BUY
 
 
 def form_of(message: OrderSendStarted) -> Form:

@@ -77,8 +77,9 @@ WORDS: Final = (
     Word("flatten", "FLATTEN", None, None, (), False,
          "Cancel every order and close every position.\n\nWith --emergency a process of its own"
          " does it from the broker's books, whatever the engine does: long positions are sold,"
-         " shorts only with --include-short; 0 when the broker shows the account flat, else 1 with"
-         " what to do by hand. GTT orders are not touched.", "axiom flatten --confirm SIM"),
+         " shorts, those of pairs apart, only with --include-short; 0 when the broker shows the"
+         " account flat, else 1 with what to do by hand. GTT orders are not touched.",
+         "axiom flatten --confirm SIM"),
     Word("resolve", "RESOLVE", "INTENT", None,
          (Flag("--lapsed", "LAPSED", "It did not happen: no order of it is at the broker."),
           Flag("--order", "ORDER:{}", "It is this order of the broker."),
@@ -122,7 +123,7 @@ EXTRA: Final[dict[str, tuple[tuple[str, str | None, str], ...]]] = {
     "halt": ((FILE, None, "Leave the kill file, asking no engine."),),
     "flatten": (
         (EMERGENCY, None, "By a process of its own, from the broker's books, without the engine."),
-        (SHORTS, None, "With --emergency: also buy back what is short."),
+        (SHORTS, None, "With --emergency: also buy back what is short and no pair's."),
         (REST, "URL", "With --emergency: another address of the broker's REST interface."),
     ),
 }

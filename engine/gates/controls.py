@@ -57,8 +57,10 @@ def is_permitted(view: View, contract: int) -> bool:
 
 
 def _sells(state: State, contract: int) -> int:
-    """Orders of the account that sell a contract, ours and others': a buy could meet one."""
+    """Orders of the account that sell a contract, ours and others': a buy could meet one. A leg
+    that is sold counts as one: bought beside it, neither would be what the books say."""
     ours = sum(1 for one in state.orders if one.side == SELL and one.contract == contract)
+    ours += sum(1 for one in state.shorts if one.quantity_units and one.contract == contract)
     others = sum(
         1
         for one in state.desk.foreign

@@ -9,7 +9,6 @@ from __future__ import annotations
 import msgspec
 
 from engine.gates.rows import UNKNOWN, at_least, at_most, is_true, stage_of
-from engine.orders.route import to_broker
 from engine.policy import is_live, unknown_blocks
 from engine.regime_model import LABELS
 from engine.risk.day import fires_today
@@ -53,8 +52,7 @@ def _refusal(view: View, family: Family, regime: str) -> str | None:
         return "FAMILY_DISABLED"
     if not regime_allows(family, regime, live=is_live(view.state)):
         return route_of(regime).refusal
-    # No order at a broker may be short in this release: its books would be another's word for it.
-    return "FAMILY_NOT_CARRIED_OUT" if family.two_legs and to_broker(view.state) else None
+    return None
 
 
 def best_ranked(view: View) -> Family:

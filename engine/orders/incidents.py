@@ -30,6 +30,7 @@ SEVERITY: Final[dict[str, int]] = {
     "POSITION_BLIND": 1,
     "POSITION_UNPROTECTED": 1,
     "EXIT_NO_BID": 1,
+    "EXIT_NO_ASK": 1,
     "EXIT_REFUSED": 1,
     "FLATTEN_INCOMPLETE": 1,
     "AUTH_LOST": 1,

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine.books import ENTRY, EXIT, PROTECT
+from engine.shorts import COVER, is_leg
 from engine.state import Leg, Order, Position, State
 from events.broker import BrokerReport
 
@@ -42,7 +43,7 @@ ENDS: Final[dict[str, str]] = {
 RESTING: Final = ("OPEN", "TRIGGER PENDING")
 """The broker's words for an order that rests and that nothing is being done to."""
 
-_OWN_TAG: Final = re.compile("[0-9a-f]{16}(X[0-9]+)?")
+_OWN_TAG: Final = re.compile("[0-9a-f]{16}S?(X[0-9A-Z]+)?")
 
 PASSING: Final = (
     "PUT ORDER REQ RECEIVED",
@@ -94,7 +95,8 @@ def is_stale(order: Order, report: BrokerReport) -> bool:
 
 
 def own_tag(report: BrokerReport) -> str | None:
-    """The tag of a report that is of our making: an intent's id, or an exit's behind it."""
+    """The tag of a report that is of our making: an intent's id, a sold leg's, or an exit's behind
+    one of them."""
     return next((tag for tag in report.tags if _OWN_TAG.fullmatch(tag)), None)
 
 
@@ -138,6 +140,15 @@ def held_units(state: State, contract: int, product: str | None = None) -> int:
     )
 
 
+def sold_units(state: State, contract: int, product: str) -> int:
+    """Units of a contract that are sold against our longs, in one product."""
+    return -sum(
+        one.quantity_units
+        for one in state.shorts
+        if one.contract == contract and own_product(state, one) == product
+    )
+
+
 def own_product(state: State, position: Position) -> str:
     """The product that a position is held in: its own, or where the broker refused a sale in that
     one and its books show the contract in another alone, that: somebody converted it."""
@@ -175,8 +186,9 @@ def refused_for(state: State, position: Position, fault: str) -> list[Order]:
         for one in state.desk.ended
         if one.leg is not None
         and one.leg.fault == fault
-        and one.role in (EXIT, PROTECT)
+        and one.role in (EXIT, PROTECT, COVER)
         and one.authority.startswith(position.position_id)
+        and is_leg(position.position_id) == (one.role == COVER)
     ]
 
 

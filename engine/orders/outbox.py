@@ -17,11 +17,12 @@ import msgspec
 from engine.books import ENTRY, EXIT, MS, PROTECT, order_of, same_entry
 from engine.feed import unseen_ns
 from engine.orders.legs import CANCEL, PARTIAL, PLACE, UNKNOWN, WORKING, legs, own_product
-from engine.orders.protocol import books_awaited
+from engine.orders.past import books_awaited
 from engine.orders.reduce import LOGIN_OK, RESOLVED_GONE
 from engine.orders.route import to_broker
 from engine.orders.standing import NO_LOGIN, login_known
 from engine.ports import ApprovedIntent, Authority, ExitAuthority
+from engine.shorts import COVER, SHORT
 from engine.state import Leg, Order, Position, State
 from events.broker import OrderSendStarted
 
@@ -77,7 +78,7 @@ def _waits_for_login(state: State, order: Order, leg: Leg) -> bool:
     lapses where the login does not come back in its time; exits and cancels are tried all the
     same."""
     new = leg.wish is not None and leg.wish.action == PLACE
-    return new and order.role == ENTRY and state.desk.auth != LOGIN_OK
+    return new and order.role in (ENTRY, SHORT) and state.desk.auth != LOGIN_OK
 
 
 def _rank(order: Order, leg: Leg) -> tuple[int, int]:
@@ -85,7 +86,7 @@ def _rank(order: Order, leg: Leg) -> tuple[int, int]:
     assert leg.wish is not None
     if leg.wish.action == CANCEL:
         return 1, order.due_ns
-    return {EXIT: 0, PROTECT: 2}.get(order.role, 3), order.due_ns
+    return {EXIT: 0, COVER: 0, PROTECT: 2}.get(order.role, 3), order.due_ns
 
 
 def _message(state: State, order: Order, leg: Leg, context: Context) -> OrderSendStarted:
@@ -122,7 +123,7 @@ def _message(state: State, order: Order, leg: Leg, context: Context) -> OrderSen
 
 
 def _product(state: State, order: Order) -> str:
-    """An exit carries its position's own product."""
+    """What closes a position carries its own product, what is sold against a long the long's."""
     held = _held(state, order)
     return own_product(state, held) if held is not None else state.config.orders.product
 
@@ -130,7 +131,8 @@ def _product(state: State, order: Order) -> str:
 def _held(state: State, order: Order) -> Position | None:
     if order.role == ENTRY:
         return None
-    return next((p for p in state.positions if order.authority.startswith(p.position_id)), None)
+    held = state.shorts if order.role == COVER else state.positions
+    return next((p for p in held if order.authority.startswith(p.position_id)), None)
 
 
 def _approver(state: State, order: Order) -> str | None:
@@ -139,14 +141,17 @@ def _approver(state: State, order: Order) -> str | None:
 
 
 def authority_of(state: State, message: OrderSendStarted) -> Authority:
-    """The authority of a message whose start is journaled: of an entry the approved intent, of
-    anything else the exit. An order that is not ours has none and is a programming error."""
+    """The authority of a message whose start is journaled: of an entry and of a pair's sale the
+    approved intent, of anything else the exit. An order that is not ours has none and is a
+    programming error."""
     order = order_of(state, message.order_id)
     assert order is not None and order.leg is not None, f"{message.order_id} is none of ours"
     if order.role == ENTRY:
         return ApprovedIntent(order.authority)
-    assert order.role in (EXIT, PROTECT), f"{message.order_id} has the role {order.role}"
-    return ExitAuthority(order.authority)
+    if order.role == SHORT:
+        return ApprovedIntent(order.authority, sells=True)
+    assert order.role in (EXIT, PROTECT, COVER), f"{message.order_id} has the role {order.role}"
+    return ExitAuthority(order.authority, covers=order.role == COVER)
 
 
 # --- questions -----------------------------------------------------------------------------------
@@ -216,7 +221,7 @@ def quotes_due(state: State) -> tuple[tuple[int, str], ...]:
     if not to_broker(state) or not state.positions:
         return ()
     limit_ns = state.config.feed.link_age_ms_max * MS
-    held = sorted({one.contract for one in state.positions})
+    held = sorted({one.contract for one in (*state.positions, *state.shorts)})
     places = [one for one in held if unseen_ns(state, one) > limit_ns]
     rows = state.instruments
     return tuple((i, f"{rows[i].exchange}:{rows[i].tradingsymbol}") for i in places)

@@ -3,9 +3,9 @@
 Lives here: the rules that look at every order and position of a broker's session. May import:
 events, engine. Always holds: pure; an exit leaves only when stop and entry of its position are
 known to be over, for what is then held and no part of it sells already, and no larger than an order
-may be; a stop follows its position; a cancel is wanted once until something answers it; calling it
-again after its events were applied leads to nothing new (``tests/engine/orders`` shows the fixed
-point).
+may be; a stop rests for every long but one that a sold leg stands on, and follows its position; a
+cancel is wanted once until something answers it; calling it again after its events were applied
+leads to nothing new (``tests/engine/orders`` shows the fixed point).
 Start reading at ``decide_orders``.
 """
 
@@ -19,13 +19,12 @@ from engine.books import (
     EXIT_PROTECT,
     MS,
     PROTECT,
-    STOPPING,
     TP1,
     exit_id,
     exit_working,
     taking_part,
 )
-from engine.feed import unheard_ns
+from engine.orders import pairs
 from engine.orders.incidents import Incidents
 from engine.orders.legs import (
     AT_BROKER,
@@ -45,14 +44,22 @@ from engine.orders.legs import (
     of_position,
     own_product,
     position_key,
-    refused_for,
     remaining,
+)
+from engine.orders.past import (
+    ended_of,
+    may_try_again,
+    refused_before,
+    slice_units,
+    unheard_since_ns,
+    waits_for_books,
 )
 from engine.orders.reduce import CANCEL_PATIENCE_NS
 from engine.orders.reports import in_doubt, sellable
 from engine.orders.route import to_broker, wants_stop
+from engine.orders.wishes import on_tick, tick, to_cancel, to_send, was, withdrawn
 from engine.paper import order_event
-from engine.risk.states import ALLOWS, is_risk_halt
+from engine.shorts import COVER, SHORT
 from engine.state import Leg, Order, Position, State
 from engine.times import own_times
 from events.base import Event
@@ -63,11 +70,7 @@ BPS: Final = 10_000
 PASSING_PATIENCE_NS: Final = 30_000 * MS
 """So long a refused cancel waits for an order that is on its way to something."""
 
-SILENT_BOOKS_NS: Final = 5_000 * MS
-BOOKS_PATIENCE_NS: Final = 10_000 * MS
-"""A sale waits so long for books, once what it knows is in doubt."""
-
-KILL_CANCEL: Final = 2
+KILL_CANCEL: Final = pairs.KILL_CANCEL
 KILL_FLATTEN: Final = 3
 
 
@@ -79,14 +82,16 @@ def decide_orders(state: State) -> list[Event]:
     for order, leg in legs(state):
         rule = _BY_ROLE.get(order.role)
         if rule is not None:
-            events.extend(one for one in rule(state, order, leg) if not _again(state, leg, one))
+            events.extend(
+                one for one in rule(state, order, leg) if not asked_again(state, leg, one)
+            )
     for position in state.positions:
         if position.quantity_units > 0:
             events.extend(_guard(state, position))
     return events
 
 
-def _again(state: State, leg: Leg, event: Event) -> bool:
+def asked_again(state: State, leg: Leg, event: Event) -> bool:
     """Whether an event wants a cancel that the broker turned down a moment ago: asked once more,
     and once more, it would only cost messages that an exit may need."""
     if not isinstance(event, OrderWanted) or (event.action, leg.answered) != (CANCEL, CANCEL):
@@ -101,22 +106,14 @@ def _again(state: State, leg: Leg, event: Event) -> bool:
 def _entry(state: State, order: Order, leg: Leg) -> list[Event]:
     """An entry is sent once; when its time is over, or entries are, it is cancelled."""
     over = state.now >= order.expires_ns
-    hard = not ALLOWS[state.risk.status].working
-    # A soft halt of the risk limits is of what is approved after it.
-    others = any(not is_risk_halt(code) for code in state.account.halts)
-    stopped = hard or others or state.desk.kill > 0
     if leg.status in UNSENT and leg.flight is None:
-        if leg.wish is None and not over and not stopped:
-            wanted = _wanted(order, PLACE, LIMIT, order.quantity_units, order.limit_paise, 0)
-            return [wanted]
-        if over or stopped:
+        if over or pairs.stopped(state):
             return [order_event(order, "CANCELLED", _ended(over), order.filled_units)]
+        if leg.wish is None:
+            return [to_send(order, PLACE, LIMIT, order.quantity_units, order.limit_paise, 0)]
         return []
-    ends = STOPPING in state.account.halts  # nobody would be there when it is filled
-    cancel = over or hard or ends or state.desk.kill >= KILL_CANCEL
-    if cancel and leg.status in (WORKING, PARTIAL) and idle(leg) and not leg.doubt:
-        return [_cancel(order, _ended(over))]
-    return []
+    rests = leg.status in (WORKING, PARTIAL) and idle(leg) and not leg.doubt
+    return [to_cancel(order, _ended(over))] if rests and (over or pairs.ends(state)) else []
 
 
 def _ended(over: bool) -> str:
@@ -130,15 +127,17 @@ def _stop(state: State, order: Order, leg: Leg) -> list[Event]:
     """A resting stop: sent at once, moved with its position, withdrawn without one."""
     position = _position(state, order)
     if position is None or position.quantity_units == 0:
-        return _withdrawn(order, leg, "ORDER_NOT_NEEDED")
+        return withdrawn(order, leg, "ORDER_NOT_NEEDED")
     if of_position(state, position, EXIT) is not None:
-        return _withdrawn(order, leg, "ORDER_EXITED")
+        return withdrawn(order, leg, "ORDER_EXITED")
+    if pairs.takes_no_stop(state, position):
+        return withdrawn(order, leg, "ORDER_PAIRED")
     if leg.status == HELD:
         trigger = stop_level(state, position)
         units = _sized(state, position, order)
         if units <= 0 or _doubted(state, position, order):
             return []
-        return [_wanted(order, PLACE, STOP, units, _stop_limit(state, order, trigger), trigger)]
+        return [to_send(order, PLACE, STOP, units, _stop_limit(state, order, trigger), trigger)]
     if leg.status not in (WORKING, PARTIAL) or not idle(leg) or leg.doubt:
         return []
     return _moved_stop(state, position, order, leg)
@@ -150,7 +149,7 @@ def _moved_stop(state: State, position: Position, order: Order, leg: Leg) -> lis
         return []
     woken = leg.broker_status == "OPEN"
     if units <= 0 or (woken and remaining(order) > units):
-        return [_cancel(order, "EXIT_EXCEEDS_LONG")]
+        return [to_cancel(order, "EXIT_EXCEEDS_LONG")]
     trigger = stop_level(state, position)
     resized = remaining(order) != units
     step = leg.trigger_paise * settings.trail_step_bps // BPS
@@ -159,10 +158,10 @@ def _moved_stop(state: State, position: Position, order: Order, leg: Leg) -> lis
     if woken or leg.broker_status in PASSING or not (resized or raised):
         return []
     if leg.modified >= settings.modifications_max:
-        return [_cancel(order, "ORDER_REPLACED")]
+        return [to_cancel(order, "ORDER_REPLACED")]
     level = max(trigger, leg.trigger_paise)
     total = units + order.filled_units
-    return [_wanted(order, MODIFY, STOP, total, _stop_limit(state, order, level), level)]
+    return [to_send(order, MODIFY, STOP, total, _stop_limit(state, order, level), level)]
 
 
 def stop_level(state: State, position: Position) -> int:
@@ -170,12 +169,12 @@ def stop_level(state: State, position: Position) -> int:
     average = position.value_paise // max(position.quantity_units, 1)
     trail = position.best_bid_paise - position.trail_paise
     on = position.trail_paise > 0 and trail >= average
-    return _on_tick(state, position.contract, max(position.stop_paise, trail if on else 0))
+    return on_tick(state, position.contract, max(position.stop_paise, trail if on else 0))
 
 
 def _stop_limit(state: State, order: Order, trigger_paise: int) -> int:
     below = trigger_paise * state.config.orders.stop_gap_bps // BPS
-    return max(_on_tick(state, order.contract, trigger_paise - below), _tick(state, order.contract))
+    return max(on_tick(state, order.contract, trigger_paise - below), tick(state, order.contract))
 
 
 # --- exits ---------------------------------------------------------------------------------------
@@ -186,17 +185,18 @@ def _exit(state: State, order: Order, leg: Leg) -> list[Event]:
     time, and for no more than is held."""
     position = _position(state, order)
     if position is None or position.quantity_units == 0:
-        return _withdrawn(order, leg, "ORDER_NOT_NEEDED")
+        return withdrawn(order, leg, "ORDER_NOT_NEEDED")
     if order.reason == TP1 and leg.status in UNSENT and exit_working(state, position):
         # The whole goes now. A part that is at the broker stays: a sale that is cancelled may still
         # be filled, and two that add up to what is held sell it sooner than one after the other.
-        return _withdrawn(order, leg, "ORDER_EXITED")
+        return withdrawn(order, leg, "ORDER_EXITED")
     if leg.status == HELD:
-        return _release(state, position, order)
+        held_back = pairs.bound_units(state, position) > 0
+        return [] if held_back else _release(state, position, order)
     if leg.status not in (WORKING, PARTIAL) or not idle(leg) or leg.doubt:
         return []
     if remaining(order) > _sized(state, position, order):
-        return [_cancel(order, "EXIT_EXCEEDS_LONG")]
+        return [to_cancel(order, "EXIT_EXCEEDS_LONG")]
     return _repriced(state, order, leg)
 
 
@@ -206,7 +206,7 @@ def _release(state: State, position: Position, order: Order) -> list[Event]:
     entry = of_position(state, position, ENTRY)
     if entry is not None:
         assert entry.leg is not None
-        return _withdrawn(entry, entry.leg, "ORDER_EXITED")
+        return withdrawn(entry, entry.leg, "ORDER_EXITED")
     if of_position(state, position, PROTECT) is not None or _doubted(state, position, order):
         return []
     if waits_for_books(state, position, order.due_ns):
@@ -228,7 +228,7 @@ def _release(state: State, position: Position, order: Order) -> list[Event]:
         incidents.raised("EXIT_NO_BID", position.position_id, units=units)
         return incidents.events
     incidents.resolved("EXIT_NO_BID", position.position_id)
-    return [_wanted(order, PLACE, LIMIT, units, price, 0), *incidents.events]
+    return [to_send(order, PLACE, LIMIT, units, price, 0), *incidents.events]
 
 
 def _repriced(state: State, order: Order, leg: Leg) -> list[Event]:
@@ -239,8 +239,8 @@ def _repriced(state: State, order: Order, leg: Leg) -> list[Event]:
     if price is None or price == leg.limit_paise:
         return []
     if leg.modified >= settings.modifications_max:
-        return [_cancel(order, "ORDER_REPLACED")]
-    return [_wanted(order, MODIFY, LIMIT, order.quantity_units, price, 0)]
+        return [to_cancel(order, "ORDER_REPLACED")]
+    return [to_send(order, MODIFY, LIMIT, order.quantity_units, price, 0)]
 
 
 def _exit_price(state: State, order: Order, step: int) -> int | None:
@@ -257,26 +257,15 @@ def _exit_price(state: State, order: Order, step: int) -> int | None:
     late = state.now >= own_times(state, order.underlying).deadline_ns
     steps = settings.exit_steps_max if late else min(step, settings.exit_steps_max)
     collar = settings.exit_collar_bps + settings.exit_step_bps * steps
-    if step == 0 and _refused_before(state, order):
+    if step == 0 and refused_before(state, order):
         collar = 0
     price = bid - bid * min(collar, BPS) // BPS
-    return max(_on_tick(state, order.contract, price), _tick(state, order.contract))
-
-
-def _refused_before(state: State, order: Order) -> bool:
-    return any(
-        one.role == EXIT and one.contract == order.contract and _was(one, "REJECTED")
-        for one in state.desk.ended[-8:]
-    )
-
-
-def _was(order: Order, status: str) -> bool:
-    return order.leg is not None and order.leg.status == status
+    return max(on_tick(state, order.contract, price), tick(state, order.contract))
 
 
 def _sized(state: State, position: Position, order: Order) -> int:
     """Units that an order of a position may sell: what is held and confirmed, less what other
-    orders of the contract sell already, and one slice at most."""
+    orders of the contract sell already and what a sold leg stands on, and one slice at most."""
     product = _product(state, position, order)
     free = sellable(state, position.contract, product)
     for one, leg in legs(state):
@@ -284,7 +273,8 @@ def _sized(state: State, position: Position, order: Order) -> int:
         sells = one.side == "SELL" and same and one is not order
         if sells and leg.status in (*AT_BROKER, PENDING):
             free -= remaining(one)
-    return max(min(position.quantity_units, free, slice_units(state, position)), 0)
+    free = min(position.quantity_units, free) - pairs.bound_units(state, position)
+    return max(min(free, slice_units(state, position)), 0)
 
 
 def _product(state: State, position: Position, order: Order) -> str:
@@ -296,23 +286,6 @@ def _doubted(state: State, position: Position, order: Order) -> bool:
     return in_doubt(state, position.contract, _product(state, position, order))
 
 
-def slice_units(state: State, position: Position) -> int:
-    """The largest order of a position: the freeze quantity in whole lots, or half of what the
-    exchange refused as above its own, which then is another."""
-    rules, name = state.rules, state.underlyings[position.underlying].name
-    lot = max(state.instruments[position.contract].lot_units, 1)
-    freeze = (
-        next((one.freeze_units for one in rules.underlyings if one.underlying == name), None)
-        if rules is not None
-        else None
-    )
-    known = freeze is not None and freeze >= lot
-    largest = freeze // lot * lot if freeze is not None and known else position.quantity_units
-    for one in refused_for(state, position, "FREEZE"):
-        largest = min(largest, max(one.quantity_units // 2 // lot * lot, lot))
-    return largest
-
-
 # --- positions -----------------------------------------------------------------------------------
 
 
@@ -322,16 +295,16 @@ def _guard(state: State, position: Position) -> list[Event]:
     stop = of_position(state, position, PROTECT)
     leaving = of_position(state, position, EXIT) is not None
     rests = stop is not None and stop.leg is not None and stop.leg.status in (WORKING, PARTIAL)
-    if rests or leaving:
+    if rests or leaving or pairs.takes_no_stop(state, position):
         incidents.resolved("POSITION_UNPROTECTED", position.position_id)
-    if leaving or stop is not None or not wants_stop(state):
+    if leaving or stop is not None or not wants_stop(state) or pairs.takes_no_stop(state, position):
         return incidents.events
     if not may_try_again(state, position, PROTECT):
         return incidents.events
     if waits_for_books(state, position, unheard_since_ns(state, position)):
         return incidents.events
     tried = ended_of(state, position, PROTECT)
-    if len(tried) >= 3 and all(_was(one, "REJECTED") for one in tried[-3:]):
+    if len(tried) >= 3 and all(was(one, "REJECTED") for one in tried[-3:]):
         incidents.raised("POSITION_UNPROTECTED", position.position_id)
         return incidents.events
     return [*incidents.events, protect_signal(state, position)]
@@ -345,93 +318,7 @@ def protect_signal(state: State, position: Position) -> ExitSignalled:
     )  # fmt: skip
 
 
-def may_try_again(state: State, position: Position, role: str) -> bool:
-    """Whether enough time has passed since the last order of a role that did not come through."""
-    tried = ended_of(state, position, role)
-    if not tried or (tried[-1].reason == TP1 and _was(tried[-1], "FILLED")):
-        return True
-    leg = tried[-1].leg
-    last = max(leg.sent_ns if leg is not None else 0, tried[-1].due_ns)
-    return state.now - last >= state.config.orders.exit_reprice_ms * MS
-
-
-def unheard_since_ns(state: State, position: Position) -> int:
-    """Since when something may have happened to a position that nobody told: an order of it ended
-    at the broker, and we did not ask for that (a square-off cancels before it sells); an update
-    of one was missed, so others may be; the feed, which carries them, is silent; or the session
-    has begun or gone on, and has not seen the broker's positions yet. 0 for nothing of the kind."""
-    since = 0 if state.desk.nets_ns else _begun_ns(state)
-    for one in (*state.orders, *state.desk.ended):
-        leg = one.leg
-        if leg is None or not one.authority.startswith(position.position_id):
-            continue
-        since = max(since, leg.missed_ns)
-        ours = leg.cancel_sent or not leg.broker_order_id or one.role == ENTRY
-        if not ours and leg.status in ("CANCELLED", "REJECTED"):
-            since = max(since, leg.seen_ns)
-    if unheard_ns(state) > state.config.feed.link_age_ms_max * MS:
-        since = max(since, state.now - SILENT_BOOKS_NS)
-    return since
-
-
-def _begun_ns(state: State) -> int:
-    """When the session began, or last went on."""
-    begun = state.opened.anchor_ns if state.opened is not None else 0
-    return max(begun, state.desk.resumed_ns)
-
-
-def waits_for_books(state: State, position: Position, asked_ns: int) -> bool:
-    """Whether a sale waits for the broker's positions: they are not as new as what may have
-    happened unheard. Not for longer than so much since ``asked_ns``: an exit is not blocked."""
-    since = unheard_since_ns(state, position)
-    late = state.now - max(asked_ns, 1) >= BOOKS_PATIENCE_NS
-    return since > state.desk.nets_ns and not late
-
-
-def books_awaited(state: State) -> bool:
-    """Whether some sale waits for the broker's positions."""
-    return any(
-        position.quantity_units > 0 and unheard_since_ns(state, position) > state.desk.nets_ns
-        for position in state.positions
-    )
-
-
-def ended_of(state: State, position: Position, role: str) -> list[Order]:
-    """Orders of a position that are over, by role, the oldest first."""
-    return [
-        one
-        for one in state.desk.ended
-        if one.role == role and one.authority.startswith(position.position_id)
-    ]
-
-
-# --- parts ---------------------------------------------------------------------------------------
-
-
-def _withdrawn(order: Order, leg: Leg, reason: str) -> list[Event]:
-    """End what has not left, cancel what rests; what is in doubt is searched first."""
-    if leg.status in UNSENT and leg.flight is None:
-        return [order_event(order, "CANCELLED", reason, order.filled_units)]
-    if leg.status in (WORKING, PARTIAL) and idle(leg) and leg.broker_order_id and not leg.doubt:
-        return [_cancel(order, reason)]
-    return []
-
-
-def _cancel(order: Order, reason: str) -> OrderWanted:
-    assert order.leg is not None
-    return OrderWanted(
-        order.order_id, order.authority, CANCEL, order.leg.order_type, order.quantity_units,
-        None, None, reason,
-    )  # fmt: skip
-
-
-def _wanted(
-    order: Order, action: str, order_type: str, units: int, limit_paise: int, trigger_paise: int
-) -> OrderWanted:
-    return OrderWanted(
-        order.order_id, order.authority, action, order_type, units, limit_paise,
-        trigger_paise or None, "ORDER_WANTED",
-    )  # fmt: skip
+# --- parts ----------------------------------------------------------------------------------------
 
 
 def _position(state: State, order: Order) -> Position | None:
@@ -440,13 +327,7 @@ def _position(state: State, order: Order) -> Position | None:
     )
 
 
-def _tick(state: State, contract: int) -> int:
-    return max(state.instruments[contract].tick_paise, 1)
-
-
-def _on_tick(state: State, contract: int, paise: int) -> int:
-    return paise - paise % _tick(state, contract)
-
-
-_BY_ROLE: Final = {ENTRY: _entry, EXIT: _exit, PROTECT: _stop}
+_BY_ROLE: Final = {
+    ENTRY: _entry, EXIT: _exit, PROTECT: _stop, SHORT: pairs.sale, COVER: pairs.cover,
+}  # fmt: skip
 """The rule of each role. Orders of others have none."""

@@ -79,9 +79,9 @@ def compared(state: State, event: BrokerSnapshot) -> list[Event]:
 
 
 def our_nets(state: State) -> dict[Key, int]:
-    """Net units by key: our positions and what others hold."""
+    """Net units by key: our positions, sold legs and what others hold."""
     found: dict[Key, int] = {}
-    for position in state.positions:
+    for position in (*state.positions, *state.shorts):
         key = position_key(state, position)
         found[key] = found.get(key, 0) + position.quantity_units
     for one in state.desk.holdings:

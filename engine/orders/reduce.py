@@ -27,10 +27,12 @@ from engine.orders.legs import (
     ended,
     held_units,
     is_stale,
+    sold_units,
     takes_over,
     with_leg,
     working,
 )
+from engine.shorts import SHORT
 from engine.state import Difference, Foreign, Holding, Leg, Order, Quote, State, Wish
 from events.broker import (
     AuthStatus,
@@ -87,6 +89,9 @@ def apply_order_wanted(state: State, event: OrderWanted, ts: int, look: Lookup) 
         order,
         quantity_units=event.quantity_units,
         limit_paise=wish.limit_paise,
+        expires_ns=ts + state.config.orders.entry_valid_ms * MS
+        if order.role == SHORT
+        else order.expires_ns,
         leg=replace(leg, status=PENDING),
     )
     return replace(state, orders=tuple(sized if one is order else one for one in state.orders))
@@ -319,7 +324,8 @@ def _rests_on(leg: Leg, report: BrokerReport, ts: int) -> bool:
 
 def _note_foreign(state: State, report: BrokerReport) -> State:
     """An order that is not ours: what it sold comes out of what others hold first, then out of our
-    positions, and the rest is a short."""
+    positions, and the rest is a short. What it bought closes what others are short of first, then
+    what we have sold against our longs."""
     places = contract_places(state)
     contract = places.get((report.exchange, report.tradingsymbol), -1)
     before = next(
@@ -331,12 +337,14 @@ def _note_foreign(state: State, report: BrokerReport) -> State:
     new = 0 if state.desk.first_books else max(report.filled_units - applied, 0)
     price = max(report.filled_value_paise - value, 0) // new if new else 0
     key = (report.exchange, report.tradingsymbol, report.product)
-    ours = 0
-    if report.side == "SELL" and new:
-        theirs = sum(o.net_units for o in state.desk.holdings if holding_key(o) == key)
-        held = held_units(state, contract, report.product) if contract >= 0 else 0
+    theirs = sum(o.net_units for o in state.desk.holdings if holding_key(o) == key)
+    ours = held = 0
+    if contract >= 0 and new:
+        units_of = held_units if report.side == "SELL" else sold_units
+        held = units_of(state, contract, report.product)
+        theirs = theirs if report.side == "SELL" else -theirs
         ours = min(max(new - max(theirs, 0), 0), held)
-    moved = new if report.side == "BUY" else ours - new
+    moved = new - ours if report.side == "BUY" else ours - new
     foreign = Foreign(
         report.broker_order_id,
         contract,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.books import ADOPTED, ENTRY, EXIT, EXTERNAL, PROTECT, holding_key
+from engine.books import ADOPTED, ENTRY, EXIT, EXTERNAL, PROTECT, holding_key, is_of_leg
 from engine.charges import charge_lines, charges_paise
 from engine.orders.incidents import Incidents
 from engine.orders.legs import (
@@ -32,6 +32,7 @@ from engine.orders.legs import (
 )
 from engine.orders.reduce import contract_places
 from engine.paper import order_event
+from engine.shorts import COVER, SHORT, is_leg
 from engine.state import Difference, Foreign, Order, State
 from events.base import Event
 from events.broker import BrokerReport, OrderSendResult
@@ -115,7 +116,8 @@ def end_events(state: State, report: BrokerReport) -> list[Event]:
     if short > 0:
         row = state.instruments[order.contract]
         key = row.exchange, row.tradingsymbol, order.leg.product
-        incidents.raised("POSITION_SHORT", ":".join(key), units=short)
+        code = "POSITION_SHORT" if order.side == "SELL" else "POSITION_EXTERNAL"
+        incidents.raised(code, ":".join(key), units=short)
     if end == "FILLED" and report.filled_units < order.quantity_units:
         # Complete, and yet less than ordered: the rest is not coming.
         end = "CANCELLED"
@@ -127,7 +129,7 @@ def end_events(state: State, report: BrokerReport) -> list[Event]:
 
 def _refused(state: State, order: Order, incidents: Incidents, fault: str) -> None:
     """What a person should know of an order that the broker refused, at once or later."""
-    if order.role in (EXIT, PROTECT):
+    if order.role in (EXIT, PROTECT, COVER):
         incidents.raised("EXIT_REFUSED", _position_id(state, order), fault=fault)
     refused = len(state.desk.refused_ns)
     if refused > state.config.orders.rejects_per_minute_max:
@@ -139,7 +141,7 @@ def _fills(state: State, order: Order, report: BrokerReport) -> list[Event]:
     does not divide, two fills a paisa apart carry it."""
     assert order.leg is not None
     new = report.filled_units - order.filled_units
-    if order.side == "SELL":
+    if order.role not in (ENTRY, SHORT):
         new = min(new, _held(state, order))
     if new <= 0:
         return []
@@ -160,10 +162,10 @@ def _fills(state: State, order: Order, report: BrokerReport) -> list[Event]:
 
 
 def _held(state: State, order: Order) -> int:
-    """What a sell can take out of: the position that it belongs to."""
-    for one in state.positions:
+    """What an order that closes can take out of: the position that it belongs to."""
+    for one in state.shorts if is_of_leg(order) else state.positions:
         if order.authority.startswith(one.position_id):
-            return one.quantity_units
+            return abs(one.quantity_units)
     return 0
 
 
@@ -205,7 +207,10 @@ def _taken_over(state: State, report: BrokerReport) -> list[Event]:
     tag = own_tag(report)
     if contract < 0 or tag is None:
         return []
-    role = ENTRY if report.side == "BUY" else PROTECT if report.order_type == STOP else EXIT
+    if is_leg(tag.partition("X")[0]):
+        role = COVER if report.side == "BUY" else SHORT
+    else:
+        role = ENTRY if report.side == "BUY" else PROTECT if report.order_type == STOP else EXIT
     begun = OrderChanged(
         f"B{tag}", tag, role, contract, report.side, WORKING, "ORDER_TAKEN_OVER",
         report.quantity_units, 0, report.limit_paise or None,
@@ -214,21 +219,23 @@ def _taken_over(state: State, report: BrokerReport) -> list[Event]:
 
 
 def _foreign(state: State, report: BrokerReport) -> list[Event]:
-    """Somebody else sold what we hold: our positions shrink by it, the oldest first."""
+    """Somebody else sold what we hold, or bought what we have sold: our positions shrink by it,
+    the oldest first."""
     one = foreign_of(state, report)
     if one is None or one.ours_units <= 0 or one.contract < 0:
         return []
     events: list[Event] = []
     left = one.ours_units
-    for place, position in enumerate(state.positions):
-        units = min(left, position.quantity_units)
+    bought = one.side == "BUY"
+    for place, position in enumerate(state.shorts if bought else state.positions):
+        units = min(left, abs(position.quantity_units))
         same = (position.contract, own_product(state, position)) == (one.contract, one.product)
         if not same or units <= 0:
             continue
         left -= units
         order_id = f"E{one.broker_order_id}-{one.applied_units}-{place}"
         sold = OrderChanged(
-            order_id, position.position_id, EXTERNAL, one.contract, "SELL", WORKING,
+            order_id, position.position_id, EXTERNAL, one.contract, one.side, WORKING,
             "ORDER_EXTERNAL", units, 0, None,
         )  # fmt: skip
         events.append(sold)
@@ -257,12 +264,12 @@ def adopted_events(state: State, one: Foreign, units: int) -> list[Event]:
 
 
 def external_fill(state: State, sold: OrderChanged, paise: int) -> FillApplied:
-    """The one fill of a sale that somebody else made of what we hold, ``paise`` a unit."""
+    """The one fill of an order of somebody else's that took from what is ours, ``paise`` a unit."""
     assert state.rules is not None, "a position can only exist under a rulebook"
     exchange = state.instruments[sold.contract].exchange
-    lines = charge_lines(state.rules, exchange, "SELL", paise, sold.quantity_units)
+    lines = charge_lines(state.rules, exchange, sold.side, paise, sold.quantity_units)
     return FillApplied(
-        sold.order_id, 1, sold.contract, "SELL", sold.quantity_units, paise, 0, lines,
+        sold.order_id, 1, sold.contract, sold.side, sold.quantity_units, paise, 0, lines,
         charges_paise(lines), state.seq,
     )  # fmt: skip
 
@@ -275,18 +282,19 @@ def sellable(state: State, contract: int, product: str) -> int:
     key = row.exchange, row.tradingsymbol, product
     others = sum(one.net_units for one in state.desk.holdings if holding_key(one) == key)
     held = held_units(state, contract, product) + min(others, 0)
-    one = _difference(state, contract, product)
+    one = difference_of(state, contract, product)
     return min(held, max(one.theirs, 0)) if one is not None and one.times > 1 else held
 
 
 def in_doubt(state: State, contract: int, product: str) -> bool:
     """Whether the last comparison, and none before it, found less of a contract than our books
     hold: until the next one nothing new is sold, and nothing that protects is taken away."""
-    one = _difference(state, contract, product)
+    one = difference_of(state, contract, product)
     return one is not None and one.times == 1 and one.theirs < one.ours
 
 
-def _difference(state: State, contract: int, product: str) -> Difference | None:
+def difference_of(state: State, contract: int, product: str) -> Difference | None:
+    """What the last comparison found of a contract, where it differed."""
     row = state.instruments[contract]
     subject = f"{row.exchange}:{row.tradingsymbol}:{product}"
     return next((one for one in state.desk.differences if one.subject == subject), None)
@@ -333,7 +341,8 @@ def result_events(state: State, order: Order, action: str, event: OrderSendResul
 def _position_id(state: State, order: Order) -> str:
     if order.role == ENTRY:
         return order.authority
+    held = state.shorts if is_of_leg(order) else state.positions
     return next(
-        (p.position_id for p in state.positions if order.authority.startswith(p.position_id)),
+        (p.position_id for p in held if order.authority.startswith(p.position_id)),
         order.authority,
     )

@@ -25,11 +25,13 @@ from engine.orders.legs import (
     of_position,
     own_product,
 )
+from engine.orders.pairs import takes_no_stop
 from engine.orders.protocol import KILL_FLATTEN
 from engine.orders.reduce import LOGIN_OK, ORDER_NOT_LISTED, REFUSED_WINDOW_NS
 from engine.orders.route import in_real_time, to_broker, wants_stop
 from engine.orders.standing import DROPPED_NS, NO_LOGIN
 from engine.readiness import readiness_events
+from engine.shorts import COVER, SHORT
 from engine.state import Leg, Position, State
 from engine.times import own_times
 from events.base import Event
@@ -62,7 +64,7 @@ def watched(state: State) -> list[Event]:
 
 def _feed(state: State, incidents: Incidents) -> None:
     limit_ns = state.config.feed.link_age_ms_max * MS
-    for position in state.positions:
+    for position in _open(state):
         if unseen_ns(state, position.contract) > limit_ns:
             incidents.raised("POSITION_BLIND", position.position_id, units=position.quantity_units)
         else:
@@ -75,7 +77,7 @@ def _feed(state: State, incidents: Incidents) -> None:
 
 def _deadline(state: State, incidents: Incidents) -> None:
     """Whoever is still in a position after the day's hard deadline needs a person."""
-    for position in state.positions:
+    for position in _open(state):
         if state.now >= own_times(state, position.underlying).deadline_ns + LATE_NS:
             row = state.instruments[position.contract]
             incidents.raised(
@@ -143,22 +145,35 @@ def _pending(leg: Leg) -> bool:
 
 def _positions(state: State, incidents: Incidents) -> None:
     for position in state.positions:
-        row = state.instruments[position.contract]
-        leaving = of_position(state, position, EXIT) is not None
+        leaving = of_position(state, position, EXIT) is not None or takes_no_stop(state, position)
         rests = _stop_rests(state, position)
         late = state.now - position.opened_ns >= UNPROTECTED_NS
         if late and not rests and not leaving and wants_stop(state):
             incidents.raised(
                 "POSITION_UNPROTECTED", position.position_id, units=position.quantity_units
             )
-        if state.desk.kill >= KILL_FLATTEN and _long_leaving(state, position.position_id):
-            incidents.raised(
-                "FLATTEN_INCOMPLETE", position.position_id, exchange=row.exchange,
-                contract=row.tradingsymbol, units=position.quantity_units, side="SELL",
-                product=own_product(state, position),
-            )  # fmt: skip
+    if state.desk.kill >= KILL_FLATTEN:
+        _flattened(state, incidents)
     _shorts(state, incidents)
     _closed_positions(state, incidents)
+
+
+def _open(state: State) -> tuple[Position, ...]:
+    """Longs, and the legs that are still sold against them."""
+    return (*state.positions, *(one for one in state.shorts if one.quantity_units))
+
+
+def _flattened(state: State, incidents: Incidents) -> None:
+    """What a person must close at the broker, since our own orders have not for long."""
+    for position in _open(state):
+        if not _long_leaving(state, position.position_id):
+            continue
+        row, units = state.instruments[position.contract], position.quantity_units
+        incidents.raised(
+            "FLATTEN_INCOMPLETE", position.position_id, exchange=row.exchange,
+            contract=row.tradingsymbol, units=abs(units), side="SELL" if units > 0 else "BUY",
+            product=own_product(state, position),
+        )  # fmt: skip
 
 
 def exposed(state: State) -> int:
@@ -167,15 +182,17 @@ def exposed(state: State) -> int:
 
 
 def loose(state: State) -> int:
-    """Entries at the broker that could still be filled, and longs without a stop that rests there:
-    what a session that ends must not leave behind."""
+    """Orders at the broker that could still open something, and longs without a stop that rests
+    there, those of pairs among them: what a session that ends must not leave behind."""
     if not to_broker(state):
         return 0
-    entries = [one for one, leg in legs(state) if one.role == ENTRY and leg.status not in UNSENT]
+    opens = [
+        one for one, leg in legs(state) if one.role in (ENTRY, SHORT) and leg.status not in UNSENT
+    ]
     if not wants_stop(state):
-        return len(entries)
+        return len(opens)
     held = [one for one in state.positions if one.quantity_units > 0]
-    return len(entries) + len([one for one in held if not _stop_rests(state, one)])
+    return len(opens) + len([one for one in held if not _stop_rests(state, one)])
 
 
 def _stop_rests(state: State, position: Position) -> bool:
@@ -203,20 +220,20 @@ def _long_leaving(state: State, position_id: str) -> bool:
     tried = [
         one.due_ns
         for one in (*state.orders, *state.desk.ended)
-        if one.authority.startswith(position_id) and one.role == EXIT
+        if one.authority.startswith(position_id) and one.role in (EXIT, COVER)
     ]
     return bool(tried) and state.now - min(tried) >= FLATTEN_NS
 
 
 _OF_POSITION: Final = (
     "EXIT_NO_BID", "EXIT_REFUSED", "POSITION_UNPROTECTED", "POSITION_BLIND", "FLATTEN_INCOMPLETE",
-    CHANGED, "POSITION_PAST_DEADLINE",
+    CHANGED, "POSITION_PAST_DEADLINE", "EXIT_NO_ASK",
 )  # fmt: skip
 
 
 def _closed_positions(state: State, incidents: Incidents) -> None:
     """What was wrong with a position is over with it."""
-    held = {one.position_id for one in state.positions}
+    held = {one.position_id for one in _open(state)}
     for one in state.desk.incidents:
         if one.code in _OF_POSITION and one.subject not in held:
             if one.code == CHANGED and not is_of_position(state, one.subject):

@@ -1,15 +1,23 @@
-"""The ways to an order and no other: an approved intent, with the leg sold against it on paper, and
-an exit signal."""
+"""The ways to an order and no other: an approved intent, with the leg sold against it, and an exit
+signal."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
+import pytest
+from msgspec.structs import replace
+
+from adapters.kite.order_form import side_of
 from engine.books import apply_exit_signalled, apply_intent_approved
+from engine.lookup import lookup_for
+from engine.orders.outbox import authority_of
 from events.orders import ExitSignalled, IntentApproved, OrderChanged
+from tests.adapters.kite.messages import entry as entry_message
 from tests.architecture.source import ROOMS
 from tests.engine.fabricated import SmallMarket, relaxed, run_core, small_facts
+from tests.engine.orders.world import begun
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKERS = {
@@ -26,7 +34,7 @@ MAKERS = {
     "ExitSignalled": {
         "engine/exits.py:_signal",
         "engine/orders/protocol.py:protect_signal",
-        "engine/spreads.py:_closed",
+        "engine/spreads.py:_bought_back",
     },
     "ApprovedIntent": {"engine/orders/outbox.py:authority_of"},
     "ExitAuthority": {
@@ -82,16 +90,45 @@ def test_only_two_reducers_make_an_order() -> None:
         assert _made(name, *rooms) == makers, name
 
 
-def test_only_the_emergency_covers_a_short() -> None:
-    """The engine holds no short: an authority that buys to leave is made by the emergency alone."""
+@pytest.mark.parametrize(
+    ("word", "makers"),
+    [
+        ("covers", {"adapters/kite/flatten.py", "engine/orders/outbox.py"}),
+        ("sells", {"engine/orders/outbox.py"}),
+    ],
+)
+def test_who_may_buy_to_leave_and_sell_to_enter(word: str, makers: set[str]) -> None:
+    """An authority that buys back is made by the emergency and, for the sold leg of a pair, where
+    the engine makes every other; one that sells to open, for that leg alone, there."""
     found = {
         path.relative_to(ROOT).as_posix()
         for room in ROOMS
         for path in (ROOT / room).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.keyword) and node.arg == "covers"
+        if isinstance(node, ast.keyword) and node.arg == word
     }
-    assert found == {"adapters/kite/flatten.py"}
+    assert found == makers
+
+
+def test_only_a_sale_of_a_pair_sells_to_open() -> None:
+    """By role: an entry buys, a pair's sale sells under its approval; exits and stops sell, what
+    buys a leg back buys, under an exit; no other role has an authority at all."""
+    state, _, _ = begun()
+    intent = IntentApproved("ab" * 8, "NIFTY", "T", 3, "BUY", 65, 1, 100, 100, 50, 200, 0, 1, 1, 0)
+    state = apply_intent_approved(state, intent, state.now, lookup_for(state))
+    (order,) = state.orders
+    message = entry_message(order_id=order.order_id)
+    given = {}
+    for role in ("ENTRY", "SHORT", "EXIT", "PROTECT", "COVER", "EXTERNAL"):
+        played = replace(state, orders=(replace(order, role=role),))
+        try:
+            given[role] = side_of(authority_of(played, message))
+        except AssertionError:
+            given[role] = "NONE"
+    assert given == {
+        "ENTRY": "BUY", "SHORT": "SELL", "EXIT": "SELL", "PROTECT": "SELL", "COVER": "BUY",
+        "EXTERNAL": "NONE",
+    }  # fmt: skip
 
 
 def test_the_reducers_take_only_their_authority() -> None:

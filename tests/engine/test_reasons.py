@@ -51,7 +51,9 @@ ELSEWHERE = {
          "ORDER_RELEASED"),
         "a pair: tests/engine/test_spreads.py",
     ),
-    "FAMILY_NOT_CARRIED_OUT": "a broker's session: tests/engine/strategies/test_routing.py",
+    "EXIT_EXCEEDS_SHORT": "a broker's session: tests/engine/orders/test_pairs.py",
+    "EXIT_NO_ASK": "a broker's session: tests/engine/orders/test_pairs.py",
+    "ORDER_PAIRED": "a broker's session: tests/engine/orders/test_pairs.py",
     "REGIME_CALENDAR_UNKNOWN": "a session of LIVE: tests/engine/gates/test_regime.py",
     "EXIT_SETTLED": "a position left at expiry: tests/engine/test_settlement.py",
     **{

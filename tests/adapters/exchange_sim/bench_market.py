@@ -26,6 +26,10 @@ CALL = Instrument(
     35_002 << 8 | 2, "NFO", "NIFTY26NOV22600CE", "NIFTY", "CE", 20261123, 2_260_000, 65, 5,
     "exchange",
 )  # fmt: skip
+FAR_CALL = Instrument(
+    35_004 << 8 | 2, "NFO", "NIFTY26NOV22700CE", "NIFTY", "CE", 20261123, 2_270_000, 65, 5,
+    "exchange",
+)  # fmt: skip
 PUT = Instrument(
     35_003 << 8 | 2, "NFO", "NIFTY26NOV22600PE", "NIFTY", "PE", 20261123, 2_260_000, 65, 5,
     "exchange",
@@ -34,7 +38,7 @@ SENSEX_CALL = Instrument(
     861_001 << 8 | 5, "BFO", "SENSEX26N2672800CE", "SENSEX", "CE", 20261126, 7_280_000, 20, 5,
     "exchange",
 )  # fmt: skip
-ROWS = (NIFTY, FUTURE, CALL, PUT, SENSEX_CALL)
+ROWS = (NIFTY, FUTURE, CALL, FAR_CALL, PUT, SENSEX_CALL)
 
 RULEBOOK = Rulebook(load_rows())
 
@@ -60,7 +64,7 @@ class Bench:
         self.heard: list[dict[str, Any]] = []
         if opened:
             self.index(2_262_000)
-            for row in (CALL, PUT, SENSEX_CALL):
+            for row in (CALL, FAR_CALL, PUT, SENSEX_CALL):
                 self.book(row, 10_000, [(650, 9_990), (650, 9_980)], [(650, 10_010), (650, 10_020)])
             self.book(FUTURE, 2_265_000, [(650, 2_264_900)], [(650, 2_265_100)])
 

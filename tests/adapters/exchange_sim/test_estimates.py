@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.exchange_sim.errors import KiteError
-from tests.adapters.exchange_sim.bench_market import CALL, FUTURE, PUT, Bench
+from tests.adapters.exchange_sim.bench_market import CALL, FAR_CALL, FUTURE, PUT, Bench
 
 CHARGES = {
     *("transaction_tax", "transaction_tax_type", "exchange_turnover_charge"),
@@ -79,6 +79,27 @@ def test_a_basket_blocks_no_more_than_its_orders_one_by_one() -> None:
     assert covered["final"]["total"] == 6_500
     bare = bench.exchange.basket_margins(bench.now, items, consider_positions=False)
     assert bare["final"]["total"] == 147_030 + 29_406 + 6_500
+
+
+def test_what_a_long_covers_asks_for_what_the_pair_can_lose() -> None:
+    """A call sold beyond a call that is held: the exposure alone, as a basket of both says before;
+    sold below it, their distance besides; a put covers no call."""
+    far = item(tradingsymbol=FAR_CALL.tradingsymbol, transaction_type="SELL")
+    bench = Bench()
+    pair = bench.exchange.basket_margins(bench.now, [item(), far], consider_positions=True)
+    assert pair["final"]["total"] == 6_500 + 29_406
+    assert pair["initial"]["total"] == 6_500 + 147_030 + 29_406
+    bench.place(price=101)
+    (sold,) = bench.exchange.order_margins(bench.now, [far])
+    assert (sold["span"], sold["exposure"]) == (0, 29_406.0)
+    below = Bench()
+    below.place(tradingsymbol=FAR_CALL.tradingsymbol, price=101)
+    (near,) = below.exchange.order_margins(below.now, [item(transaction_type="SELL")])
+    assert (near["span"], near["exposure"]) == (65 * 100.0, 29_406.0)
+    other = Bench()
+    other.place(tradingsymbol=PUT.tradingsymbol, price=101)
+    (naked,) = other.exchange.order_margins(other.now, [far])
+    assert naked["span"] == 147_030.0
 
 
 def test_working_orders_count_beside_a_basket() -> None:

@@ -229,7 +229,7 @@ def test_refusals_are_the_clients_own_classes(desk: Desk) -> None:
 def test_instruments(desk: Desk) -> None:
     """The dump, whole and per exchange, parsed as the client does it."""
     rows = {row["instrument_token"]: row for row in desk.call("instruments")}
-    assert len(rows) == 5
+    assert len(rows) == 6
     call = rows[CALL.token]
     assert call["expiry"] == date(2026, 11, 23) and call["strike"] == 22_600.0
     assert (call["lot_size"], call["tick_size"], call["segment"]) == (65, 0.05, "NFO-OPT")

@@ -132,7 +132,7 @@ def test_the_dump_is_csv_and_compressed_for_who_reads_it(
     assert plain.body == packed.body
     assert plain.body.startswith(b"instrument_token,exchange_token,tradingsymbol,name,last_price,")
     lines = plain.body.decode().splitlines()
-    assert len(lines) == (2 if path.endswith("BFO") else 6)
+    assert len(lines) == (2 if path.endswith("BFO") else 7)
 
 
 def test_a_large_answer_is_compressed() -> None:

@@ -22,7 +22,7 @@ from events.base import Event
 from events.broker import BrokerSnapshot, OrderSendResult, OrderSendStarted, QuotesObserved
 from events.canonical import check_event
 from events.wire.kite import encode_frame, encode_full
-from tests.adapters.exchange_sim.bench_market import CALL, DAY, PUT
+from tests.adapters.exchange_sim.bench_market import CALL, DAY, FAR_CALL, PUT
 from tests.adapters.exchange_sim.clients import ask, order_form
 from tests.adapters.exchange_sim.hand_market import START, HandMarket, at
 from tests.adapters.kite.rest_server import PATIENT
@@ -235,6 +235,33 @@ def test_e10_shorts_are_said_and_bought_back_only_when_asked(scene: Scene) -> No
     assert scene.flatten(include_short=True).outcome == FLAT
     assert [s.side for s in scene.sent()] == ["BUY", "SELL"]
     assert scene.net() == {}
+
+
+def test_e10_a_pair_is_closed_its_sold_leg_first(scene: Scene) -> None:
+    """E10: what is sold against a long of its kind is bought back without being asked for, and the
+    long is sold only once that is over; where nobody offers the leg the long is left as well."""
+    leg = FAR_CALL.tradingsymbol
+    scene.book(FAR_CALL, [(650, 9_995)], [(650, 10_005)])
+    bought(scene, 65)
+    scene.place(tradingsymbol=leg, transaction_type="SELL", quantity=65, price=95)
+    assert scene.net() == {CALL.tradingsymbol: 65, leg: -65}
+    ending = scene.flatten()
+    assert (ending.outcome, scene.net()) == (FLAT, {})
+    assert [(s.side, s.tradingsymbol) for s in scene.sent()] == [
+        ("BUY", leg), ("SELL", CALL.tradingsymbol),
+    ]  # fmt: skip
+
+
+def test_e10_a_long_under_a_sold_leg_is_not_sold_alone(scene: Scene) -> None:
+    """E10: nobody offers the sold leg: both are left to a person, with what to do."""
+    leg = FAR_CALL.tradingsymbol
+    scene.book(FAR_CALL, [(650, 9_995)], [(650, 10_005)])
+    bought(scene, 65)
+    scene.place(tradingsymbol=leg, transaction_type="SELL", quantity=65, price=95)
+    scene.book(FAR_CALL, [(650, 9_990)], [])
+    ending = scene.flatten()
+    assert (ending.outcome, scene.net()) == (INCOMPLETE, {CALL.tradingsymbol: 65, leg: -65})
+    assert {one.why for one in ending.left} == {"NO_OFFER", "COVERS_SHORT"}
 
 
 # --- what goes wrong ------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ class World:
     """One schedule. ``crash_at`` is the step at which the engine dies (-1: never), ``keep`` whether
     what was appended and not yet durable survives; ``wires`` are those of the messages in order,
     the last one for all that follow. ``restored``: the next engine is on another machine, with a
-    copy of the journal from before the entry."""
+    copy of the journal from before the entry. ``pairs``: a leg may be sold against what is held."""
 
     def __init__(
         self,
@@ -161,6 +161,7 @@ class World:
         faults: tuple[tuple[str, Any], ...] = (),
         restored: bool = False,
         square_off_ms: int | None = None,
+        pairs: bool = False,
     ) -> None:
         state, self.start_ns, frames = begun(settings)
         self.core = Core(state)
@@ -168,7 +169,7 @@ class World:
         self.facts: list[tuple[int, Event]] = []
         self.durable = 0
         self.wires, self.crash_at, self.keep = wires, crash_at, keep
-        self.updates, self.restored = updates, restored
+        self.updates, self.restored, self.pairs = updates, restored, pairs
         self.problems: list[str] = []
         self.steps = 0
         self.crashed = False
@@ -315,8 +316,8 @@ class World:
 
     def _by_hand(self) -> None:
         for exchange, symbol, product, units in self.exchange.ledger():
-            if units > 0:
-                self.exchange.close_by_hand(self.now, exchange, symbol, product, units)
+            if units > 0 or (units < 0 and self.pairs):
+                self.exchange.close_by_hand(self.now, exchange, symbol, product, abs(units))
 
     def _deliver_updates(self) -> None:
         for data in self.exchange.take_updates(self.now):
@@ -448,16 +449,24 @@ class World:
             self._check_once()
 
     def _check_never_short(self) -> None:
+        """A contract may be sold only as the leg of a pair, and never more of it than is held of
+        its kind: whatever happens next, what is sold is covered."""
+        kinds: dict[str, int] = {}
         for exchange, symbol, product, units in self.exchange.ledger():
-            if units < 0:
+            if units < 0 and not self.pairs:
                 self._problem(f"short {units} of {exchange}:{symbol}:{product}")
+            kinds[symbol[-2:]] = kinds.get(symbol[-2:], 0) + units
+        for kind, units in kinds.items():
+            if units < 0 and not self.others:  # a hand may sell the long alone
+                self._problem(f"bare {units} of {kind}")
 
     def _check_once(self) -> None:
         """One order an intent, one entry in one underlying: by the exchange's own book."""
         self._counted = self._messages
         entries: dict[str, int] = {}
         for row in self.exchange.orders(self.now):
-            if row["transaction_type"] == "BUY" and row.get("tag"):
+            opens = "X" not in (row.get("tag") or "X")
+            if opens:
                 entries[row["tag"]] = entries.get(row["tag"], 0) + 1
         for tag, count in entries.items():
             if count > 1:
@@ -468,7 +477,7 @@ class World:
 
     def _check_entry(self, event: Event) -> None:
         """An entry starts only while nothing that blocks entries holds."""
-        if not isinstance(event, OrderSendStarted) or event.side != "BUY":
+        if not isinstance(event, OrderSendStarted) or "X" in event.authority:
             return
         state = self.core.state
         desk = state.desk
@@ -482,7 +491,7 @@ class World:
         self._check_ledger()
         state = self.core.state
         ours: dict[str, int] = {}
-        for position in state.positions:
+        for position in (*state.positions, *state.shorts):
             symbol = state.instruments[position.contract].tradingsymbol
             ours[symbol] = ours.get(symbol, 0) + position.quantity_units
         for holding in state.desk.holdings:
