@@ -208,6 +208,10 @@ def open_approvals(state: State, now_ns: int) -> tuple[OpenApproval, ...]:
             one.target_paise,
             one.risk_paise,
             max(one.expires_ns - now_ns, 0) // NS_PER_S,
+            None
+            if one.sold_contract is None
+            else state.instruments[one.sold_contract].tradingsymbol,
+            one.sold_low_paise,
         )
         for one in state.desk.requests[:LISTED_MAX]
     )

@@ -128,7 +128,7 @@ def _official(view: View, before: tuple[StageVerdict, ...], book: Book) -> Judge
     final = controls.with_controls(view, sized, pick)
     good = lots > 0 and final.verdict == PASS
     entry = _intent(view, Judged((), chosen, screened, pick, lots), 0) if good else None
-    final = with_approval(view, final, entry)
+    final = with_approval(view, final, entry, sold)
     return Judged((family, signal, ready, final), chosen, screened, pick, lots, sold)
 
 
@@ -249,7 +249,7 @@ def _decision(
         official.pick.contract if intent is not None and official.pick is not None else None,
         _first_id(view, intent),
     )
-    approvals = request_events(view, asked, intent is not None)
+    approvals = request_events(view, asked, official.sold, intent is not None)
     return [made, *_legs(view, _slices(view, intent), official.sold), *approvals]
 
 

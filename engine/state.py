@@ -476,6 +476,8 @@ class Request(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fie
     target_paise: int
     risk_paise: int
     expires_ns: int
+    sold_contract: int | None
+    sold_low_paise: int | None
 
 
 class ContractChange(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

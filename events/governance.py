@@ -35,7 +35,9 @@ class ApprovalRequested(Event, frozen=True, array_like=True, gc=False, forbid_un
 
     ``request_id`` is the head of the digest of what the person sees: strategy, contract, side,
     quantity, and the band of limits from ``low_paise`` to ``high_paise`` within which the approval
-    holds. One request is open per strategy, contract and side.
+    holds. One request is open per strategy, contract and side. Of a pair ``sold_contract`` is what
+    is sold against it, for ``sold_low_paise`` or more; both None where nothing is, and in what was
+    upcast from version 1, which knew no pairs.
     """
 
     request_id: str
@@ -51,6 +53,8 @@ class ApprovalRequested(Event, frozen=True, array_like=True, gc=False, forbid_un
     risk_paise: int
     gates_seq: int
     expires_ts: int
+    sold_contract: int | None
+    sold_low_paise: int | None
 
 
 class ApprovalClosed(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

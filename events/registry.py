@@ -17,6 +17,7 @@ import msgspec
 from events import broker, decision, features, feed, governance, market, orders, risk, session
 from events.base import Event
 from events.envelope import Envelope
+from events.past.approval_requested_v1 import ApprovalRequestedV1
 from events.past.carried_over_v1 import CarriedOverV1
 from events.past.carried_over_v2 import CarriedOverV2
 from events.past.carried_over_v3 import CarriedOverV3
@@ -111,7 +112,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
     _derivation(orders.RiskStateChanged),
     _derivation(orders.SessionSummarised),
     _derivation(governance.OrderWanted, urgent=True),
-    _derivation(governance.ApprovalRequested, urgent=True),
+    _derivation(governance.ApprovalRequested, 2, urgent=True),
     _derivation(governance.ApprovalClosed, urgent=True),
     _derivation(governance.CommandAnswered, urgent=True),
     _derivation(governance.Reconciled),
@@ -125,6 +126,7 @@ SPECS: Final[tuple[KindSpec, ...]] = (
 )
 
 PAST: Final[dict[tuple[str, int], type[Event]]] = {
+    ("ApprovalRequested", 1): ApprovalRequestedV1,
     ("CarriedOver", 1): CarriedOverV1,
     ("CarriedOver", 2): CarriedOverV2,
     ("CarriedOver", 3): CarriedOverV3,

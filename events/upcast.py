@@ -24,6 +24,11 @@ Fields = dict[str, Any]
 Step = Callable[[Fields], Fields]
 
 
+def approval_requested_1_to_2(fields: Fields) -> Fields:
+    """Version 1 knew no pairs: nothing was sold against what was asked for."""
+    return {**fields, "sold_contract": None, "sold_low_paise": None}
+
+
 def carried_over_1_to_2(fields: Fields) -> Fields:
     """Version 1 had one cooldown for all underlyings, and nothing but counters."""
     until = fields["cooldown_until_ns"]
@@ -77,6 +82,7 @@ def snapshot_taken_1_to_2(fields: Fields) -> Fields:
 
 
 UPCASTS: Final[dict[tuple[str, int], Step]] = {
+    ("ApprovalRequested", 1): approval_requested_1_to_2,
     ("CarriedOver", 1): carried_over_1_to_2,
     ("CarriedOver", 2): carried_over_2_to_3,
     ("CarriedOver", 3): carried_over_3_to_4,

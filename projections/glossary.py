@@ -31,6 +31,8 @@ _INT: Final[dict[str, str]] = {
     "gates_seq": "seq of the GatesEvaluated behind it",
     "snapshot_seq": "seq of the SnapshotTaken behind it",
     "ordinal": "place inside its entry, from 0",
+    "sold_contract": "index of the contract that is sold against it, of a pair",
+    "sold_low_paise": "lowest limit of that sale that an approval covers, paise",
     "due_ts": "when it was due, ns UTC on the session clock",
     "missed": "cycle ticks that were due and not given",
     "day": "trading day, yyyymmdd IST",

@@ -96,7 +96,8 @@ DESK: Final[tuple[Table, ...]] = (
         "approval_requests",
         "entries that waited for a person",
         _HEAD + "request_id underlying strategy_id contract side quantity_units band_low_paise "
-        "band_high_paise stop_paise target_paise risk_paise gates_seq expires_ts",
+        "band_high_paise stop_paise target_paise risk_paise gates_seq expires_ts "
+        "sold_contract sold_low_paise",
     ),
     _table(
         "approvals_closed",

@@ -177,10 +177,18 @@ class Desk:
             ("target", _rupees(event.target_paise)),
             ("risk", _rupees(event.risk_paise)),
             ("strategy", event.strategy_id),
+            *self._leg(event),
             ("expires", f"{hhmmss_of(event.expires_ts)} IST"),
             (TYPE, f"axiom approve {event.request_id}{self._flags}"),
         )
         return self._begun(f"approval:{event.request_id}", APPROVAL, SOON, event.request_id, detail)
+
+    def _leg(self, event: ApprovalRequested) -> list[tuple[str, str]]:
+        """What is sold against it, of a pair."""
+        if event.sold_contract is None or event.sold_low_paise is None:
+            return []
+        contract = self._contract(event.sold_contract)
+        return [("sold_against", contract), ("sold_from", _rupees(event.sold_low_paise))]
 
     def _contract(self, index: int) -> str:
         """Its tradingsymbol; of a journal that does not say it, its place there."""

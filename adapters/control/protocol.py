@@ -17,7 +17,7 @@ import msgspec
 MAGIC: Final = b"AXCT"
 """The first bytes of every frame: no request of a browser begins so."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 REQUEST_BYTES_MAX: Final = 8 * 1024
 ANSWER_BYTES_MAX: Final = 64 * 1024
 
@@ -79,7 +79,7 @@ class OpenApproval(_Message, frozen=True, array_like=True, gc=False, forbid_unkn
 
     ``contract`` is its tradingsymbol; the approval is for limits from ``low_paise`` to
     ``high_paise``; ``risk_paise`` is the loss at the stop with charges both ways; ``expires_s`` is
-    of session time.
+    of session time. Of a pair ``sold_contract`` is sold against it for ``sold_low_paise`` or more.
     """
 
     request_id: str
@@ -93,6 +93,8 @@ class OpenApproval(_Message, frozen=True, array_like=True, gc=False, forbid_unkn
     target_paise: int
     risk_paise: int
     expires_s: int
+    sold_contract: str | None
+    sold_low_paise: int | None
 
 
 class OpenIncident(_Message, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

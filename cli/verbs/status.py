@@ -106,7 +106,13 @@ def _show_approvals(approvals: list[dict[str, Any]]) -> None:
          *(rupees(one[name]) for name in prices), one["expires_s"]]
         for one in approvals
     ]  # fmt: skip
-    show(f"\n{table(heads, rows)}\naxiom approve ID or axiom reject ID answers one")
+    legs = "".join(
+        f"\n{one['request_id']} sells {one['sold_contract']} against it,"
+        f" for {rupees(one['sold_low_paise'])} or more"
+        for one in approvals
+        if one["sold_contract"] is not None
+    )
+    show(f"\n{table(heads, rows)}{legs}\naxiom approve ID or axiom reject ID answers one")
 
 
 def _show_incidents(incidents: list[dict[str, Any]]) -> None:

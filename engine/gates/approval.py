@@ -1,7 +1,8 @@
 """N11's last gate, where a person approves each entry: was exactly this entry approved, just now.
 
 Lives here: the gate, the request it leads to, its end. May import: events, engine. Always holds: an
-approval is for what the person saw (strategy, contract, side, quantity, a band of prices), is used
+approval is for what the person saw (strategy, contract, side, quantity, a band of prices; of a
+pair the leg that is sold, and for how much), is used
 by the next cycle of its underlying or lapses there, and is used once; all other gates have run
 again by then; one request is open per strategy, contract and side.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from engine.gates.rows import is_true, stage_of
+from engine.gates.spread import Sold
 from engine.lookup import Lookup
 from engine.orders.route import needs_approval
 from engine.state import Request, State
@@ -25,31 +27,41 @@ from events.reasons import N11
 MS = 1_000_000
 
 
-def with_approval(view: View, final: StageVerdict, entry: IntentApproved | None) -> StageVerdict:
+def with_approval(
+    view: View, final: StageVerdict, entry: IntentApproved | None, sold: Sold | None
+) -> StageVerdict:
     """N11 with the gate behind its others, where the session asks a person. ``entry`` is what would
-    be approved; None where an earlier gate gave none."""
+    be approved, ``sold`` its pair's leg; None where an earlier gate gave none."""
     state = view.state
     if not needs_approval(state) or entry is None:
         return final
-    asked = asked_for(state, entry)
+    asked = asked_for(state, entry, sold)
     approving = bool(state.desk.approving) and asked is not None
     good = approving and asked is not None and asked.request_id == state.desk.approving[0]
     return stage_of(N11, (*final.rows, is_true("approved", good, "APPROVAL_PENDING")))
 
 
-def asked_for(state: State, entry: IntentApproved) -> Request | None:
-    """The open request that this entry fits: the same in everything the person saw, its limit
+def asked_for(state: State, entry: IntentApproved, sold: Sold | None) -> Request | None:
+    """The open request that this entry fits: the same in everything the person saw, its limits
     within the band."""
     for one in state.desk.requests:
         same = (one.strategy_id, one.contract, one.side, one.quantity_units) == (
             entry.strategy_id, entry.contract, entry.side, entry.quantity_units,
         )  # fmt: skip
-        if same and one.low_paise <= entry.limit_paise <= one.high_paise:
+        if same and one.low_paise <= entry.limit_paise <= one.high_paise and _leg_fits(one, sold):
             return one
     return None
 
 
-def request_events(view: View, entry: IntentApproved | None, used: bool) -> list[Event]:
+def _leg_fits(one: Request, sold: Sold | None) -> bool:
+    if sold is None or one.sold_contract is None or one.sold_low_paise is None:
+        return sold is None and one.sold_contract is None
+    return sold.contract == one.sold_contract and sold.limit_paise >= one.sold_low_paise
+
+
+def request_events(
+    view: View, entry: IntentApproved | None, sold: Sold | None, used: bool
+) -> list[Event]:
     """What a cycle says of approvals at its end: used, lapsed, expired, asked for."""
     state = view.state
     if not needs_approval(state):
@@ -69,7 +81,7 @@ def request_events(view: View, entry: IntentApproved | None, used: bool) -> list
     if entry is not None and not used:
         key = (entry.strategy_id, entry.contract, entry.side)
         if key not in open_keys and not state.desk.approving:
-            events.append(_request(state, entry))
+            events.append(_request(state, entry, sold))
     return events
 
 
@@ -80,7 +92,7 @@ def _closed(state: State, one: Request, entry: IntentApproved | None, used: bool
     return ApprovalClosed(one.request_id, "LAPSED", "APPROVAL_LAPSED", None, who)
 
 
-def _request(state: State, entry: IntentApproved) -> ApprovalRequested:
+def _request(state: State, entry: IntentApproved, sold: Sold | None) -> ApprovalRequested:
     settings = state.config.approval
     room = entry.limit_paise * settings.band_bps // 10_000
     blank = ApprovalRequested(
@@ -97,8 +109,15 @@ def _request(state: State, entry: IntentApproved) -> ApprovalRequested:
         entry.risk_paise,
         entry.gates_seq,
         state.now + settings.valid_s * 1_000 * MS,
+        sold.contract if sold is not None else None,
+        _least(sold.limit_paise, settings.band_bps) if sold is not None else None,
     )
     return replace(blank, request_id=payload_digest(blank)[:12])
+
+
+def _least(limit_paise: int, band_bps: int) -> int:
+    """The least that a leg may be sold for under an approval."""
+    return max(limit_paise - limit_paise * band_bps // 10_000, 1)
 
 
 # --- reducers ------------------------------------------------------------------------------------
@@ -121,6 +140,8 @@ def apply_approval_requested(
         event.target_paise,
         event.risk_paise,
         event.expires_ts,
+        event.sold_contract,
+        event.sold_low_paise,
     )
     return replace(state, desk=replace(state.desk, requests=(*state.desk.requests, one)))
 

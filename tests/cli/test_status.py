@@ -74,7 +74,7 @@ def test_what_waits_for_a_person_is_listed(
     screen in rupees and IST, in the JSON in paise and ns; a quiet engine shows no such table."""
     asked = OpenApproval(
         "a1b2c3d4e5f6", "TREND", "BUY", "NIFTY26NOV25000CE", 75, 9_950, 10_150, 8_000, 13_000,
-        150_000, 42,
+        150_000, 42, "NIFTY26NOV25200CE", 4_500,
     )  # fmt: skip
     told = OpenIncident("I3", 1, "POSITION_BLIND", "p1", 1_795_600_000 * 10**9, False)
     busy = Status("s", "LIVE", "DEGRADED", (), 7, 10**18, (), (asked,), (told,))
@@ -83,7 +83,8 @@ def test_what_waits_for_a_person_is_listed(
     monkeypatch.setattr("adapters.control.client.ask_status", lambda *_: answers.pop(0))
     shown = axiom("status").out
     for word in ("a1b2c3d4e5f6", "NIFTY26NOV25000CE", "99.50", "101.50", "80.00", "130.00",
-                 "1,500.00", "42", "axiom approve ID", "I3", "POSITION_BLIND", "axiom ack ID",
+                 "1,500.00", "42", "a1b2c3d4e5f6 sells NIFTY26NOV25200CE against it, for 45.00",
+                 "axiom approve ID", "I3", "POSITION_BLIND", "axiom ack ID",
                  " IST "):  # fmt: skip
         assert word in shown, word
     document = axiom("status", "--json").document
@@ -92,6 +93,7 @@ def test_what_waits_for_a_person_is_listed(
             "request_id": "a1b2c3d4e5f6", "strategy": "TREND", "side": "BUY",
             "contract": "NIFTY26NOV25000CE", "units": 75, "low_paise": 9_950, "high_paise": 10_150,
             "stop_paise": 8_000, "target_paise": 13_000, "risk_paise": 150_000, "expires_s": 42,
+            "sold_contract": "NIFTY26NOV25200CE", "sold_low_paise": 4_500,
         }
     ]  # fmt: skip
     assert document["incidents"] == [

@@ -29,7 +29,21 @@ def order(status: str, id_: str = "o1") -> OrderChanged:
 def wanted(id_: str = "r1") -> ApprovalRequested:
     """An entry waits for a person."""
     return ApprovalRequested(
-        id_, "NIFTY", "TREND", 3, "BUY", 75, 9_900, 10_100, 8_000, 13_000, 150_000, 41, T0 + S
+        id_,
+        "NIFTY",
+        "TREND",
+        3,
+        "BUY",
+        75,
+        9_900,
+        10_100,
+        8_000,
+        13_000,
+        150_000,
+        41,
+        T0 + S,
+        None,
+        None,
     )
 
 

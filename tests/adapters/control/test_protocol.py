@@ -64,7 +64,7 @@ def test_answers_come_back_as_they_were() -> None:
     """Every kind of answer, with the figures of a status."""
     status = Status(
         "s", "SIM", "READY", ("GOV_HALTED",), 7, 8, (Figure("a_ms", 1.5), Figure("b", None)),
-        (OpenApproval("r", "TREND", "BUY", "NIFTY26NOV25000CE", 75, 1, 2, 3, 4, 5, 6),),
+        (OpenApproval("r", "TREND", "BUY", "NIFTY26NOV25000CE", 75, 1, 2, 3, 4, 5, 6, None, None),),
         (OpenIncident("I1", 1, "AUTH_LOST", "login", 7, False),),
     )  # fmt: skip
     for answer in (
@@ -93,7 +93,7 @@ def test_what_does_not_begin_as_a_frame_is_no_frame(data: bytes) -> None:
         (b"\x16\x03\x01\x02\x00\x01", "NOT_CONTROL"),
         (header(REQUEST_BYTES_MAX + 1), "OVERSIZE"),
         (header(0xFFFF_FFFF), "OVERSIZE"),
-        (header(1, version=2), "OTHER_VERSION"),
+        (header(1, version=1), "OTHER_VERSION"),
         (header(0, version=0), "OTHER_VERSION"),
     ],
 )

@@ -17,6 +17,7 @@ from adapters.control.protocol import (
     ANSWER_BYTES_MAX,
     MAGIC,
     REQUEST_BYTES_MAX,
+    VERSION,
     CommandAnswer,
     CommandRequest,
     Fault,
@@ -297,7 +298,7 @@ def test_too_many_requests_end_a_connection(root: Path) -> None:
         sock.sendall(frame(StatusRequest()) * 4)
         answers = answers_in(everything(sock))
         assert len(answers) == 4
-        assert answers[-1] == Fault("FLOOD", 1)
+        assert answers[-1] == Fault("FLOOD", VERSION)
 
 
 def test_a_halt_that_is_repeated_without_end_is_bounded(root: Path) -> None:

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from engine.carry import carry_over
 from engine.cycle import decide_cycle
+from engine.gates.approval import apply_approval_requested, asked_for, request_events
 from engine.gates.governance import judge
+from engine.gates.spread import Sold
 from engine.lookup import lookup_for
 from engine.orders.legs import UNKNOWN
 from engine.orders.operator import KEPT_COMMANDS, apply_operator_command
@@ -149,8 +151,6 @@ def _one(events: list[Any], kind: type) -> Any:
 
 
 def _asked(state: State) -> tuple[State, ApprovalRequested]:
-    from engine.gates.approval import apply_approval_requested
-
     request = _one(_decided(state), ApprovalRequested)
     return apply_approval_requested(state, request, state.now, lookup_for(state)), request
 
@@ -191,6 +191,33 @@ def test_an_approval_lapses_where_a_gate_does_not_pass_any_more() -> None:
     events = _decided(blocked)
     assert _one(events, IntentApproved) is None
     assert _one(events, ApprovalClosed).reason == "APPROVAL_LAPSED"
+
+
+def test_an_approval_of_a_pair_is_for_its_sold_leg_too() -> None:
+    """What the person saw is sold against the contract, for as much: another leg, a lower limit of
+    it, or none at all, is another request; a better limit is the same."""
+    state = with_config(session(), approval={"required": True})
+    entry = _one(_decided(session()), IntentApproved)
+    leg = Sold(7, 4_600, 4_500, 10_000, 3_000, 2_000, 6_000, 1, 1, 65)
+    view = view_of(state)
+    (asked,) = request_events(view, entry, leg, False)
+    assert isinstance(asked, ApprovalRequested)
+    band = state.config.approval.band_bps
+    assert (asked.sold_contract, asked.sold_low_paise) == (7, 4_500 - 4_500 * band // 10_000)
+    waiting = apply_approval_requested(state, asked, state.now, lookup_for(state))
+    least = asked.sold_low_paise or 0
+    fits = [
+        asked_for(waiting, entry, one) is not None
+        for one in (
+            leg, replace(leg, limit_paise=least), replace(leg, limit_paise=9_000),
+            replace(leg, limit_paise=least - 1), replace(leg, contract=8), None,
+        )
+    ]  # fmt: skip
+    assert fits == [True, True, True, False, False, False]
+    alone = apply_approval_requested(
+        state, replace(asked, sold_contract=None, sold_low_paise=None), state.now, lookup_for(state)
+    )
+    assert asked_for(alone, entry, None) is not None and asked_for(alone, entry, leg) is None
 
 
 def test_an_approval_is_for_the_price_that_was_seen() -> None:
