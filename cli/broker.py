@@ -19,7 +19,7 @@ from cli.feed import Login
 from engine.history import HistoryQuery
 from engine.orders.outbox import AFTER_CLOSE, Context, Query
 from engine.orders.outward import BrokerOutward
-from engine.ports import Authority
+from engine.ports import Authority, MarginQuery
 from engine.sink import Outward
 from engine.state import State
 from events.base import Event
@@ -140,6 +140,9 @@ class Desk:
 
     def ask_history(self, query: HistoryQuery) -> None:
         ask_history(self._reads, query)
+
+    def ask_margin(self, query: MarginQuery) -> None:
+        self._reads.margin(query)
 
     def ask_quotes(self, names: tuple[tuple[int, str], ...]) -> None:
         self._reads.quotes(names)

@@ -42,7 +42,7 @@ from engine.history import apply_history_loaded, begin_missing, end_missing, fre
 from engine.hours import closes_of
 from engine.layout import BAR_KINDS, underlyings_of, vix_of
 from engine.lookup import Lookup, underlying_places
-from engine.orders import incidents, operator, reduce
+from engine.orders import incidents, margin, operator, reduce
 from engine.orders.contracts import CONTRACTS, contract_changes
 from engine.orders.route import in_real_time, to_broker
 from engine.quality import apply_feed_frame, let_stand, said
@@ -494,6 +494,7 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "BrokerSnapshot": _broker_snapshot,
     "OrderLookup": _book(reduce.apply_order_lookup),
     "QuotesObserved": _book(reduce.apply_quotes_observed),
+    "MarginObserved": _book(margin.apply_margin_observed),
     "BarClosed": _bar_closed,
     "FrameRejected": _no_change,
     "FeedHealthChanged": _feed_health_changed,
@@ -517,6 +518,7 @@ APPLY: Final[dict[str, Callable[[State, Entry, Lookup], State]]] = {
     "RiskStateChanged": _no_change,
     "SessionSummarised": _no_change,
     "OrderWanted": _book(reduce.apply_order_wanted),
+    "MarginWanted": _book(margin.apply_margin_wanted),
     "ApprovalRequested": _book(approval.apply_approval_requested),
     "ApprovalClosed": _book(approval.apply_approval_closed),
     "CommandAnswered": _no_change,

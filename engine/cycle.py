@@ -249,8 +249,14 @@ def _decision(
         official.pick.contract if intent is not None and official.pick is not None else None,
         _first_id(view, intent),
     )
+    asks: list[Event] = []
+    if first is not None and first.reason == "SIZE_MARGIN_UNKNOWN":
+        assert official.pick is not None and official.sold is not None
+        wish = spread.margin_wanted(view, official.lots, official.pick, official.sold, gates_seq)
+        asks = [] if wish is None else [wish]
     approvals = request_events(view, asked, official.sold, intent is not None)
-    return [made, *_legs(view, _slices(view, intent), official.sold), *approvals]
+    legs = _legs(view, _slices(view, intent), official.sold)
+    return [made, *legs, *asks, *approvals]
 
 
 def _legs(view: View, slices: list[Event], sold: Sold | None) -> list[Event]:

@@ -541,6 +541,7 @@ DECIDE: Final[dict[str, Callable[[State, Item, Lookup, int], Outcome]]] = {
     "RiskStateChanged": _nothing,
     "SessionSummarised": _nothing,
     "OrderWanted": _nothing,
+    "MarginWanted": _nothing,
     "ApprovalRequested": _nothing,
     "ApprovalClosed": _nothing,
     "CommandAnswered": _nothing,

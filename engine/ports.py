@@ -14,7 +14,13 @@ from typing import Protocol
 import msgspec
 
 from events.base import Event
-from events.broker import BrokerSnapshot, OrderLookup, OrderSendResult, OrderSendStarted
+from events.broker import (
+    BrokerSnapshot,
+    MarginObserved,
+    OrderLookup,
+    OrderSendResult,
+    OrderSendStarted,
+)
 from events.session import CycleRule, Instrument, MarketIdentity
 
 
@@ -129,6 +135,20 @@ class ExitAuthority(msgspec.Struct, frozen=True):
 Authority = ApprovedIntent | ExitAuthority
 
 
+class MarginQuery(msgspec.Struct, frozen=True):
+    """What to ask for: the two orders of a pair, prices in paise a unit."""
+
+    contract: int
+    sold_contract: int
+    exchange: str
+    tradingsymbol: str
+    sold_tradingsymbol: str
+    product: str
+    quantity_units: int
+    limit_paise: int
+    sold_limit_paise: int
+
+
 class BrokerReads(Protocol):
     """What may be asked of the broker in any mode. Calls block: the adapter's own thread makes
     them, and their answers come back as facts through the inbox. None raises for what the broker
@@ -146,6 +166,10 @@ class BrokerReads(Protocol):
 
     def quotes(self, names: Sequence[tuple[int, str]], now_ns: int) -> Event:
         """``QuotesObserved`` of (instrument, ``EXCHANGE:SYMBOL``) by request."""
+        ...
+
+    def margin(self, query: MarginQuery, now_ns: int) -> MarginObserved:
+        """What the account must have for the two orders of a pair."""
         ...
 
 

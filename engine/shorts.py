@@ -92,6 +92,20 @@ def margin_held_paise(state: State) -> int:
     return held + selling + unsettled
 
 
+def margin_since_paise(state: State, since_ns: int) -> int:
+    """Of that money what is kept for what was sold since a moment, or is being sold."""
+    held = sum(
+        margin_paise(state, one.contract, -one.quantity_units)
+        for one in state.shorts
+        if one.opened_ns >= since_ns
+    )
+    return held + sum(
+        margin_paise(state, one.contract, one.quantity_units - one.filled_units)
+        for one in state.orders
+        if one.role == SHORT
+    )
+
+
 # --- what happens to them ------------------------------------------------------------------------
 
 

@@ -480,6 +480,19 @@ class Request(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fie
     sold_low_paise: int | None
 
 
+class Margin(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """What the broker asks for a pair; ``told_ns`` 0 and ``required_paise`` None: not said yet."""
+
+    contract: int
+    sold_contract: int
+    quantity_units: int
+    limit_paise: int
+    sold_limit_paise: int
+    wanted_ns: int
+    told_ns: int
+    required_paise: int | None
+
+
 class ContractChange(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """A contract that is not what it was in the account's session before (CONTRACT_CHANGED).
 
@@ -535,6 +548,7 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
     requests: tuple[Request, ...]
     approved: tuple[str, ...]
     approving: tuple[str, ...]
+    margins: tuple[Margin, ...]
     commands: tuple[str, ...]
     amending: SessionAmended | None
     setting: ConfigChanged | None
@@ -612,7 +626,7 @@ EMPTY_DESK: Final = Desk(
     unhealthy=(), dropped_ns=0, resumed_ns=0, books_ns=0, first_books=False, closing_books=False,
     reconciled_ns=0, nets_ns=0, reconnected_ns=0, nets=(), holdings=(), differences=(),
     foreign=(), ended=(), incidents=(), incidents_raised=0, requests=(), approved=(), approving=(),
-    commands=(), amending=None, setting=None, repeated=False, refused=False, messages=0,
+    margins=(), commands=(), amending=None, setting=None, repeated=False, refused=False, messages=0,
     refused_ns=(), readiness="", blockers=(),
 )  # fmt: skip
 EMPTY_UNDERLYING: Final = UnderlyingState(

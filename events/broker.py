@@ -199,6 +199,18 @@ class QuotesObserved(Event, frozen=True, array_like=True, gc=False, forbid_unkno
     fault: str | None
 
 
+class MarginObserved(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """What the broker asks for a pair, by request: premium and margin together, the positions that
+    are held beside it. ``required_paise`` None: he did not say, and ``fault`` tells why."""
+
+    asked_ts: int
+    contract: int
+    sold_contract: int
+    quantity_units: int
+    required_paise: int | None
+    fault: str | None
+
+
 class AuthStatus(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """Whether the broker takes this login. ``status`` is OK, EXPIRED, REFUSED or UNKNOWN.
 

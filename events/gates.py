@@ -202,6 +202,8 @@ GATES: Final[tuple[GateSpec, ...]] = (
        "SIZE_FREEZE_UNKNOWN SIZE_LOT_STALE"),
     _g("lots_by_margin", N11, "lots", "AT_LEAST", "lots within the funds, the sold leg's kept",
        "SIZE_MARGIN SIZE_FUNDS_UNKNOWN"),
+    _g("broker_margin", N11, "paise", "AT_MOST", "what the broker asks for the pair",
+       "SIZE_MARGIN SIZE_MARGIN_UNKNOWN"),
     _g("permitted", N11, "flag", "IS_TRUE", "instrument, product and side are permitted",
        "CONTROL_NOT_PERMITTED"),
     _g("collar", N11, "bps", "AT_MOST", "the limit's distance from the last trade",

@@ -30,6 +30,22 @@ class OrderWanted(Event, frozen=True, array_like=True, gc=False, forbid_unknown_
     reason: str
 
 
+class MarginWanted(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A pair that passed every stage but for what the broker asks for it: he should be asked.
+
+    Of ``contract`` so many units are bought at ``limit_paise`` or less, of ``sold_contract`` as
+    many sold at ``sold_limit_paise`` or more.
+    """
+
+    underlying: str
+    contract: int
+    sold_contract: int
+    quantity_units: int
+    limit_paise: int
+    sold_limit_paise: int
+    gates_seq: int
+
+
 class ApprovalRequested(Event, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """An entry that passed every stage and waits for a person.
 

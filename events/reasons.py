@@ -351,6 +351,8 @@ _FINAL: Final = (
        "Wait for one to end."),
     _r("SIZE_MARGIN", 1124, N11, "BLOCK", "The free funds do not carry a lot with the money kept for its sold leg.",
        "See setting defined_risk.margin_bps and the account's capital."),
+    _r("SIZE_MARGIN_UNKNOWN", 1125, N11, "UNKNOWN", "The broker has not said what he asks for the pair.",
+       "He is asked within a second; if that goes on, look at the login and the broker's answers."),
     _r("TRADE_APPROVED", 1190, N11, "INFO", "All eleven stages passed; the entry was approved.", "Nothing to do.", ()),
 )  # fmt: skip
 _UPSTREAM: Final = tuple(

@@ -112,6 +112,8 @@ ROWS: Final[dict[str, Callable[[Tables, Head, Any], int]]] = {
     "OrderLookup": _lookup,
     "BrokerSnapshot": _books,
     "OrderWanted": flat("order_wishes"),
+    "MarginWanted": flat("margins_wanted"),
+    "MarginObserved": flat("margins_told"),
     "ApprovalRequested": flat("approval_requests"),
     "ApprovalClosed": flat("approvals_closed"),
     "CommandAnswered": flat("command_answers"),

@@ -32,6 +32,8 @@ _INT: Final[dict[str, str]] = {
     "snapshot_seq": "seq of the SnapshotTaken behind it",
     "ordinal": "place inside its entry, from 0",
     "sold_contract": "index of the contract that is sold against it, of a pair",
+    "sold_limit_paise": "lowest limit of that sale, paise",
+    "required_paise": "what the broker asks of the account; null where he did not say, paise",
     "sold_low_paise": "lowest limit of that sale that an approval covers, paise",
     "due_ts": "when it was due, ns UTC on the session clock",
     "missed": "cycle ticks that were due and not given",

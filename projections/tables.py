@@ -93,6 +93,17 @@ DESK: Final[tuple[Table, ...]] = (
         _HEAD + "login_status broker_account expires_ts broker_fault",
     ),
     _table(
+        "margins_wanted",
+        "pairs of which the broker was to be asked what he wants for them",
+        _HEAD + "underlying contract sold_contract quantity_units limit_paise sold_limit_paise "
+        "gates_seq",
+    ),
+    _table(
+        "margins_told",
+        "what the broker wants for a pair, premium and margin together",
+        _HEAD + "asked_ts contract sold_contract quantity_units required_paise fault",
+    ),
+    _table(
         "approval_requests",
         "entries that waited for a person",
         _HEAD + "request_id underlying strategy_id contract side quantity_units band_low_paise "

@@ -207,6 +207,7 @@ LED_BY: Final[dict[str, tuple[str, ...]]] = {
     "RiskStateChanged": ("PositionChanged", "OrderChanged", "PositionSettled"),
     "SessionSummarised": ("OrderChanged",),
     "OrderWanted": ("OrderChanged", "ExitSignalled", "IntentApproved", "FillApplied"),
+    "MarginWanted": ("DecisionMade",),
     "ApprovalRequested": ("CandidateProposed", "DecisionMade"),
     "ApprovalClosed": ("IntentApproved", "DecisionMade"),
     "CommandAnswered": (),

@@ -162,6 +162,7 @@ NOT_OF_DEGREE: Final[tuple[tuple[str, str], ...]] = (
     ("score_depth", "explains the score of a contract and decides nothing"),
     ("score_volume", "explains the score of a contract and decides nothing"),
     ("lots_by_margin", "the account holds the money or it does not"),
+    ("broker_margin", "the account holds the money or it does not"),
     ("lots_by_funds", "the account holds the money or it does not"),
     ("freeze", "the rulebook gives the freeze quantity or it does not"),
     ("CONTRACT_ONE_SIDED", "a contract has both sides or it has not"),

@@ -69,6 +69,7 @@ FACT_POLICY: Final[tuple[tuple[str, Policy, str], ...]] = (
     ("BrokerUpdate", "DROP", "its fills are those of the paper broker"),
     ("BrokerSnapshot", "DROP", "its books hold another run"),
     ("OrderLookup", "DROP", "as do its answers"),
+    ("MarginObserved", "DROP", "the paper broker keeps by our own estimate"),
     ("QuotesObserved", "KEEP", "what was asked of the market was seen"),
 )
 """What becomes of each kind of fact, and why: it stays, goes, is made anew, or is changed. Orders

@@ -18,11 +18,12 @@ from typing import Any, Final, TypeVar
 from adapters.kite.calls import IPV4, Caller, Reply, Timeouts
 from adapters.kite.credentials import CredentialError, Credentials, planned_expiry
 from adapters.kite.errors import CANCEL, MODIFY, NOT_SENT, PLACE, READ, REFUSED, UNKNOWN, Verdict
-from adapters.kite.order_form import Form, check_fit, form_of
+from adapters.kite.order_form import BUY, SELL, Form, check_fit, form_of
 from adapters.kite.rate import OTHER, QUOTE, Pause, ReadLimits
 from adapters.kite.rate_file import OrderBudget, since_start_ns
 from adapters.kite.reports import (
     DamagedData,
+    basket_paise,
     funds_of,
     id_of,
     may_be,
@@ -33,12 +34,13 @@ from adapters.kite.reports import (
     trade_of,
 )
 from adapters.kite.roots import REST_ROOT
-from engine.ports import Authority, ExitAuthority
+from engine.ports import Authority, ExitAuthority, MarginQuery
 from events.broker import (
     AuthStatus,
     BrokerReport,
     BrokerSnapshot,
     BrokerTrade,
+    MarginObserved,
     ObservedQuote,
     OrderLookup,
     OrderSendResult,
@@ -170,6 +172,14 @@ class KiteReads:
             rows += found
             fault = fault or damage
         return QuotesObserved(asked_ts=now_ns, rows=tuple(rows), fault=fault)
+
+    def margin(self, query: MarginQuery, now_ns: int) -> MarginObserved:
+        """What the account must have for the two orders of a pair, beside what it holds: the
+        basket's final figure, in which the bought leg covers the sold one."""
+        reply = self.read(OTHER, partial(_margin, query))
+        fault = None if reply.verdict is None else fault_of(reply)
+        pair = query.contract, query.sold_contract, query.quantity_units
+        return MarginObserved(now_ns, *pair, reply.data, fault)
 
     def auth(self, now_ns: int) -> AuthStatus:
         """Whether the broker takes this login, and for which account. One for another account than
@@ -354,6 +364,22 @@ def _last(data: object) -> BrokerReport:
     if not rows:
         raise DamagedData("history")
     return report_of(rows[-1])
+
+
+def _margin(query: MarginQuery, client: Any) -> int:
+    legs = (
+        (BUY, query.tradingsymbol, query.limit_paise),
+        (SELL, query.sold_tradingsymbol, query.sold_limit_paise),
+    )
+    orders = [
+        {
+            "exchange": query.exchange, "tradingsymbol": symbol, "transaction_type": side,
+            "variety": "regular", "product": query.product, "order_type": "LIMIT",
+            "quantity": query.quantity_units, "price": paise / 100,
+        }
+        for side, symbol, paise in legs
+    ]  # fmt: skip
+    return basket_paise(client.basket_order_margins(orders, consider_positions=True))
 
 
 def _quotes(

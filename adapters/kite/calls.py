@@ -107,6 +107,10 @@ class Answer:
         return named, said if isinstance(said, str) else ""
 
 
+CALCULATORS: Final = ("/margins/basket",)
+"""What is asked by a POST and changes nothing (kite.trade, "Margin calculation")."""
+
+
 class Fence:
     """Stands where the client's HTTP session stood, and passes requests on to it."""
 
@@ -121,7 +125,8 @@ class Fence:
     def request(self, method: str, url: str, **options: Any) -> Answer:
         """As ``requests.Session.request``. Raises what that raises, and the fence's own."""
         self.forget()
-        if method != "GET" and not self._may_write:
+        reads = method == "GET" or (method == "POST" and url.endswith(CALCULATORS))
+        if not reads and not self._may_write:
             raise WriteFenced(f"a {method} from a client that may only read")
         options["allow_redirects"] = False
         options["stream"] = True

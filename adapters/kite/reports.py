@@ -160,6 +160,13 @@ def funds_of(data: object) -> BrokerFunds:
     )
 
 
+def basket_paise(data: object) -> int:
+    """What a basket asks for in all, a part of a paisa counted as one. Raises ``DamagedData``."""
+    at = "basket"
+    final = _object(_object(data, at).get("final"), f"{at}.final")
+    return _money(final, "total", f"{at}.final", ROUND_CEILING)
+
+
 def quote_of(instrument: int, data: object) -> ObservedQuote:
     """The best of a quote's book. An index has no depth, or five levels of zeros: price 0 is no
     level. Raises ``DamagedData``."""

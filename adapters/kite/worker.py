@@ -24,11 +24,12 @@ from adapters.kite.broker import FAILED, KiteOrders, KiteReads, not_sent, unknow
 from adapters.kite.history import HistoryRequest, load_history, no_history
 from adapters.kite.order_form import AuthorityMisfit, UnsendableMessage
 from adapters.kite.rate import OrderQueue, Waiting
-from engine.ports import Authority
+from engine.ports import Authority, MarginQuery
 from events.base import Event
 from events.broker import (
     AuthStatus,
     BrokerSnapshot,
+    MarginObserved,
     OrderLookup,
     OrderSendResult,
     OrderSendStarted,
@@ -66,7 +67,9 @@ def says_no_login(answer: Event) -> bool:
     """Whether an answer of any kind says that the broker does not take the login (any more)."""
     if isinstance(answer, BrokerSnapshot):
         return any(one.endswith(f" {TOKEN}") for one in answer.failed)
-    if isinstance(answer, OrderSendResult | OrderLookup | QuotesObserved | HistoryLoaded):
+    if isinstance(
+        answer, OrderSendResult | OrderLookup | QuotesObserved | HistoryLoaded | MarginObserved
+    ):
         return answer.fault == TOKEN
     return False
 
@@ -232,6 +235,14 @@ class ReadWorker:
             lambda fault: QuotesObserved(self._clock(), (), fault),
         )
 
+    def margin(self, query: MarginQuery) -> None:
+        """What the broker asks for a pair; posts a ``MarginObserved``."""
+        self._ask(
+            QUOTES,
+            lambda: self._reads.margin(query, self._clock()),
+            lambda fault: no_margin(query, self._clock(), fault),
+        )
+
     def auth(self) -> None:
         """Whether the login is taken; posts an ``AuthStatus``."""
         self._ask(
@@ -305,6 +316,12 @@ class ReadWorker:
                     return None
                 self._changed.wait()
             return heapq.heappop(self._waiting)[2]
+
+
+def no_margin(query: MarginQuery, asked_ns: int, fault: str) -> MarginObserved:
+    """A question about a pair that was not answered."""
+    pair = query.contract, query.sold_contract, query.quantity_units
+    return MarginObserved(asked_ns, *pair, None, fault)
 
 
 def no_snapshot(trigger: str, asked_ns: int, fault: str) -> BrokerSnapshot:

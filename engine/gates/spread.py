@@ -16,15 +16,18 @@ import msgspec
 from engine.books import mid_paise
 from engine.chain import contract_age_ns
 from engine.gates.contract import Costs, Pick, Plan, costs_of
-from engine.gates.rows import at_least, is_true, stage_of
+from engine.gates.rows import at_least, at_most, is_true, stage_of
 from engine.gates.sizing import protected_paise
 from engine.options import CALL
 from engine.orders.contracts import barred_contracts
+from engine.orders.margin import asked_paise, is_wished
+from engine.orders.route import to_broker
 from engine.risk.day import funds_paise
 from engine.shorts import leg_id, margin_paise
 from engine.state import ExpiryMap, Quote
 from engine.view import View, spread_bps
 from events.decision import StageVerdict
+from events.governance import MarginWanted
 from events.orders import IntentApproved, SpreadApproved
 from events.reasons import N10, N11
 
@@ -72,12 +75,38 @@ def with_margin(
     view: View, sized: StageVerdict, lots: int, pick: Pick, sold: Sold
 ) -> tuple[StageVerdict, int]:
     """N11 with the lots that the free funds carry while the leg's margin is kept beside the whole
-    premium of the long; the credit of the sale is not counted on."""
+    premium of the long, by our own estimate; the credit of the sale is not counted on. At a broker
+    he is asked as well: what he wants for those lots, before anything is bought."""
     funds = funds_paise(view.state)
     cost = protected_paise(view, pick) * sold.lot_units + sold.charges_paise + sold.margin_paise
     found = None if funds is None else max(funds, 0) // max(cost, 1)
     row = at_least("lots_by_margin", found, 1, "SIZE_MARGIN", unknown="SIZE_FUNDS_UNKNOWN")
-    return stage_of(N11, (*sized.rows, row), sized.evidence), min(lots, found or 0)
+    lots = min(lots, found or 0)
+    rows = (*sized.rows, row)
+    if to_broker(view.state):
+        wants = asked_paise(view.state, _wish(view, lots, pick, sold, 0))
+        known = funds is not None and lots > 0
+        rows = (
+            *rows,
+            at_most("broker_margin", wants if known else None, max(funds or 0, 0), "SIZE_MARGIN",
+                    unknown="SIZE_MARGIN_UNKNOWN"),
+        )  # fmt: skip
+    return stage_of(N11, rows, sized.evidence), lots
+
+
+def margin_wanted(
+    view: View, lots: int, pick: Pick, sold: Sold, gates_seq: int
+) -> MarginWanted | None:
+    """The wish to ask the broker about a pair, unless that was wished a moment ago."""
+    wish = _wish(view, lots, pick, sold, gates_seq)
+    return None if lots <= 0 or is_wished(view.state, wish) else wish
+
+
+def _wish(view: View, lots: int, pick: Pick, sold: Sold, gates_seq: int) -> MarginWanted:
+    return MarginWanted(
+        view.umap.name, pick.contract, sold.contract, lots * sold.lot_units,
+        protected_paise(view, pick), sold.limit_paise, gates_seq,
+    )  # fmt: skip
 
 
 def approved(view: View, intent: IntentApproved, sold: Sold) -> SpreadApproved:

@@ -171,6 +171,7 @@ ROWS: Final[dict[str, Callable[[State, Item], Outcome]]] = {
     "ClockStepped": look_again,
     "HealthObserved": look_again,
     "FramesDropped": look_again,
+    "MarginObserved": lambda state, item: NOTHING,
     "QuotesObserved": lambda state, item: Outcome((), (EXITS, ORDERS)),
 }
 """Facts, by kind. Bars that end before a fact are the business of ``engine.decide``."""

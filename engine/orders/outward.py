@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from engine.core import Derived
 from engine.history import HistoryQuery, history_due
+from engine.orders.margin import margins_due
 from engine.orders.outbox import (
     Context,
     Query,
@@ -25,12 +26,13 @@ from engine.orders.outbox import (
     quotes_due,
     snapshot_due,
 )
-from engine.ports import Authority
+from engine.ports import Authority, MarginQuery
 from engine.state import State
 from events.base import Event
 from events.broker import (
     AuthStatus,
     BrokerSnapshot,
+    MarginObserved,
     OrderLookup,
     OrderSendStarted,
     QuotesObserved,
@@ -52,6 +54,8 @@ class Worker(Protocol):
 
     def ask_lookup(self, query: Query) -> None: ...
 
+    def ask_margin(self, query: MarginQuery) -> None: ...
+
     def ask_quotes(self, names: tuple[tuple[int, str], ...]) -> None: ...
 
     def ask_history(self, query: HistoryQuery) -> None: ...
@@ -71,6 +75,7 @@ class BrokerOutward:
         self._context = context
         self._looking: set[str] = set()
         self._candles: set[int] = set()
+        self._margins: set[tuple[int, int]] = set()
         self._books_asked = False
         self._login_asked = False
         self._asked_ns = 0
@@ -99,6 +104,8 @@ class BrokerOutward:
             self._login_asked = False
         elif isinstance(event, QuotesObserved):
             self._quotes_open = False
+        elif isinstance(event, MarginObserved):
+            self._margins.discard((event.contract, event.sold_contract))
         elif isinstance(event, HistoryLoaded):
             self._candles.discard(event.instrument)
         if now_ns - self._asked_ns >= ASK_EVERY_NS or not isinstance(event, FeedFrame):
@@ -122,6 +129,10 @@ class BrokerOutward:
         if names and not self._quotes_open and now_ns - self._quotes_asked_ns >= QUOTES_EVERY_NS:
             self._quotes_open, self._quotes_asked_ns = True, now_ns
             self._worker.ask_quotes(names)
+        for pair in margins_due(state):
+            if (pair.contract, pair.sold_contract) not in self._margins:
+                self._margins.add((pair.contract, pair.sold_contract))
+                self._worker.ask_margin(pair)
         for wanted in history_due(state):
             if wanted.instrument not in self._candles:
                 self._candles.add(wanted.instrument)

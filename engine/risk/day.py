@@ -19,6 +19,7 @@ from engine.chain import contract_age_ns
 from engine.charges import charge_lines, charges_paise
 from engine.orders.route import to_broker
 from engine.rulebook import RuleMissingError
+from engine.shorts import margin_since_paise
 from engine.state import Fire, Position, State
 from events.broker import BrokerSnapshot
 
@@ -132,6 +133,8 @@ def funds_paise(state: State) -> int | None:
         if one.role == ENTRY
     )
     since = sum(one.value_paise for one in state.positions if one.opened_ns >= risk.funds_ns)
+    # What is sold against them since keeps money too; what it brought is not counted on.
+    since += margin_since_paise(state, risk.funds_ns)
     return min(ours, risk.funds_paise - entering - since)
 
 

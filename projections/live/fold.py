@@ -399,6 +399,8 @@ PASSED_OVER: Final[tuple[str, ...]] = (
     "OrderLookup",
     "QuotesObserved",
     "OrderWanted",
+    "MarginWanted",
+    "MarginObserved",
     "ApprovalRequested",
     "ApprovalClosed",
     "CommandAnswered",

@@ -83,7 +83,7 @@ def test_what_waits_for_a_person_is_listed(
     monkeypatch.setattr("adapters.control.client.ask_status", lambda *_: answers.pop(0))
     shown = axiom("status").out
     for word in ("a1b2c3d4e5f6", "NIFTY26NOV25000CE", "99.50", "101.50", "80.00", "130.00",
-                 "1,500.00", "42", "a1b2c3d4e5f6 sells NIFTY26NOV25200CE against it, for 45.00",
+                 "1,500.00", "42", "a1b2c3d4e5f6 sells NIFTY26NOV25200CE against it, for ₹45.00",
                  "axiom approve ID", "I3", "POSITION_BLIND", "axiom ack ID",
                  " IST "):  # fmt: skip
         assert word in shown, word

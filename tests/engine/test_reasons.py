@@ -51,6 +51,7 @@ ELSEWHERE = {
          "ORDER_RELEASED"),
         "a pair: tests/engine/test_spreads.py",
     ),
+    "SIZE_MARGIN_UNKNOWN": "a broker's session: tests/engine/orders/test_pairs.py",
     "EXIT_EXCEEDS_SHORT": "a broker's session: tests/engine/orders/test_pairs.py",
     "EXIT_NO_ASK": "a broker's session: tests/engine/orders/test_pairs.py",
     "ORDER_PAIRED": "a broker's session: tests/engine/orders/test_pairs.py",

@@ -38,7 +38,7 @@ STRATEGIES = {
 
 NOT_ASKED = (
     "login clock process frames_lost feed_losses login_known reconciled_age reconciled_since"
-    " orders_unknown books_differ rejects entries_minute incidents armed approved"
+    " orders_unknown books_differ rejects entries_minute incidents armed approved broker_margin"
 ).split()
 """Gates of sessions in real time, with a broker or with approvals, which the book does not follow:
 a row of theirs in a journal is a difference."""

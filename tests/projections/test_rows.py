@@ -38,6 +38,8 @@ PLAIN = {
     "OrderSendStarted": "order_messages",
     "OrderSendResult": "order_results",
     "AuthStatus": "logins",
+    "MarginWanted": "margins_wanted",
+    "MarginObserved": "margins_told",
     "ApprovalRequested": "approval_requests",
     "ApprovalClosed": "approvals_closed",
     "CommandAnswered": "command_answers",

@@ -71,6 +71,7 @@ class Asked:
         self.method = method
         self.path = path
         self.query = parse_qs(query)
+        self.body = form
         self.form = {key: values[0] for key, values in parse_qs(form).items()}
         self.headers = headers
 

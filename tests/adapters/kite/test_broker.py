@@ -19,8 +19,9 @@ from adapters.kite.broker import KiteOrders, KiteReads
 from adapters.kite.order_form import AuthorityMisfit, UnsendableMessage
 from adapters.kite.rate import Budgets
 from adapters.kite.rate_file import OrderBudget
-from engine.ports import BrokerReads, OrderPort
+from engine.ports import BrokerReads, MarginQuery, OrderPort
 from engine.rulebook import NS_PER_S, ist_ns
+from events.broker import MarginObserved
 from events.canonical import check_event
 from tests.adapters.kite import objects
 from tests.adapters.kite.messages import ENTRY, EXIT, entry, exit_order
@@ -100,6 +101,7 @@ def test_paper_has_no_way_to_send() -> None:
     assert public == {
         "snapshot",
         "lookup",
+        "margin",
         "quotes",
         "auth",
         "refused_login",
@@ -394,6 +396,35 @@ def test_a_lookup_among_damaged_rows(server: RestServer, reads: KiteReads) -> No
     server.book += [objects.order(tag=["tag1"])]
     found = reads.lookup("P1", "tag1", None, NOW)
     assert (found.outcome, found.fault) == ("FAILED", "DATA order.tag")
+
+
+PAIR = MarginQuery(4, 5, "NFO", "NIFTYA", "NIFTYB", "NRML", 65, 11_015, 4_520)
+
+
+def test_what_a_pair_asks_for(server: RestServer, reads: KiteReads) -> None:
+    """The basket's final total, a part of a paisa rounded up; both orders as they would be sent,
+    beside what is held. A refusal, a lost answer and a body without the figure tell nothing."""
+    basket = {"initial": {"total": 99.0}, "final": {"total": 36_506.005}, "orders": []}
+    server.answers["/margins/basket"] = Canned(basket)
+    told = reads.margin(PAIR, NOW)
+    check_event(told)
+    assert told == MarginObserved(NOW, 4, 5, 65, 3_650_601, None)
+    (asked,) = server.asked
+    assert asked.method == "POST" and asked.query["consider_positions"] == ["True"]
+    orders = json.loads(asked.body)
+    assert [(one["transaction_type"], one["tradingsymbol"], one["price"]) for one in orders] == [
+        ("BUY", "NIFTYA", 110.15), ("SELL", "NIFTYB", 45.2),
+    ]  # fmt: skip
+    assert {(one["quantity"], one["product"], one["order_type"]) for one in orders} == {
+        (65, "NRML", "LIMIT")
+    }
+    bad: tuple[Any, ...] = (5, {"final": {}}, {"final": {"total": "1"}}, {"final": 1})
+    for body in bad:
+        server.answers["/margins/basket"] = Canned(body)
+        told = reads.margin(PAIR, NOW)
+        assert told.required_paise is None and (told.fault or "").startswith("DATA"), body
+    server.answers["/margins/basket"] = refusal("TokenException", 403)
+    assert reads.margin(PAIR, NOW).fault == "TOKEN"
 
 
 def test_quotes(server: RestServer, reads: KiteReads, clock: Clock) -> None:

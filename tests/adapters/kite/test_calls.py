@@ -292,6 +292,11 @@ def test_a_reading_client_cannot_write(server: RestServer) -> None:
         assert reply.verdict == Verdict("NOT_SENT", "PERMISSION")
     assert server.asked == []
     assert one.call(READ, lambda client: client.profile()).verdict is None
+    # What is asked by a POST and changes nothing is no writing; its neighbour is not asked.
+    server.answers["/margins/basket"] = Canned({"final": {"total": 1}})
+    assert one.call(READ, lambda client: client.basket_order_margins([])).verdict is None
+    reply = one.call(PLACE, lambda client: client.order_margins([]))
+    assert reply.error_class == WriteFenced.__name__
     one.close()
 
 

@@ -553,7 +553,7 @@ MISSES: tuple[Miss, ...] = (
 )  # fmt: skip
 """Each gate's least miss. ``expiry`` is not here: without a forward N4 fails before it."""
 
-OF_A_PAIR = frozenset({"sold_leg", "pair_reward", "lots_by_margin"})
+OF_A_PAIR = frozenset({"sold_leg", "pair_reward", "lots_by_margin", "broker_margin"})
 """Gates of a family with two legs alone: their misses are in ``tests/engine/test_spreads.py``."""
 
 

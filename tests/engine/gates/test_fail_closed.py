@@ -244,6 +244,7 @@ ELSEWHERE = {
     "spot_confirmed": "tests/engine/test_quality.py",
     "ticks_timeless": "tests/engine/test_quality.py",
     "ticks_reordered": "tests/engine/test_quality.py",
+    "broker_margin": "of a pair at a broker: tests/engine/orders/test_pairs.py",
     "lots_by_margin": "tests/engine/test_spreads.py, at its paisa",
 }
 """Gates that no fault here can reach, and where each is missed."""

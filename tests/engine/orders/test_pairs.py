@@ -14,13 +14,29 @@ from msgspec.structs import replace
 from adapters.exchange_sim.spec import Behaviour
 from engine import commands
 from engine.core import Core
+from engine.lookup import EMPTY_LOOKUP
+from engine.orders.margin import (
+    AGAIN_NS,
+    YOUNG_NS,
+    apply_margin_observed,
+    apply_margin_wanted,
+    asked_paise,
+    is_wished,
+    margins_due,
+)
 from engine.orders.past import HAND_PATIENCE_NS
 from engine.orders.protocol import decide_orders
+from engine.risk.day import funds_paise
 from engine.shorts import COVER, SHORT
 from engine.state import Holding, State
 from engine.strategies import defined_risk, routing
 from engine.strategies.routing import Route
-from events.broker import OrderSendStarted
+from events.base import Event
+from events.broker import MarginObserved, OrderSendStarted
+from events.decision import DecisionMade
+from events.feed import TimerTick
+from events.governance import MarginWanted
+from events.orders import SpreadApproved
 from events.session import OperatorCommand
 from tests.engine.orders.test_protocol import FAULTS, LAGS_MS, run_all
 from tests.engine.orders.world import GOOD, LOST, LOST_ANSWER, REFUSED, WIRES, Wire, World, begun
@@ -232,6 +248,100 @@ def test_a_leg_that_nobody_offers_is_told_and_not_priced() -> None:
     quotes[order.contract] = replace(quote, ask_paise=0, ask_units=0, depth=b"")
     bare = replace(state, quotes=tuple(quotes), now=order.due_ns + HAND_PATIENCE_NS)
     assert _codes(bare) == {"EXIT_NO_ASK"}
+
+
+# --- what the broker asks for it -----------------------------------------------------------------
+
+
+def _moment() -> State:
+    """The moment of a pair's entry at a broker who has said nothing of it."""
+    state, _, _ = begun(SETTINGS)
+    return replace(state, desk=replace(state.desk, margins=()))
+
+
+def _cycle(state: State, after_ms: int = 0) -> list[Event]:
+    now = state.now + 5_000_000_000 + after_ms * 1_000_000
+    core = Core(state)
+    derived = core.step(state.seq + 1, now, TimerTick(now, 0))
+    return [one.entry.event for one in derived]
+
+
+def _found(events: list[Event]) -> tuple[str, list[MarginWanted], list[SpreadApproved]]:
+    (made,) = (one for one in events if isinstance(one, DecisionMade))
+    wishes = [one for one in events if isinstance(one, MarginWanted)]
+    return made.reason, wishes, [one for one in events if isinstance(one, SpreadApproved)]
+
+
+def _told(state: State, wish: MarginWanted, paise: int | None, **changed: int) -> State:
+    """The state once the broker has answered a wish."""
+    at = state.now
+    for event in (wish, MarginObserved(at, wish.contract, wish.sold_contract,
+                                       wish.quantity_units, paise, None)):  # fmt: skip
+        fields = changed if isinstance(event, MarginObserved) else {}
+        apply: Any = (
+            apply_margin_wanted if isinstance(event, MarginWanted) else apply_margin_observed
+        )
+        state = apply(state, replace(event, **fields), at, EMPTY_LOOKUP)
+    return state
+
+
+def test_a_pair_waits_until_the_broker_has_said_what_he_asks_for_it() -> None:
+    """Nothing is known: SIZE_MARGIN_UNKNOWN, and he is to be asked, once; what he said of another
+    pair, of fewer units, too long ago, or a failure is nothing known; at the free funds the pair is
+    entered, a paisa above SIZE_MARGIN blocks it."""
+    state = _moment()
+    reason, (wish,), pairs = _found(_cycle(state))
+    assert (reason, pairs) == ("SIZE_MARGIN_UNKNOWN", [])
+    funds = funds_paise(state) or 0
+    cases: dict[str, State] = {
+        "said": _told(state, wish, funds),
+        "too much": _told(state, wish, funds + 1),
+        "failed": _told(state, wish, None),
+        "wider": _told(state, replace(wish, sold_contract=wish.sold_contract + 2), 1),
+        "another": _told(state, wish, 1, sold_contract=wish.sold_contract + 1),
+        "fewer": _told(state, replace(wish, quantity_units=wish.quantity_units - 1), 1),
+    }
+    assert {name: _found(_cycle(one))[0] for name, one in cases.items()} == {
+        "said": "TRADE_APPROVED", "too much": "SIZE_MARGIN", "failed": "SIZE_MARGIN_UNKNOWN",
+        "wider": "SIZE_MARGIN_UNKNOWN", "another": "SIZE_MARGIN_UNKNOWN",
+        "fewer": "SIZE_MARGIN_UNKNOWN",
+    }  # fmt: skip
+    dearer = replace(wish, limit_paise=wish.limit_paise + 100)
+    assert asked_paise(cases["said"], dearer) == funds + 100 * wish.quantity_units
+    assert asked_paise(cases["said"], replace(wish, limit_paise=1)) == funds
+    old = replace(cases["said"].desk.margins[0], told_ns=state.now - YOUNG_NS)
+    aged = replace(state, desk=replace(state.desk, margins=(old,)))
+    assert _found(_cycle(aged))[0] == "SIZE_MARGIN_UNKNOWN"
+
+
+def test_the_broker_is_asked_once_and_again_where_he_does_not_answer() -> None:
+    """One question while it is open and young; the login must be taken."""
+    state = _moment()
+    _, (wish,), _ = _found(_cycle(state))
+    asked = apply_margin_wanted(state, wish, state.now, EMPTY_LOOKUP)
+    (query,) = margins_due(asked)
+    assert (query.contract, query.quantity_units) == (wish.contract, wish.quantity_units)
+    assert is_wished(asked, wish) and not is_wished(state, wish)
+    later = replace(asked, now=asked.now + AGAIN_NS)
+    assert not is_wished(later, wish) and list(margins_due(later)) == []
+    refused = replace(asked, desk=replace(asked.desk, auth="REFUSED"))
+    assert list(margins_due(refused)) == []
+    assert list(margins_due(_told(state, wish, 1))) == []
+
+
+def test_a_session_asks_the_exchange_and_trades_the_pair() -> None:
+    """From the wish over the wire to the entry, with nothing known before: a second tick finds the
+    answer, and the exchange's own figure is what was asked for."""
+    world = World(**BASE)
+    world.forget_margins()
+    second = world.start_ns + 5_000 * 1_000_000
+    world.at(5_000, functools.partial(world.arrive, TimerTick(second, 0)))
+    found = world.run()
+    kinds = [one for _, one in found.facts_list if isinstance(one, MarginObserved)]
+    assert kinds and all(one.required_paise for one in kinds)
+    placed = [one for _, one in found.facts_list if isinstance(one, OrderSendStarted)]
+    assert placed and placed[0].side == "BUY"
+    assert found.problems == ()
 
 
 def test_orders_of_the_legs_are_of_the_pair_s_roles() -> None:

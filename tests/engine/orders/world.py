@@ -20,14 +20,14 @@ import msgspec
 from adapters.exchange_sim.errors import KiteError
 from adapters.exchange_sim.exchange import Exchange
 from adapters.exchange_sim.spec import Behaviour
-from adapters.kite.reports import net_positions_of, report_of, trade_of, update_of
+from adapters.kite.reports import basket_paise, net_positions_of, report_of, trade_of, update_of
 from engine.config import Config
 from engine.core import Core
 from engine.history import HistoryQuery
 from engine.opening import fresh_account, opening_facts, session_opened
 from engine.orders.outbox import Context, Query
 from engine.orders.outward import BrokerOutward
-from engine.ports import Authority
+from engine.ports import Authority, MarginQuery
 from engine.rulebook import Rulebook
 from engine.schedule import facts_of
 from engine.state import State
@@ -37,13 +37,14 @@ from events.broker import (
     BrokerFunds,
     BrokerPosition,
     BrokerSnapshot,
+    MarginObserved,
     OrderLookup,
     OrderSendResult,
     OrderSendStarted,
     QuotesObserved,
 )
 from events.feed import FeedFrame, HistoryLoaded, TimerTick
-from events.governance import ApprovalRequested
+from events.governance import ApprovalRequested, MarginWanted
 from events.orders import IntentApproved
 from events.session import OperatorCommand, SessionOpened, SessionResumed
 from tests.engine.fabricated import SmallMarket, frame_of, relaxed, small_rows
@@ -107,6 +108,9 @@ def begun(settings: tuple[tuple[str, str, Any], ...] = ()) -> tuple[State, int, 
             derived = core.step(before.seq + 1, ts, event)
             if any(isinstance(one.entry.event, ENTRIES) for one in derived):
                 return before, ts, frames
+            for one in derived:
+                if isinstance(one.entry.event, MarginWanted):
+                    core.step(core.state.seq + 1, ts, _margin_of(one.entry.event, ts))
         else:
             core.step(before.seq + 1, ts, event)
         if core.state.now == market.open_ns and not core.state.desk.nets_ns:
@@ -130,6 +134,12 @@ def _facts(market: SmallMarket, config: Config) -> Any:
         yield market.anchor_ns, event
     yield market.anchor_ns, AuthStatus("OK", "demo", None, None)
     yield from facts_of(market.frames(), market.cycle_rule, market.open_ns, market.close_ns)
+
+
+def _margin_of(wish: MarginWanted, ts: int) -> MarginObserved:
+    """A broker who asks next to nothing for a pair."""
+    pair = wish.contract, wish.sold_contract, wish.quantity_units
+    return MarginObserved(ts, *pair, 1, None)
 
 
 def _reconciled(core: Core) -> None:
@@ -226,6 +236,13 @@ class World:
 
     def _at(self, due_ns: int, action: Callable[[], None]) -> None:
         heapq.heappush(self._heap, (due_ns, next(self._number), action))
+
+    def forget_margins(self) -> None:
+        """The broker has said nothing yet of what he asks for a pair."""
+        state = self.core.state
+        desk = msgspec.structs.replace(state.desk, margins=())
+        self.core = Core(msgspec.structs.replace(state, desk=desk))
+        self.states = [self.core.state]
 
     def at(self, after_ms: int, action: Callable[[], None]) -> None:
         """Something that happens so long after the beginning."""
@@ -421,6 +438,28 @@ class World:
             outcome = "FOUND" if report is not None else "ABSENT"
             lookup = OrderLookup(query.order_id, query.tag, asked, outcome, report, None)
             self._at(self.now + 20 * MS, functools.partial(self._living, lookup))
+
+        self._at(self.now + 20 * MS, answer)
+
+    def ask_margin(self, query: MarginQuery) -> None:
+        """What the exchange's own calculator says of the pair, while the wire holds."""
+        asked = self.now
+        legs = ((query.tradingsymbol, "BUY", query.limit_paise),
+                (query.sold_tradingsymbol, "SELL", query.sold_limit_paise))  # fmt: skip
+        items = [
+            {
+                "exchange": query.exchange, "tradingsymbol": symbol, "transaction_type": side,
+                "variety": "regular", "product": query.product, "order_type": "LIMIT",
+                "quantity": query.quantity_units, "price": paise / 100,
+            }
+            for symbol, side, paise in legs
+        ]  # fmt: skip
+
+        def answer() -> None:
+            told = self.exchange.basket_margins(self.now, items, consider_positions=True)
+            pair = query.contract, query.sold_contract, query.quantity_units
+            observed = MarginObserved(asked, *pair, basket_paise(told), None)
+            self._at(self.now + 20 * MS, functools.partial(self._living, observed))
 
         self._at(self.now + 20 * MS, answer)
 
