@@ -1,4 +1,4 @@
-"""``axiom export``: a session as Parquet, for any tool.
+"""``axiom export``: a session as Parquet for any tool, or what people outside ask for.
 
 Lives here: the verb. May import: ``cli``, projections. Always holds: it writes into a folder that
 is new or empty, so that no export is a mixture of two; the same session gives the same bytes.
@@ -7,11 +7,12 @@ is new or empty, so that no export is a mixture of two; the same session gives t
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
 
-from cli.errors import UserError, told_as_user_error
+from cli.errors import EXIT_BAD, EXIT_GOOD, UserError, told_as_user_error
 from cli.options import Common, anew_option, recorded_options
 
 
@@ -21,24 +22,41 @@ from cli.options import Common, anew_option, recorded_options
     "--to", "target", metavar="DIR", required=True, type=click.Path(path_type=Path),
     help="A folder that is new or empty.",
 )  # fmt: skip
+@click.option(
+    "--compliance", is_flag=True,
+    help="Instead: every order with its unbroken chain, and the journal that proves it.",
+)  # fmt: skip
 @anew_option
 @recorded_options
-def command(session: str, target: Path, anew: bool, common: Common) -> None:
+def command(session: str, target: Path, compliance: bool, anew: bool, common: Common) -> int:
     """Write the ticks and every contract of a SESSION as Parquet files into a folder.
+
+    With --compliance the pack for an auditor: each order from tick to fill, what to keep and how
+    long, the sealed journal, and a verifier that needs nothing else of ours. It is of a closed
+    session. Exit code 1: an order's chain is broken, and the pack says where. docs/COMPLIANCE.md
+    tells all of it.
 
     \b
     Example:
         axiom export latest --to day --json
+        axiom export latest --to pack --compliance
     """
-    from cli.output import say, show, table, write_json
     from cli.recorded import first_fact
-    from journal.errors import JournalError
-    from projections.duck.export import export_session
-    from projections.duck.store import ProjectionError
 
     folder = common.session(session)
     first_fact(folder)  # nothing is made in a folder that holds no session
     place = _empty(target)
+    if compliance:
+        return _compliance(folder, place, common)
+    return _contracts(folder, place, common, anew=anew)
+
+
+def _contracts(folder: Path, place: Path, common: Common, *, anew: bool) -> int:
+    from cli.output import say, show, table, write_json
+    from journal.errors import JournalError
+    from projections.duck.export import export_session
+    from projections.duck.store import ProjectionError
+
     unsaid: list[str] = []  # said with the answer, so that a refusal stays one line
     hear = say if sys.stderr.isatty() else unsaid.append
     with told_as_user_error(JournalError, ProjectionError):
@@ -54,6 +72,53 @@ def command(session: str, target: Path, anew: bool, common: Common) -> None:
     else:
         show(table(("file", "rows"), [(row["file"], row["rows"]) for row in rows]))
         show(f"{len(rows)} files in {place}")
+    return EXIT_GOOD
+
+
+def _compliance(folder: Path, place: Path, common: Common) -> int:
+    from cli.output import show, write_json
+    from projections.packs.compliance import write_compliance_pack
+
+    with _pack_errors():
+        pack = write_compliance_pack(folder, place)
+    complete = pack.orders - len(pack.broken)
+    if common.json:
+        write_json(
+            {
+                "session": pack.session,
+                "files": _files(place, pack.files),
+                "orders": pack.orders,
+                "complete": complete,
+                "broken": [
+                    {"order_id": order_id, "missing": list(missing)}
+                    for order_id, missing in pack.broken
+                ],
+                "head_hash": pack.head_hash,
+                "pack_sha256": pack.pack_sha256,
+            }
+        )
+    else:
+        for order_id, missing in pack.broken:
+            show(f"BROKEN {order_id}: {', '.join(missing)}")
+        show(f"{complete} of {pack.orders} orders with an unbroken chain, in {place}")
+        show(f"head {pack.head_hash}\npack {pack.pack_sha256}")
+        show(f"check it: python {place / 'verify.py'} {place}")
+    return EXIT_BAD if pack.broken else EXIT_GOOD
+
+
+def _pack_errors() -> AbstractContextManager[None]:
+    """What a pack refuses, as one line."""
+    from events.registry import PayloadError, UnknownKindError, VersionTooNewError
+    from journal.errors import JournalError
+    from projections.packs.files import PackError
+
+    return told_as_user_error(
+        JournalError, PackError, PayloadError, UnknownKindError, VersionTooNewError
+    )
+
+
+def _files(place: Path, files: dict[str, dict[str, object]]) -> list[dict[str, object]]:
+    return [{"file": str(place / name), **files[name]} for name in sorted(files)]
 
 
 def _empty(target: Path) -> Path:

@@ -54,6 +54,7 @@ TABLE = (
     Row("events", ("events",), stdlib=PURE_LIBRARY),
     Row("journal", ("journal", "events.envelope"), ("msgspec", "zstandard")),
     Row("journal.verify", (), ("zstandard",)),  # a verifier of one file that stands alone
+    Row("journal.verify_pack", ()),  # and one of a pack, which finds the other beside it
     Row("engine", CORE, stdlib=PURE_LIBRARY),
     Row("engine.runner", (*CORE, "journal")),
     Row("projections", READERS),

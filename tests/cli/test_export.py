@@ -9,7 +9,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli.conftest import Call, contents
+from journal.verify_pack import verify_pack
+from journal.writer import JournalWriter
+from tests.cli.conftest import Call, contents, only_session
+from tests.projections.packs.desk import NAME, UID, AtABroker, write
 
 
 def test_every_contract_is_written(axiom: Call, built: Path, tmp_path: Path) -> None:
@@ -60,3 +63,56 @@ def test_a_target_that_cannot_be_made_is_refused(axiom: Call, built: Path, tmp_p
     """A folder below a file is no place."""
     (tmp_path / "file").touch()
     assert axiom("export", "latest", "--to", tmp_path / "file" / "below").refusal
+
+
+def test_a_compliance_pack_proves_itself(axiom: Call, session: Path, tmp_path: Path) -> None:
+    """Every order complete, exit 0; the pack's verifier agrees; no Parquet is beside it."""
+    answer = axiom("export", "latest", "--to", tmp_path / "pack", "--compliance", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    told = answer.document
+    assert told["session"] == session.name
+    assert told["orders"] == told["complete"] == len(orders_of(tmp_path / "pack")) > 0
+    assert told["broken"] == []
+    assert all(Path(row["file"]).is_file() for row in told["files"])
+    assert not list((tmp_path / "pack").rglob("*.parquet"))
+    found = verify_pack(tmp_path / "pack", head=told["head_hash"])
+    assert (found.problems, found.digest) == ([], told["pack_sha256"])
+    assert found.proved > 0
+    text = axiom("export", "latest", "--to", tmp_path / "again", "--compliance")
+    assert f"{told['orders']} of {told['orders']} orders with an unbroken chain" in text.out
+    assert contents(tmp_path / "again") == contents(tmp_path / "pack")
+
+
+def test_a_broken_chain_is_a_bad_answer(axiom: Call, home: Path, tmp_path: Path) -> None:
+    """Exit 1 with the order and its missing link; the pack is there for who must look into it."""
+    folder = write(only_session(home).parent / NAME, "RegimeAssessed")
+    answer = axiom("export", folder, "--to", tmp_path / "pack", "--compliance", "--json")
+    assert answer.code == 1
+    assert answer.document["broken"]
+    assert {"regime"} == {name for one in answer.document["broken"] for name in one["missing"]}
+    assert answer.document["complete"] < answer.document["orders"]
+    assert "BROKEN" in axiom("export", folder, "--to", tmp_path / "b", "--compliance").out
+
+
+def test_an_open_or_damaged_session_gets_no_pack(
+    axiom: Call, session: Path, tmp_path: Path
+) -> None:
+    """Damage is exit 1, an unfinished session exit 2, each one line; nothing is made."""
+    unfinished = tmp_path / "open" / NAME
+    with JournalWriter.create(unfinished, UID) as writer:
+        for group in AtABroker(cycles=2).groups():
+            writer.append(group)
+        assert writer.wait_durable(writer.head_seq)
+        said = axiom("export", unfinished, "--to", tmp_path / "pack", "--compliance").refusal
+    assert "is not closed" in said
+    segment = next(session.glob("*.axs"))
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1
+    segment.write_bytes(data)
+    assert axiom("export", session, "--to", tmp_path / "pack", "--compliance").damage
+    assert not (tmp_path / "pack").exists()
+
+
+def orders_of(pack: Path) -> list[str]:
+    """The lines of a pack's orders."""
+    return (pack / "orders.jsonl").read_text("utf-8").splitlines()

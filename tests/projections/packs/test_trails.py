@@ -1,0 +1,170 @@
+"""projections/packs/trails.py: every order's chain is whole, and a missing link is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from events import orders
+from events.envelope import decode_envelope, encode_envelope
+from projections.packs.entries import Item
+from projections.packs.trails import FOUND, LINKS, NOT_ASKED, OrderTrail, SessionTrails, trails_of
+from tests.projections.packs.desk import ADDRESS, ALGO, APPROVER, AtABroker, items
+
+
+def _trails(*without: str) -> SessionTrails:
+    found = trails_of(lambda: items(*without))
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole() -> SessionTrails:
+    """The chains of a session in which nothing is missing."""
+    return _trails()
+
+
+def _states(trail: OrderTrail) -> dict[str, str]:
+    return {link.name: link.status for link in trail.links}
+
+
+def test_every_order_has_all_of_its_links(whole: SessionTrails) -> None:
+    """Completeness is 100 %: of an entry each link is found, of an exit all that an exit has."""
+    maker = AtABroker()
+    said = [decode_envelope(data).kind for _, data in maker.entries()]
+    assert len(whole.trails) == maker.messages == said.count("FillApplied") >= 6
+    assert whole.broken == ()
+    for trail in whole.trails:
+        assert [link.name for link in trail.links] == list(LINKS)
+        states = _states(trail)
+        if trail.role == "ENTRY":
+            assert set(states.values()) == {FOUND}
+        else:
+            asked = {name for name, state in states.items() if state == NOT_ASKED}
+            assert asked - {"snapshot"} == {"gates", "approval"}
+
+
+def test_links_are_the_order_s_own(whole: SessionTrails) -> None:
+    """Gates, snapshot and decision are those that the intent names; the tick is of its contract,
+    from before the decision; message and fill bear its id."""
+    for trail in whole.trails:
+        links = {link.name: link for link in trail.links}
+        if trail.role != "ENTRY":
+            continue
+        intent: Any = links["intent"].items[0].event
+        gates, made = links["gates"].items
+        assert intent.gates_seq == gates.seq
+        decided: Any = made.event
+        assert (decided.outcome, decided.intent_id) == ("TRADE", trail.authority)
+        judged: Any = gates.event
+        assert judged.snapshot_seq == links["snapshot"].items[0].seq
+        tick = links["tick"].ticks[0]
+        assert tick.frame.seq < gates.seq
+        assert trail.instrument is not None
+        assert tick.packet.token == trail.instrument.token
+        told = [item.event for item in links["fill"].items]
+        assert sum(getattr(one, "order_id", "") == trail.order_id for one in told) == 1
+        regime: Any = links["regime"].items[0].event
+        assert regime.underlying == intent.underlying
+
+
+def test_what_the_audit_asks_for_is_told(whole: SessionTrails) -> None:
+    """Tag, algo id, address, approver, and the rate at each message."""
+    entry = next(one for one in whole.trails if one.role == "ENTRY")
+    (message,) = entry.messages
+    assert (message.tag, message.algo_id, message.egress) == (entry.authority, ALGO, ADDRESS)
+    assert entry.approver == APPROVER
+    assert entry.message_rates == ((message.message_no, message.message_no),)
+    # The entry and its exit leave at one instant in this session: the second message sees both.
+    assert whole.trails[1].message_rates == ((2, 2),)
+
+
+CUT = {
+    "SnapshotTaken": "snapshot",
+    "RegimeAssessed": "regime",
+    "GatesEvaluated": "gates",
+    "DecisionMade": "gates",
+    "RiskStateChanged": "risk",
+    "ApprovalRequested": "approval",
+    "OperatorCommand": "approval",
+    "ApprovalClosed": "approval",
+    "IntentApproved": "intent",
+    "OrderSendStarted": "message",
+    "FillApplied": "fill",
+    "FeedFrame": "tick",
+}
+
+
+@pytest.mark.parametrize(("kind", "link"), CUT.items(), ids=CUT)
+def test_a_removed_link_is_found_missing(kind: str, link: str) -> None:
+    """The canary: where a kind was never said, chains are broken, and they say where."""
+    found = _trails(kind)
+    assert found.broken
+    entry = next(one for one in found.broken if one.role == "ENTRY")
+    missing = {one.name: one.why for one in entry.missing}
+    assert link in missing
+    assert missing[link]
+
+
+def test_a_message_without_an_answer_or_a_report_is_broken() -> None:
+    """Reports alone are an answer; neither is none."""
+    assert _trails("OrderSendResult").broken == ()
+    assert {link.name for one in _trails("OrderSendResult", "BrokerUpdate").broken
+            for link in one.missing} == {"answer"}  # fmt: skip
+
+
+def _changed(change: Any) -> SessionTrails:
+    """The session with some events exchanged for others."""
+
+    def source() -> list[Item]:
+        changed = []
+        for item in items():
+            event = change(item.event)
+            one = item.envelope
+            data = encode_envelope(one.seq, one.kind, one.version, one.ts, one.cause, event)
+            changed.append(Item(decode_envelope(data), data))
+        return changed
+
+    found = trails_of(source)
+    assert found is not None
+    return found
+
+
+FAULTS = {
+    "other code": ("OrderSendStarted", {"code_digest": "d" * 64}, "message", "other code"),
+    "no address": ("OrderSendStarted", {"egress": None}, "message", "from which address"),
+    "tag": ("OrderSendStarted", {"tag": "X"}, "message", "another tag"),
+    "fill": ("FillApplied", {"quantity_units": 74}, "fill", "fills of 74 units"),
+    "decision": ("DecisionMade", {"outcome": "NO_TRADE"}, "gates", "not to trade"),
+}
+
+
+@pytest.mark.parametrize(("kind", "fields", "link", "why"), FAULTS.values(), ids=FAULTS)
+def test_a_link_that_contradicts_is_broken(
+    kind: str, fields: dict[str, Any], link: str, why: str
+) -> None:
+    """An entry is there and does not fit: the chain is broken, with what does not."""
+    found = _changed(lambda one: replace(one, **fields) if type(one).__name__ == kind else one)
+    missing = {one.name: one.why or "" for trail in found.broken for one in trail.missing}
+    assert why in missing[link]
+
+
+def test_an_order_of_somebody_else_needs_no_chain() -> None:
+    """An adopted order is listed with the fact that told of it, and is not called broken."""
+
+    def adopted(one: Any) -> Any:
+        mine = isinstance(one, orders.OrderChanged) and one.role == "EXIT"
+        return replace(one, role="EXTERNAL") if mine else one
+
+    found = _changed(adopted)
+    external = [one for one in found.trails if one.role == "EXTERNAL"]
+    assert external
+    assert not any(one.missing for one in external)
+    assert _states(external[0])["message"] == NOT_ASKED
+
+
+def test_a_journal_without_an_opening_has_no_orders() -> None:
+    """None, not an empty answer: nothing can be said of it."""
+    assert trails_of(lambda: items("SessionOpened")) is None
