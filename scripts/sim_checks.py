@@ -10,6 +10,7 @@ Start reading at ``Day``, then ``CHECKS``.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from engine.rulebook import hhmmss_of, ist_ns
+from engine.shorts import MARK
 from events.base import Event
 from events.broker import (
     AuthStatus,
@@ -304,7 +306,9 @@ def messages_kept(found: Day) -> Iterator[str]:
 
 def never_short(found: Day) -> Iterator[str]:
     """No trade of ours left the exchange's ledger short, but where somebody else sold what our
-    order was there for a moment before, and that is told: until it is heard of nobody can know."""
+    order was there for a moment before, and that is told: until it is heard of nobody can know.
+    The sold leg of a pair is short of its own contract, and must be covered by longs of its kind.
+    """
     for order_id, symbol, units, crossed in _shorts(found):
         if not crossed:
             yield f"short {units} of {symbol} after order {order_id} of ours"
@@ -315,22 +319,38 @@ def _shorts(found: Day) -> Iterator[tuple[str, str, int, bool]]:
     another's sale crossed it."""
     tags = {one["order_id"]: one["tag"] for one in found.account["orders"] if one["tag"]}
     net: Counter[Key] = Counter()
+    kinds: Counter[str] = Counter()
     others: dict[Key, list[dict[str, Any]]] = {}
     for trade in found.account["trades"]:
         key, units = _key(trade), trade["quantity"]
+        kind = _kind(trade["tradingsymbol"])
         if trade["transaction_type"] == "BUY":
             net[key] += units
+            kinds[kind] += units
             continue
         net[key] -= units
+        kinds[kind] -= units
+        leg = _is_leg(tags.get(trade["order_id"], ""))
         if trade["order_id"] not in tags:
             others.setdefault(key, []).append(trade)
-        elif net[key] < 0:
+        elif (kinds[kind] if leg else net[key]) < 0:
             crossed = any(_crosses(found, tags, trade, one) for one in others.get(key, ()))
             told = any(
                 one.code == "POSITION_SHORT" and one.subject == ":".join(key)
                 for one in found.of(IncidentRaised)
             )
             yield trade["order_id"], key[1], -net[key], crossed and told
+
+
+def _is_leg(tag: str) -> bool:
+    """Whether an order sells the leg of a pair, by its tag."""
+    return tag.endswith(MARK)
+
+
+def _kind(symbol: str) -> str:
+    """An option's underlying and its side, by its symbol: ``NIFTY PE``."""
+    name = re.match("[^0-9]*", symbol)
+    return f"{name[0] if name is not None else symbol} {symbol[-2:]}"
 
 
 def _crosses(found: Day, tags: dict[str, str], ours: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -428,7 +448,7 @@ def _moving(found: Day) -> set[str]:
 
 def _left_to_us(found: Day) -> Counter[str]:
     """Units by symbol that are ours by the exchange's trades: what others sell comes out of what
-    others hold first."""
+    others hold first, what they buy out of what others are short of, then of our sold legs."""
     own = {order["order_id"] for order in found.account["orders"] if order["tag"]}
     ours: Counter[str] = Counter()
     others: Counter[str] = Counter()
@@ -438,7 +458,9 @@ def _left_to_us(found: Day) -> Counter[str]:
         if trade["order_id"] in own:
             ours[symbol] += units if buys else -units
         elif buys:
-            others[symbol] += units
+            of_ours = min(max(units - max(-others[symbol], 0), 0), max(-ours[symbol], 0))
+            ours[symbol] += of_ours
+            others[symbol] += units - of_ours
         else:
             of_ours = min(max(units - max(others[symbol], 0), 0), max(ours[symbol], 0))
             ours[symbol] -= of_ours

@@ -23,7 +23,7 @@ from events.governance import IncidentRaised, IncidentResolved
 from events.market import FeedHealthChanged
 from events.orders import FillApplied, OrderChanged, PositionChanged
 from events.session import Instrument, InstrumentsLoaded, SessionResumed
-from scripts.sim_checks import CHECKS, Day, dropped, not_judged, open_at_end
+from scripts.sim_checks import CHECKS, Day, dropped, never_short, not_judged, open_at_end
 
 START = ist_ns(20_261_120, "09:15:00")
 SECOND = 1_000_000_000
@@ -150,6 +150,13 @@ def test_a_good_day_passes() -> None:
         assert (not_judged(found), open_at_end(found), dropped(found)) == ([], [], 7)
 
 
+def test_a_leg_that_its_long_covers_is_no_short() -> None:
+    """A pair at the exchange is short of one contract and of nothing else."""
+    found = copy.deepcopy(good())
+    pair(long_units=65)(found)
+    assert list(never_short(found)) == []
+
+
 # --- what spoils it ------------------------------------------------------------------------------
 
 Spoil = Callable[[Day], None]
@@ -219,6 +226,19 @@ def crossed(moment: str, *, told: bool = True) -> Spoil:
     return spoil
 
 
+def pair(long_units: int, leg_units: int = 65, kind: str = "CE") -> Spoil:
+    """The leg of a pair is sold, and so much of its long is held."""
+
+    def spoil(found: Day) -> None:
+        long = {**trade_row(8, "BUY"), "tradingsymbol": f"NIFTY26N2425000{kind}",
+                "quantity": long_units}  # fmt: skip
+        leg = {**trade_row(9, "SELL"), "tradingsymbol": "NIFTY26N2425200CE", "quantity": leg_units}
+        found.account["trades"] = [*found.account["trades"], long, leg]
+        found.account["orders"] += [order_row(8, "BUY", "aa"), order_row(9, "SELL", "aaS")]
+
+    return spoil
+
+
 KILLED = field("exchange_killed", value=True)
 LATE_S = END_S - 10
 
@@ -251,6 +271,10 @@ SPOILT: tuple[tuple[str, str, Spoil], ...] = (
         added(50, started(5, "tag5", "BUY")),
         added(51, OrderSendResult(5, "P5", "ACCEPTED", "b5", None, None, 200, None, 1)))),
     ("never_short", "sold twice", account("trades", trade_row(2, "SELL"), trade_row(2, "SELL"))),
+    ("never_short", "a leg without its long", pair(long_units=0, leg_units=260)),
+    ("never_short", "a leg larger than its long", pair(long_units=65, leg_units=325)),
+    ("never_short", "a leg beside a long of the other kind",
+     pair(long_units=650, leg_units=260, kind="PE")),
     ("never_short", "long after a hand sold", crossed("09:16:50")),
     ("never_short", "crossed and not told", crossed("09:18:00", told=False)),
     ("never_short", "sent after it was heard", both(
