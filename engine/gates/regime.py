@@ -64,5 +64,6 @@ def event_row(view: View) -> GateRow:
 
 
 def _expires_today(view: View) -> bool:
+    """By the day's instruments: the chain that is looked at may be the next expiry's by then."""
     opened = view.state.opened
-    return view.near is not None and opened is not None and view.near.expiry == opened.day
+    return opened is not None and any(one.expiry == opened.day for one in view.umap.expiries)

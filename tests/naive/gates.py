@@ -315,7 +315,7 @@ def event_window(sight: Sight) -> Row:
                 near.append((event_ns, kind, row.unsure))
     marks += [f"EVENT_{kind}" for _, kind, _ in sorted(near)]
     marks += ["UNSURE_EVENT"] if any(unsure for _, _, unsure in near) else []
-    ends_today = sight.one.chain and sight.one.chain[0].expiry.day == book.opened.day
+    ends_today = any(one.day == book.opened.day for one in sight.one.expiries)
     marks += ["EVENT_EXPIRY"] if ends_today else []
     covers = {k: book.rules.row("event.covered", k) for k in ("RBI", "BUDGET", "FED")}
     marks += [f"CALENDAR_UNKNOWN_{kind}" for kind, row in covers.items() if row is None]

@@ -63,9 +63,11 @@ def test_in_live_an_unknown_calendar_blocks() -> None:
 
 
 def test_an_expiry_of_today_is_named() -> None:
-    """The day's expiry is an event that the chain itself tells of; it stops nothing by itself."""
+    """The day's expiry is an event that the instruments tell of, also where the chain in view is
+    the next one; it stops nothing by itself."""
     view = view_of(rules(START, events=(), events_unknown=(), events_unsure=False))
     assert view.near is not None and view.state.opened is not None
     assert event_row(view).marks == ()
-    today = replace(view, near=replace(view.near, expiry=view.state.opened.day))
+    first = replace(view.umap.expiries[0], expiry=view.state.opened.day)
+    today = replace(view, umap=replace(view.umap, expiries=(first, *view.umap.expiries)))
     assert (event_row(today).verdict, event_row(today).marks) == ("PASS", ("EVENT_EXPIRY",))
