@@ -9,11 +9,14 @@ from __future__ import annotations
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Final
 
 import click
 
 from cli.errors import EXIT_BAD, EXIT_GOOD, UserError, told_as_user_error
 from cli.options import Common, anew_option, recorded_options
+
+_SECOND_NS: Final = 1_000_000_000
 
 
 @click.command(name="export")
@@ -26,26 +29,59 @@ from cli.options import Common, anew_option, recorded_options
     "--compliance", is_flag=True,
     help="Instead: every order with its unbroken chain, and the journal that proves it.",
 )  # fmt: skip
+@click.option(
+    "--incident", metavar="ID",
+    help="Instead: a redacted window of the journal around this incident (I1, I2, ...).",
+)  # fmt: skip
+@click.option(
+    "--around", metavar="TIME", default="1m", show_default=True,
+    help="Of --incident: so long before and behind it, 30s or 5m.",
+)  # fmt: skip
+@click.option("--from", "begin", metavar="T", help="Instead: such a window from this time on.")
+@click.option("--until", "end", metavar="T", help="And up to this one, included.")
+@click.option("--frames", is_flag=True, help="Of a window: with the bytes of its ticks.")
 @anew_option
 @recorded_options
-def command(session: str, target: Path, compliance: bool, anew: bool, common: Common) -> int:
+def command(
+    session: str,
+    target: Path,
+    compliance: bool,
+    incident: str | None,
+    around: str,
+    begin: str | None,
+    end: str | None,
+    frames: bool,
+    anew: bool,
+    common: Common,
+) -> int:
     """Write the ticks and every contract of a SESSION as Parquet files into a folder.
 
     With --compliance the pack for an auditor: each order from tick to fill, what to keep and how
     long, the sealed journal, and a verifier that needs nothing else of ours. It is of a closed
-    session. Exit code 1: an order's chain is broken, and the pack says where. docs/COMPLIANCE.md
-    tells all of it.
+    session. Exit code 1: an order's chain is broken, and the pack says where.
+
+    With --incident, or --from and --until (IST), a window of the journal to hand to others:
+    accounts, addresses, people and keys are taken out and listed, and what is left proves what it
+    can. docs/COMPLIANCE.md tells all of both.
 
     \b
     Example:
         axiom export latest --to day --json
         axiom export latest --to pack --compliance
+        axiom export latest --to bundle --incident I1 --around 5m
+        axiom export latest --to window --from 11:30 --until 11:32
     """
     from cli.recorded import first_fact
 
     folder = common.session(session)
     first_fact(folder)  # nothing is made in a folder that holds no session
     place = _empty(target)
+    windowed = incident is not None or begin is not None or end is not None
+    _must_be_one(compliance, windowed, incident is not None and (begin or end) is not None)
+    if frames and not windowed:
+        raise UserError("--frames goes with --incident, or with --from and --until")
+    if windowed:
+        return _window(folder, place, common, (incident, around, begin, end), frames=frames)
     if compliance:
         return _compliance(folder, place, common)
     return _contracts(folder, place, common, anew=anew)
@@ -104,6 +140,62 @@ def _compliance(folder: Path, place: Path, common: Common) -> int:
         show(f"head {pack.head_hash}\npack {pack.pack_sha256}")
         show(f"check it: python {place / 'verify.py'} {place}")
     return EXIT_BAD if pack.broken else EXIT_GOOD
+
+
+def _must_be_one(compliance: bool, windowed: bool, twice: bool) -> None:
+    """One kind of export a folder."""
+    if compliance and windowed:
+        raise UserError(
+            "--compliance is of a whole session: ask for the window into a second folder"
+        )
+    if twice:
+        raise UserError("give --incident, or --from and --until, not both")
+
+
+def _window(
+    folder: Path,
+    place: Path,
+    common: Common,
+    asked: tuple[str | None, str, str | None, str | None],
+    *,
+    frames: bool,
+) -> int:
+    from cli.output import parse_time, show, table, write_json
+    from cli.recorded import first_fact
+    from cli.verbs.run import seconds_of
+    from projections.packs.incident import Window, write_incident_bundle
+
+    incident, around, begin, end = asked
+    day = first_fact(folder).day
+    window = Window(
+        from_ts=parse_time(begin, day) if begin is not None else None,
+        to_ts=parse_time(end, day) if end is not None else None,
+        incident_id=incident,
+        around_ns=int(seconds_of(around)) * _SECOND_NS,
+    )
+    with _pack_errors():
+        bundle = write_incident_bundle(folder, place, window, frames=frames)
+    if common.json:
+        write_json(
+            {
+                "session": bundle.session,
+                "files": _files(place, bundle.files),
+                "entries": bundle.entries,
+                "first_seq": bundle.first_seq,
+                "last_seq": bundle.last_seq,
+                "redacted": bundle.redacted,
+                "head_hash": bundle.head_hash,
+                "pack_sha256": bundle.pack_sha256,
+            }
+        )
+    else:
+        rows = [tuple(one.values()) for one in bundle.redacted]
+        if rows:
+            show(table(("entry", "field", "taken out", "times"), rows))
+        show(f"{bundle.entries} entries, seq {bundle.first_seq} to {bundle.last_seq}, in {place}")
+        show(f"pack {bundle.pack_sha256}")
+        show(f"check it: python {place / 'verify.py'} {place}")
+    return EXIT_GOOD
 
 
 def _pack_errors() -> AbstractContextManager[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -111,6 +112,41 @@ def test_an_open_or_damaged_session_gets_no_pack(
     segment.write_bytes(data)
     assert axiom("export", session, "--to", tmp_path / "pack", "--compliance").damage
     assert not (tmp_path / "pack").exists()
+
+
+def test_a_window_proves_itself(axiom: Call, session: Path, tmp_path: Path) -> None:
+    """Half a minute of the session, redacted; its verifier agrees, alone and beside the session."""
+    begin, end = "09:16:00", "09:16:30"
+    words = ("export", "latest", "--from", begin, "--until", end)
+    answer = axiom(*words, "--to", tmp_path / "w", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    told = answer.document
+    assert told["entries"] == told["last_seq"] - told["first_seq"] + 1 > 10
+    found = verify_pack(tmp_path / "w", session=session)
+    assert (found.problems, found.proved) == ([], told["entries"])
+    assert found.digest == told["pack_sha256"]
+    lines = (tmp_path / "w" / "entries.jsonl").read_text("utf-8").splitlines()
+    times = [json.loads(line)["ts_ist"][11:19] for line in lines]
+    assert (min(times), max(times)) >= (begin, begin)
+    assert max(times) <= end
+    text = axiom(*words, "--to", tmp_path / "t", "--frames")
+    assert f"{told['entries']} entries, seq {told['first_seq']}" in text.out
+
+
+def test_a_window_has_what_is_asked_or_one_line(axiom: Call, session: Path, tmp_path: Path) -> None:
+    """No such incident, no such time, two kinds at once: exit 2, and nothing is made."""
+    asked = {
+        "no incident I9": ("--incident", "I9"),
+        "is not a time": ("--from", "noon"),
+        "is not a length of time": ("--incident", "I1", "--around", "soon"),
+        "no entry of": ("--from", "23:00"),
+        "not both": ("--incident", "I1", "--until", "10:00"),
+        "of a whole session": ("--compliance", "--from", "10:00"),
+        "--frames goes with": ("--frames",),
+    }
+    for said, words in asked.items():
+        assert said in axiom("export", session, "--to", tmp_path / "w", *words).refusal
+    assert not (tmp_path / "w").exists()
 
 
 def orders_of(pack: Path) -> list[str]:
