@@ -52,6 +52,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     _verb("query", "Ask", "one SELECT on the contracts of a session"),
     _verb("why", "Ask", "why there was no trade, or why this one"),
     _verb("order", "Ask", "one order by any of its ids or its tag"),
+    _verb("report", "Ask", "a day or a week as an audit report: one page, and JSON"),
     _verb("at", "Ask", "the engine's whole state at any entry or time"),
     _verb("export", "Ask", "a session as Parquet files"),
     _verb("tui", "Run", "open the terminal UI on a session"),
