@@ -30,6 +30,11 @@ _SECOND_NS: Final = 1_000_000_000
     help="Instead: every order with its unbroken chain, and the journal that proves it.",
 )  # fmt: skip
 @click.option(
+    "--legacy",
+    is_flag=True,
+    help="Instead: the files of the bot before, as far as they mean what they meant.",
+)
+@click.option(
     "--incident", metavar="ID",
     help="Instead: a redacted window of the journal around this incident (I1, I2, ...).",
 )  # fmt: skip
@@ -46,6 +51,7 @@ def command(
     session: str,
     target: Path,
     compliance: bool,
+    legacy: bool,
     incident: str | None,
     around: str,
     begin: str | None,
@@ -62,13 +68,15 @@ def command(
 
     With --incident, or --from and --until (IST), a window of the journal to hand to others:
     accounts, addresses, people and keys are taken out and listed, and what is left proves what it
-    can. docs/COMPLIANCE.md tells all of both.
+    can. With --legacy gate_status.jsonl, blocked_candidates.jsonl, incidents.jsonl and
+    sla_check.json. docs/COMPLIANCE.md tells all of these.
 
     \b
     Example:
         axiom export latest --to day --json
         axiom export latest --to pack --compliance
         axiom export latest --to bundle --incident I1 --around 5m
+        axiom export latest --to old --legacy
         axiom export latest --to window --from 11:30 --until 11:32
     """
     from cli.recorded import first_fact
@@ -77,11 +85,14 @@ def command(
     first_fact(folder)  # nothing is made in a folder that holds no session
     place = _empty(target)
     windowed = incident is not None or begin is not None or end is not None
-    _must_be_one(compliance, windowed, incident is not None and (begin or end) is not None)
+    kinds = (("--compliance", compliance), ("--legacy", legacy), ("a window", windowed))
+    _must_be_one(kinds, twice=incident is not None and (begin or end) is not None)
     if frames and not windowed:
         raise UserError("--frames goes with --incident, or with --from and --until")
     if windowed:
         return _window(folder, place, common, (incident, around, begin, end), frames=frames)
+    if legacy:
+        return _legacy(folder, place, common)
     if compliance:
         return _compliance(folder, place, common)
     return _contracts(folder, place, common, anew=anew)
@@ -142,14 +153,34 @@ def _compliance(folder: Path, place: Path, common: Common) -> int:
     return EXIT_BAD if pack.broken else EXIT_GOOD
 
 
-def _must_be_one(compliance: bool, windowed: bool, twice: bool) -> None:
+def _must_be_one(kinds: tuple[tuple[str, bool], ...], *, twice: bool) -> None:
     """One kind of export a folder."""
-    if compliance and windowed:
-        raise UserError(
-            "--compliance is of a whole session: ask for the window into a second folder"
-        )
+    asked = [name for name, wanted in kinds if wanted]
+    if len(asked) > 1:
+        raise UserError(f"{' and '.join(asked)} are two exports: give each a folder of its own")
     if twice:
         raise UserError("give --incident, or --from and --until, not both")
+
+
+def _legacy(folder: Path, place: Path, common: Common) -> int:
+    from cli.output import show, table, write_json
+    from projections.packs.legacy import write_legacy_files
+
+    with _pack_errors():
+        told = write_legacy_files(folder, place)
+    if common.json:
+        files = _files(place, told.files)
+        rows = {str(place / name): count for name, count in told.rows.items()}
+        write_json(
+            {
+                "session": told.session,
+                "files": [{**one, "rows": rows.get(str(one["file"]))} for one in files],
+            }
+        )
+    else:
+        show(table(("file", "rows"), [(str(place / name), n) for name, n in told.rows.items()]))
+        show(f"what is gone and what is different: {place / 'LEGACY.txt'}")
+    return EXIT_GOOD
 
 
 def _window(

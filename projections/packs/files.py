@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from journal import verify, verify_pack
 from journal.files import FILE_MODE, FOLDER_MODE
@@ -32,6 +33,21 @@ class DamagedError(PackError):
     damage = True
 
 
+class NewFile:
+    """A file of a pack while it is written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.size_bytes = 0
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+        self._file.write(data)
+        self.digest.update(data)
+        self.size_bytes += len(data)
+
+
 class PackFolder:
     """A folder that becomes a pack. Raises ``PackError`` where it cannot be written."""
 
@@ -47,23 +63,27 @@ class PackFolder:
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         """A new file from its parts, in order."""
+        with self.create(name) as file:
+            for part in parts:
+                file.write(part)
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[NewFile]:
+        """A new file to write to; what it came to is known when the context ends."""
         path = self.folder / name
-        digest, size = hashlib.sha256(), 0
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         try:
             for place in reversed(path.relative_to(self.folder).parents):
                 (self.folder / place).mkdir(mode=FOLDER_MODE, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             with os.fdopen(os.open(path, flags, FILE_MODE), "wb") as file:
-                for part in parts:
-                    file.write(part)
-                    digest.update(part)
-                    size += len(part)
+                new = NewFile(file)
+                yield new
         except OSError as error:
             raise PackError(
                 f"{path} cannot be written: {error.strerror}; free some space there, or choose "
                 "another folder"
             ) from error
-        self.files[name] = {"bytes": size, "sha256": digest.hexdigest()}
+        self.files[name] = {"bytes": new.size_bytes, "sha256": new.digest.hexdigest()}
 
     def text(self, name: str, text: str) -> None:
         self.write(name, (text.encode("utf-8"),))

@@ -133,6 +133,20 @@ def test_a_window_proves_itself(axiom: Call, session: Path, tmp_path: Path) -> N
     assert f"{told['entries']} entries, seq {told['first_seq']}" in text.out
 
 
+def test_the_old_files_are_written(axiom: Call, session: Path, tmp_path: Path) -> None:
+    """Four files and a note; as many rows as the document says, one a decision."""
+    answer = axiom("export", "latest", "--to", tmp_path / "old", "--legacy", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    told = {Path(one["file"]).name: one["rows"] for one in answer.document["files"]}
+    assert told == {
+        "gate_status.jsonl": 192, "blocked_candidates.jsonl": told["blocked_candidates.jsonl"],
+        "incidents.jsonl": 0, "sla_check.json": 1, "LEGACY.txt": None,
+    }  # fmt: skip
+    for name in ("gate_status.jsonl", "blocked_candidates.jsonl"):
+        assert len((tmp_path / "old" / name).read_text("utf-8").splitlines()) == told[name] > 0
+    assert "LEGACY.txt" in axiom("export", session, "--to", tmp_path / "b", "--legacy").out
+
+
 def test_a_window_has_what_is_asked_or_one_line(axiom: Call, session: Path, tmp_path: Path) -> None:
     """No such incident, no such time, two kinds at once: exit 2, and nothing is made."""
     asked = {
@@ -141,7 +155,8 @@ def test_a_window_has_what_is_asked_or_one_line(axiom: Call, session: Path, tmp_
         "is not a length of time": ("--incident", "I1", "--around", "soon"),
         "no entry of": ("--from", "23:00"),
         "not both": ("--incident", "I1", "--until", "10:00"),
-        "of a whole session": ("--compliance", "--from", "10:00"),
+        "--compliance and a window are two exports": ("--compliance", "--from", "10:00"),
+        "--compliance and --legacy are two exports": ("--compliance", "--legacy"),
         "--frames goes with": ("--frames",),
     }
     for said, words in asked.items():
