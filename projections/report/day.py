@@ -57,9 +57,9 @@ close_reason code Ended by
 account text Account
 decisions count Decisions
 trades count Trades
-gross_paise paise Gross of the day
+gross_paise result Gross of the day
 charges_paise paise Charges
-net_paise paise Net of the day
+net_paise result Net of the day
 entries count Journal entries
 head_hash digest Chain hash
 """

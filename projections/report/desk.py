@@ -100,7 +100,7 @@ seq count Seq
 _RISK_COLUMNS: Final = """
 ts ts Time
 status code State
-realised_paise paise Gross
+realised_paise result Gross
 charges_paise paise Charges
 open_risk_paise paise Open risk
 trades_today count Trades

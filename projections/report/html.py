@@ -37,7 +37,7 @@ MARKER: Final = "<!doctype html>\n<!-- axiom report -->\n"
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _DIGEST_CHARS: Final = 12
-_NUMBERS: Final = ("count", "paise", "ms", "us", "milli", "measure")
+_NUMBERS: Final = ("count", "paise", "result", "ms", "us", "milli", "measure")
 
 
 def page(report: Report) -> str:
@@ -152,8 +152,11 @@ def _digest(value: Any) -> str:
 
 
 def _money(value: Any) -> str:
-    look = ' class="loss"' if int(value) < 0 else ""
-    return f"<span{look}>{text(why.amount(int(value), 'paise'))}</span>"
+    return text(why.amount(int(value), "paise"))
+
+
+def _result(value: Any) -> str:
+    return f'<span class="loss">{_money(value)}</span>' if int(value) < 0 else _money(value)
 
 
 def _count(value: Any) -> str:
@@ -172,6 +175,8 @@ _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
     "stage": lambda value: f"<code>{text(str(value).partition('_')[0])}</code>",
     "count": _count,
     "paise": _money,
+    "result": _result,
+    "day": lambda value: f'<span class="day">{text(value)}</span>',
     "ts": lambda value: why.ist_iso(int(value))[11:19],
     "ts_ms": lambda value: why.ist_iso(int(value))[11:],
     "ms": lambda value: f"{_count(value)} ms",
@@ -201,6 +206,12 @@ def _steps(block: Steps) -> str:
     return _figure(block.caption, svg.steps(block), legend)
 
 
+def _bars(block: Bars) -> str:
+    labels = dict.fromkeys((part.look, part.label) for bar in block.bars for part in bar.parts)
+    legend = "".join(f' <span class="key {look}">{text(label)}</span>' for look, label in labels)
+    return _figure(block.caption, svg.bars(block), legend)
+
+
 def _stories(block: Stories) -> str:
     parts = [f"<h3>{text(block.caption)}</h3>"]
     for story in block.stories:
@@ -211,7 +222,8 @@ def _stories(block: Stories) -> str:
             for step in story.steps
         )
         parts.append(
-            f'<div class="story"><p class="said">{svg.clock(story.ts)} {text(story.sentence)}</p>'
+            f'<div class="story"><p class="said">{svg.clock(story.ts)} '
+            f"<code>{text(story.contract)}</code> {text(story.sentence)}</p>"
             '<table><thead><tr><th>Time</th><th>Entry</th><th>What</th><th class="n">Seq</th>'
             f'<th class="n">Cause</th></tr></thead><tbody>{rows}</tbody></table></div>'
         )
@@ -227,6 +239,6 @@ _DRAWN: Final[dict[type, Callable[[Any], str]]] = {
     Prices: _prices,
     Stories: _stories,
     Steps: _steps,
-    Bars: lambda block: _figure(block.caption, svg.bars(block)),
+    Bars: _bars,
 }
 """How each block is drawn."""

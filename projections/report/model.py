@@ -32,7 +32,8 @@ class Column(msgspec.Struct, frozen=True):
     """A column: its key in JSON, its title on the page, the unit of its values.
 
     Units: ``text``, ``code`` (set in type for codes), ``stage`` (shown by its
-    number), ``count``, ``paise``, ``ts`` and ``ts_ms``
+    number), ``count``, ``paise``, ``result``
+    (paise, a loss in red), ``day`` (kept on one line), ``ts`` and ``ts_ms``
     (ns UTC, shown in IST), ``ms``, ``us``, ``milli`` (per mille, shown as %), ``bar`` (the same
     with a bar), ``digest``, ``measure`` (text that holds its own unit).
     """
@@ -168,6 +169,7 @@ class Story(msgspec.Struct, frozen=True):
     seq: int
     ts: int
     underlying: str
+    contract: str
     sentence: str
     steps: tuple[TrailStep, ...]
 

@@ -46,7 +46,12 @@ def trades(given: Inputs) -> Made:
     if stories:
         told = tuple(
             Story(
-                one.decision.seq, one.decision.ts, one.decision.underlying, one.sentence, one.trail
+                seq=one.decision.seq,
+                ts=one.decision.ts,
+                underlying=one.decision.underlying,
+                contract=str(one.decision.contract),
+                sentence=one.sentence,
+                steps=one.trail,
             )
             for one in stories
         )
@@ -64,9 +69,9 @@ average_paise paise Entered at
 status code State
 changed_ts ts Last change
 exit_reason code Exit
-realised_paise paise Gross
+realised_paise result Gross
 charges_paise paise Charges
-net_paise paise Net
+net_paise result Net
 position_id code Position
 text text Why it was left
 """
@@ -76,7 +81,7 @@ tradingsymbol code Contract
 quantity_units count Units
 index_paise paise Index
 payoff_paise paise Pays a unit
-realised_paise paise Gross
+realised_paise result Gross
 tax_paise paise Tax
 reason code Reason
 text text Meaning

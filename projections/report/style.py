@@ -52,7 +52,7 @@ th{{color:var(--soft);font-weight:600}}tr{{break-inside:avoid}}
 .n{{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}}
 code{{font:12px/1.4 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}}
 .digest{{overflow-wrap:anywhere;font-size:11px}}
-.loss{{color:var(--bad)}}
+.loss{{color:var(--bad)}}.day{{white-space:nowrap}}th.n{{white-space:normal}}
 .bar{{display:inline-block;width:90px;height:9px;background:var(--box);margin-right:6px}}
 .bar i{{display:block;height:9px;background:var(--run)}}td:has(.bar){{white-space:nowrap}}
 figure{{margin:12px 0;break-inside:avoid}}figcaption{{font-size:13px;color:var(--soft)}}

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from projections import why
 from projections.report.inputs import Inputs, Row, Threshold, Thresholds
+from projections.report.words import is_flag
 
 HHMM: Final = "hhmm"
 """The end of a setting that is a time of day: no share of it can be taken."""
@@ -104,7 +105,14 @@ def _to_try(limit: Threshold, value: str, row: Row) -> str | None:
     if limit.toward == "ON":
         return "true" if value.lower() == "false" else None
     seen, asked = row["observed"], row["limit_value"]
-    if limit.setting.endswith(HHMM) or seen is None or not asked or asked < 0 or seen < 0:
+    if (
+        limit.setting.endswith(HHMM)
+        or is_flag(row["gate"])
+        or seen is None
+        or not asked
+        or asked < 0
+        or seen < 0
+    ):
         return None
     if not value.isdecimal() or (seen > asked) != (limit.toward == "UP"):
         return None

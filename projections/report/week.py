@@ -23,6 +23,7 @@ from projections.report.sections import Made, Nothing, Spec, build
 from projections.report.suggest import suggestions
 from projections.report.words import (
     count_of,
+    is_flag,
     measure,
     money_of,
     percent,
@@ -127,7 +128,11 @@ def _trends(given: WeekInputs) -> Made:
     caption = "Where each day's decisions ended"
     bars = tuple(Bar(_day(one), _parts(one)) for one in given.sessions)
     rows = [_trend(one) for one in given.sessions]
-    return (table("days", "Day by day", _TRENDS, rows), Bars("stages", caption, bars))
+    return (
+        table("days", "Result by day", _TRENDS, rows),
+        Bars("stages", caption, bars),
+        table("service", "Market, fills and feed by day", _SERVICE, rows),
+    )
 
 
 def _parts(one: Inputs) -> tuple[Part, ...]:
@@ -170,20 +175,23 @@ def _trend(one: Inputs) -> Row:
 
 
 _TRENDS: Final = """
-day text Day
-mode text Mode
-state text State
+day day Day
 decisions count Decisions
 trades count Entries
-gross_paise paise Gross
+gross_paise result Gross
 charges_paise paise Charges
-net_paise paise Net
+net_paise result Net
 reason code Most in the way
+session code Session
+"""
+_SERVICE: Final = """
+day day Day
+mode text Mode
+state text State
 kinds text Kind of day
 slippage_unit_paise paise Entry slippage a unit
 fill_p50_ms ms Entry filled, half within
 link_p99_ms ms Link age, 99 % within
-session code Session
 """
 
 
@@ -236,7 +244,7 @@ def _misses(given: WeekInputs) -> Made:
 def _nearest(given: WeekInputs) -> Iterator[Row]:
     for one in given.sessions:
         for row in one.all("sole"):
-            if row["place"] != 1 or row["margin"] is None:
+            if row["place"] != 1 or row["margin"] is None or is_flag(row["gate"]):
                 continue
             unit, limit = unit_of(row["gate"]), row["limit_value"]
             yield {
@@ -258,7 +266,7 @@ def ask_why(session: str, row: Row) -> str:
 
 
 _MISSES: Final = """
-day text Day
+day day Day
 ts ts Time
 underlying text Underlying
 gate code Gate

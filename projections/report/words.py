@@ -102,6 +102,12 @@ def unit_of(gate: str | None) -> str | None:
     return spec.unit if spec else None
 
 
+def is_flag(gate: str | None) -> bool:
+    """Whether a gate asks for yes or no: its margin is no distance."""
+    spec = gates.BY_GATE.get(gate) if gate else None
+    return spec is not None and spec.sense == "IS_TRUE"
+
+
 def wide_words(paragraph: str) -> str:
     """A paragraph of several lines as one."""
     return " ".join(paragraph.split())

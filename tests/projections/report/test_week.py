@@ -135,6 +135,15 @@ def test_a_time_of_day_has_no_share() -> None:
     assert suggest(limit_of("session.last_entry_hhmm", "UP", 1525), one)["try_value"] is None
 
 
+def test_a_yes_or_no_has_no_share() -> None:
+    """That the strategy sees no signal is no distance: the least change is asked for, and it is no
+    near miss."""
+    one = session_with("signal", {"a.b": "6"}, observed=0, limit_value=1)
+    limit = Threshold("a.b", ("signal",), "DOWN", 0, None)
+    assert suggest(limit, one)["try_value"] is None
+    assert told(WeekInputs((one,), (), Thresholds((limit,), ())))["misses"]["status"] == NOTHING
+
+
 def test_another_familys_limit_is_not_suggested() -> None:
     """Only the limit of the family that was chosen."""
     one = session_with("g", {"a.b": "6"})
