@@ -50,6 +50,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     _verb("diff", "Prove", "two sessions' decisions, side by side"),
     _verb("journal", "Prove", "the entries of a session, and its seal"),
     _verb("query", "Ask", "one SELECT on the contracts of a session"),
+    _verb("ask", "Ask", "a question by its name, from a list"),
     _verb("why", "Ask", "why there was no trade, or why this one"),
     _verb("order", "Ask", "one order by any of its ids or its tag"),
     _verb("report", "Ask", "a day or a week as an audit report: one page, and JSON"),

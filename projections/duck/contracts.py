@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from events import gates as gate_catalogue
 from events import reasons
 from projections import tables
+from projections.duck import questions
+from projections.duck.forms import IST, Macro, View
 from projections.glossary import GLOSSARY, ColumnType
 from projections.tables import TICK_COLUMNS
 
@@ -25,9 +25,6 @@ SQL_TYPES: Final[dict[ColumnType, str]] = {
     "BOOL": "BOOLEAN",
     "REAL": "DOUBLE",
 }
-
-IST: Final = "make_timestamp({} // 1000 + 19800000000)"
-"""Nanoseconds UTC to a TIMESTAMP in IST (UTC+05:30, no summer time since 1945)."""
 
 DERIVED: Final[dict[str, str]] = {
     "resolved_seq": "seq of the entry that ended it; null while it is open",
@@ -66,23 +63,6 @@ DERIVED: Final[dict[str, str]] = {
     "sha256": "SHA-256 of the file, lower-case hex",
     "sealed": "true for the one sorted file of a closed session",
 }
-
-
-class View(msgspec.Struct, frozen=True):
-    """A view of schema v1: its comment and its SELECT."""
-
-    name: str
-    comment: str
-    sql: str
-
-
-class Macro(msgspec.Struct, frozen=True):
-    """A table macro of schema v1: parameters with defaults, its comment and its SELECT."""
-
-    name: str
-    parameters: str
-    comment: str
-    sql: str
 
 
 _SESSION: Final = "(SELECT session FROM base.meta) AS session"
@@ -318,6 +298,7 @@ MACROS: Final[tuple[Macro, ...]] = (
         "every gate of the decision with this seq, in order",
         "SELECT * FROM v1.gates WHERE decision_seq = decision ORDER BY ordinal",
     ),
+    *questions.MACROS,
 )
 
 
@@ -326,13 +307,15 @@ def schema_statements() -> tuple[str, ...]:
     return (
         *_base_statements(),
         *(f"CREATE VIEW v1.{view.name} AS {view.sql}" for view in VIEWS),
-        *(
-            f"CREATE MACRO v1.{macro.name}({macro.parameters}) AS TABLE {macro.sql}"
-            for macro in MACROS
-        ),
+        *(create_macro(macro) for macro in MACROS),
         *(f"COMMENT ON VIEW v1.{view.name} IS {quoted(view.comment)}" for view in VIEWS),
         *(f"COMMENT ON MACRO TABLE v1.{macro.name} IS {quoted(macro.comment)}" for macro in MACROS),
     )
+
+
+def create_macro(macro: Macro) -> str:
+    """The statement that makes a macro."""
+    return f"CREATE MACRO v1.{macro.name}({macro.parameters}) AS TABLE {macro.sql}"
 
 
 _PRIVATE: Final[tuple[tuple[str, str], ...]] = (

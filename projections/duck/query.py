@@ -21,7 +21,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
-from projections.duck import contracts
+from projections.duck import contracts, questions
 from projections.duck.publish import ticks_folder
 from projections.duck.store import first_line, read_tick_files
 
@@ -207,6 +207,12 @@ def _attach(connection: duckdb.DuckDBPyConnection, published: Path) -> None:
         connection.execute(f"CREATE VIEW v1.ticks AS {contracts.ticks_view(names, _ATTACHED)}")
         comment = contracts.quoted(contracts.TICKS_VIEW_COMMENT)
         connection.execute(f"COMMENT ON VIEW v1.ticks IS {comment}")
+        connection.execute(f"SET search_path = '{_ATTACHED}.v1,memory.v1'")
+        for macro in questions.TICK_MACROS:
+            made = contracts.create_macro(macro).replace("MACRO v1.", "MACRO memory.v1.", 1)
+            connection.execute(made)
+            said = contracts.quoted(macro.comment)
+            connection.execute(f"COMMENT ON MACRO TABLE memory.v1.{macro.name} IS {said}")
     connection.execute(f"SET search_path = '{_ATTACHED}.v1,memory.v1'")
 
 
