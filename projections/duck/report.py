@@ -73,8 +73,8 @@ LEFT JOIN base.snapshots s ON s.seq = d.snapshot_seq
 WHERE d.outcome = 'TRADE' ORDER BY d.seq"""
 
 _BOUGHT: Final = """
-(SELECT position_id, max(quantity_units) AS most_units FROM base.position_events
- GROUP BY position_id)"""
+(SELECT position_id, arg_max(quantity_units, abs(quantity_units)) AS most_units
+ FROM base.position_events GROUP BY position_id)"""
 
 _POSITIONS: Final = f"""
 SELECT p.seq, p.position_id, p.underlying, p.tradingsymbol, p.strategy_id, p.status, p.opened_ts,

@@ -36,7 +36,8 @@ MARKER: Final = "<!doctype html>\n<!-- axiom report -->\n"
 """How every report begins."""
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-_DIGEST_CHARS: Final = 12
+_NARROW_FROM: Final = 16
+"""Rows from which on a narrow table is set in columns."""
 _NUMBERS: Final = ("count", "paise", "result", "ms", "us", "milli", "measure")
 
 
@@ -91,7 +92,7 @@ def _facts(block: Facts) -> str:
     pairs = "".join(
         f"<div><dt>{text(column.title)}</dt><dd>{_value(column, value)}</dd></div>"
         for column, value in zip(block.columns, block.values, strict=True)
-        if value is not None
+        if value not in (None, "")
     )
     caption = f"<h3>{text(block.caption)}</h3>" if block.caption else ""
     return f"{caption}<dl>{pairs}</dl>"
@@ -107,7 +108,8 @@ def _table(block: Table) -> str:
         "<tr>" + "".join(_cell(block.columns[place], row[place]) for place in shown) + "</tr>"
         for row in block.rows
     )
-    look = ' class="narrow"' if block.narrow else ' class="table"'
+    narrow = block.narrow and len(block.rows) >= _NARROW_FROM
+    look = ' class="narrow"' if narrow else ' class="table"'
     return (
         f"<h3>{text(block.caption)}</h3><div{look}><table><thead><tr>{heads}</tr></thead>"
         f"<tbody>\n{rows}\n</tbody></table></div>"

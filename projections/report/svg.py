@@ -18,9 +18,12 @@ from projections.report.model import Bars, Heat, Lanes, Mark, Price, Run, Series
 
 WIDTH: Final = 1000
 _RIGHT: Final = WIDTH - 8
-_MINUTE_NS: Final = 60_000_000_000
-_STEPS_MIN: Final = (1, 2, 5, 10, 15, 30, 60, 120, 240, 720, 1440)
+_SECOND_NS: Final = 1_000_000_000
+_MINUTE_NS: Final = 60 * _SECOND_NS
+_STEPS_S: Final = (1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 86_400)
 _TICKS_MAX: Final = 14
+_LABEL_TENTHS: Final = 300
+"""Half the width of a label of the axis of time, and a little: what keeps it inside the chart."""
 _CHAR_TENTHS: Final = 62
 """Width of a letter at 10 px, tenths: whether a label fits into its span."""
 _IST_NS: Final = 19_800_000_000_000
@@ -84,14 +87,15 @@ def _rect(x: str, y: int, wide: int, high: int, look: str, words: str, more: str
 def _time_axis(axis: Axis, top: int, bottom: int) -> Iterator[str]:
     """Lines and labels at round times."""
     span = max(axis.to_ts - axis.from_ts, 1)
-    step = next(
-        (s for s in _STEPS_MIN if span // (s * _MINUTE_NS) <= _TICKS_MAX), _STEPS_MIN[-1]
-    ) * _MINUTE_NS  # fmt: skip
+    seconds = next((s for s in _STEPS_S if span // (s * _SECOND_NS) <= _TICKS_MAX), _STEPS_S[-1])
+    step, digits = seconds * _SECOND_NS, 8 if seconds % 60 else 5
     first = -(-(axis.from_ts + _IST_NS) // step) * step - _IST_NS
     for ts in range(first, axis.to_ts + 1, step):
-        x = axis.at(ts)
+        x, anchor = axis.at(ts), "middle"
+        if axis.tenths(ts) > WIDTH * 10 - _LABEL_TENTHS:
+            anchor = "end"
         yield f'<line x1="{x}" y1="{top}" x2="{x}" y2="{bottom}" class="grid"/>'
-        yield _word(x, bottom + 12, clock(ts)[:5], anchor="middle")
+        yield _word(x, bottom + 12, clock(ts)[:digits], anchor=anchor)
 
 
 # --- heat map --------------------------------------------------------------------------------
@@ -155,7 +159,7 @@ _PRICE_TOP: Final = 8
 _PRICE_HIGH: Final = 190
 _STRIP: Final = 15
 _STAGE_ROW: Final = 9
-_PRICE_LEFT: Final = 110
+_PRICE_LEFT: Final = 122
 _GAP_NS: Final = 2 * _MINUTE_NS
 
 
@@ -196,10 +200,14 @@ class Scale(NamedTuple):
         return px((self.top + self.tall) * 10 - (value - self.low) * self.tall * 10 // span)
 
 
+_LEAST_PAD: Final = 100
+"""A rupee: a line of equal values is not drawn on a scale of paise."""
+
+
 def _scale(*values: list[int], top: int = _PRICE_TOP, tall: int = _PRICE_HIGH) -> Scale:
     every = [value for some in values for value in some]
     low, high = min(every), max(every)
-    pad = max((high - low) // 20, 1)
+    pad = max((high - low) // 20, _LEAST_PAD)
     return Scale(low - pad, high + pad, top, tall)
 
 
