@@ -46,6 +46,7 @@ class Book:
         self.changes: dict[str, list[Item]] = defaultdict(list)
         self.started: dict[str, list[Item]] = defaultdict(list)
         self.results: dict[int, Item] = {}
+        self.answered: set[str] = set()
         self.lookups: dict[str, list[Item]] = defaultdict(list)
         self.reports: list[tuple[Item, broker.BrokerReport]] = []
         self.fills: dict[str, list[tuple[Item, Item]]] = defaultdict(list)
@@ -124,12 +125,16 @@ class Book:
 
     def take_result(self, item: Item, event: broker.OrderSendResult) -> None:
         self.results[event.message_no] = item
+        self.answered.add(event.order_id)
 
     def take_lookup(self, item: Item, event: broker.OrderLookup) -> None:
         self.lookups[event.order_id].append(item)
 
     def take_update(self, item: Item, event: broker.BrokerUpdate) -> None:
         self.reports.append((item, event.report))
+
+    def take_books(self, item: Item, event: broker.BrokerSnapshot) -> None:
+        self.reports += [(item, one) for one in event.orders or ()]
 
     def take_fill(self, item: Item, event: orders.FillApplied) -> None:
         self._see(event.order_id, item)
@@ -172,6 +177,7 @@ _TAKE: Final[dict[str, Callable[[Book, Item, Any], None]]] = {
     "OrderSendResult": Book.take_result,
     "OrderLookup": Book.take_lookup,
     "BrokerUpdate": Book.take_update,
+    "BrokerSnapshot": Book.take_books,
     "FillApplied": Book.take_fill,
     "PositionChanged": Book.take_position,
     "ApprovalRequested": Book.take_request,

@@ -383,9 +383,12 @@ class _Draft:
         if self._carried() is not None:
             return "sent in the session before"
         last = self.last
-        if last is not None and last.status in _ENDED and not last.filled_units:
+        heard = self.order_id in self.book.answered or self._told()
+        if last is None or last.filled_units or heard:
+            return None
+        if last.status in _ENDED:
             return f"ended {last.status} ({last.reason}) before a message left"
-        return None
+        return f"stands as {last.status} ({last.reason}): no message had left"
 
     def _message(self) -> Link:
         if not self.started:
@@ -414,12 +417,12 @@ class _Draft:
             for one in self.messages
             if one.message_no in self.book.results
         } - {None}
-        reports = tuple(
-            item
+        reports = [
+            (item, report)
             for item, report in self.book.reports
             if report.broker_order_id in ids or self.authority in report.tags
-        )
-        return (*reports, *_news(self.book.lookups[self.order_id]))
+        ]
+        return (*_news(reports), *_news(_lookups(self.book.lookups[self.order_id])))
 
     def _answer(self) -> Link:
         if not self.started:
@@ -460,15 +463,20 @@ class _Draft:
         return _not_asked("fill", f"nothing was filled: it stands as {status}")
 
 
-def _news(lookups: list[Item]) -> Iterator[Item]:
-    """Lookups that told something new: a resting order is looked for every few seconds."""
-    before: tuple[object, ...] = ()
-    for item in lookups:
-        event: Any = item.event
-        told = (event.outcome, event.report, event.fault)
-        if told != before:
+def _news(told: Iterable[tuple[Item, object]]) -> Iterator[Item]:
+    """Those that tell another thing than the one before: a resting order is looked for every few
+    seconds, and stands in every book."""
+    before: object = None
+    for item, what in told:
+        if what != before:
             yield item
-        before = told
+        before = what
+
+
+def _lookups(items: list[Item]) -> Iterator[tuple[Item, object]]:
+    for item in items:
+        event: Any = item.event
+        yield item, (event.outcome, event.report, event.fault)
 
 
 # --- ticks ---------------------------------------------------------------------------------------

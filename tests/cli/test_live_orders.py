@@ -34,6 +34,7 @@ from events.orders import IntentApproved, OrderChanged, PositionChanged
 from events.registry import decode_event
 from events.session import OperatorCommand, SessionClosed, SessionOpened
 from journal.reader import JournalReader
+from journal.verify_pack import verify_pack
 from tests.cli.canary_day import sent_on, until
 from tests.cli.conftest import Call
 from tests.cli.live_runs import AXIOM, ROOT, started
@@ -405,6 +406,27 @@ def test_a_live_order_from_login_to_flat(
     agree(session)
     assert axiom("verify", document["session"]).code == 0
     assert axiom("replay", document["session"], "--json").document["identical"]
+    packed(session, document["session"], home.parent)
+
+
+def packed(session: Session, name: str, place: Path) -> None:
+    """The compliance pack of that day: every order with its whole chain, of the entry the approval
+    too; and the day leaves, redacted, without the address or who approved."""
+    pack, window = place / "pack", place / "window"
+    answer = session.axiom("export", name, "--to", pack, "--compliance", "--json")
+    assert (answer.code, answer.document["broken"]) == (0, []), answer
+    orders = [json.loads(line) for line in (pack / "orders.jsonl").read_text("utf-8").splitlines()]
+    ours = {one.order_id for one in session.story.of(OrderSendStarted)}
+    assert ours <= {one["order_id"] for one in orders}
+    (entry,) = [one for one in orders if one["role"] == "ENTRY"]
+    assert {link["status"] for link in entry["links"]} == {"FOUND"}
+    assert (entry["algo_id"], entry["address"]) == (ALGO, EGRESS)
+    assert entry["approver"] == session.story.of(OrderSendStarted)[0].approver
+    assert verify_pack(pack).problems == []
+    assert session.axiom("export", name, "--to", window, "--from", "00:00").code == 0
+    assert EGRESS not in (window / "entries.jsonl").read_text("utf-8")
+    journal = pack / "journal" / name
+    assert verify_pack(window, session=journal).problems == []
 
 
 def agree(session: Session) -> None:

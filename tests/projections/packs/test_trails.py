@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from engine.strategies import defined_risk, routing
+from engine.strategies.routing import Route
 from events import orders
 from events.envelope import decode_envelope, encode_envelope
 from projections.packs.entries import Item
 from projections.packs.trails import FOUND, LINKS, NOT_ASKED, OrderTrail, SessionTrails, trails_of
+from tests.engine.orders.world import GOOD, WIRES, Wire
 from tests.projections.packs.desk import ADDRESS, ALGO, APPROVER, AtABroker, items
+from tests.projections.packs.worlds import journal_of
 
 
 def _trails(*without: str) -> SessionTrails:
@@ -168,3 +172,53 @@ def test_an_order_of_somebody_else_needs_no_chain() -> None:
 def test_a_journal_without_an_opening_has_no_orders() -> None:
     """None, not an empty answer: nothing can be said of it."""
     assert trails_of(lambda: items("SessionOpened")) is None
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+def test_whatever_the_wire_and_a_crash_do_each_chain_is_whole(wire: Wire) -> None:
+    """Orders of the real core at the simulated exchange: messages lost, refused, unanswered, an
+    engine that dies between start and answer. All complete, by whatever told of each."""
+    orders_seen = 0
+    for crash_at in (-1, 6, 9, 15, 20):
+        for keep in (True, False):
+            journal = journal_of(wires=(wire, GOOD), crash_at=crash_at, keep=keep)
+            found = trails_of(lambda told=journal: told)  # type: ignore[misc]
+            assert found is not None
+            assert [(one.order_id, one.missing) for one in found.broken] == []
+            orders_seen += len(found.trails)
+    assert orders_seen >= 10
+
+
+PAIRS = (
+    ("defined_risk", "signal_milli_min", 0),
+    ("defined_risk", "aligned", False),
+    ("defined_risk", "width_bps", 60),
+    ("defined_risk", "stop_bps", 3_000),
+    ("plan", "hold_s_max", 125),
+)
+
+
+def test_both_legs_of_a_pair_have_their_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sold against an entry has the entry's gates, its cover the sale behind it."""
+    for name in ("TREND", "RANGE", "RANGE_VOLATILE", "EVENT", "PANIC"):
+        names = ("DEFINED_RISK",)
+        monkeypatch.setitem(routing.BY_REGIME, name, Route(name, names, names, "FAMILY_EVENT"))
+    monkeypatch.setattr(defined_risk, "FULL_PPM", 1.0)
+    journal = journal_of(settings=PAIRS, pairs=True, flatten_ms=20_000)
+    found = trails_of(lambda: journal)
+    assert found is not None
+    assert found.broken == ()
+    roles = {one.role for one in found.trails}
+    assert {"ENTRY", "SHORT", "COVER", "EXIT"} <= roles
+    short = next(one for one in found.trails if one.role == "SHORT")
+    assert _states(short)["gates"] == FOUND
+
+
+def test_an_order_whose_entry_the_journal_lost_is_broken() -> None:
+    """An engine that goes on from a copy of the journal made before the entry: the broker's books
+    show orders that nothing here allows, and the pack says so."""
+    journal = journal_of(restored=True, crash_at=20, flatten_ms=20_000)
+    found = trails_of(lambda: journal)
+    assert found is not None
+    missing = {link.name for one in found.broken for link in one.missing}
+    assert {"intent", "message"} <= missing
