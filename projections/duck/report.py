@@ -16,6 +16,7 @@ import duckdb
 
 from projections import why
 from projections.duck.ask import AskError, opened
+from projections.duck.query import QueryRefused, unlocked_reader
 from projections.duck.store import first_line
 from projections.report.inputs import Absent, Inputs, Parity, Row, Rows
 
@@ -156,30 +157,47 @@ SELECT kind, count(*) AS rows, count(*) FILTER (unsure) AS unsure, min(digest) A
 FROM base.rulebook GROUP BY kind ORDER BY kind"""
 
 _SOLE: Final = """
-WITH official AS (
-    SELECT v.*, coalesce(starts_with(v.reason, 'UPSTREAM_'), false) AS upstream
-    FROM base.stage_verdicts v WHERE NOT v.assumed),
-in_the_way AS (
-    SELECT o.decision_seq, o.stage, o.upstream
-    FROM official o
-    LEFT JOIN base.stage_verdicts a
-      ON a.decision_seq = o.decision_seq AND a.stage = o.stage AND a.assumed AND o.upstream
-    WHERE coalesce(a.verdict, o.verdict) <> 'PASS'),
-only_stage AS (
-    SELECT decision_seq, any_value(stage) AS stage FROM in_the_way
-    GROUP BY decision_seq HAVING count(*) = 1 AND NOT bool_or(upstream)),
-missed AS (
-    SELECT g.*, count(*) OVER (PARTITION BY g.decision_seq) AS others
-    FROM base.gates g JOIN only_stage o ON o.decision_seq = g.decision_seq AND o.stage = g.stage
-    WHERE NOT g.assumed AND g.role = 'GATE' AND g.verdict <> 'PASS'),
+WITH alone AS (
+    SELECT s.* EXCLUDE (family), d.ts, coalesce(d.family, s.family) AS family
+    FROM v1.sole_blockers() s JOIN base.decisions d USING (seq)),
 ranked AS (
-    SELECT m.*, count(*) OVER own AS sole,
-           row_number() OVER (own ORDER BY m.margin DESC NULLS LAST, m.decision_seq) AS place
-    FROM missed m WHERE m.others = 1 WINDOW own AS (PARTITION BY m.gate, m.reason))
-SELECT r.stage, r.gate, r.reason, r.sole, r.place, r.decision_seq AS seq, r.ts, r.underlying,
-       r.observed, r.limit_value, r.margin, d.family
-FROM ranked r JOIN base.decisions d ON d.seq = r.decision_seq
-WHERE r.place = 1 OR r.place = (r.sole + 1) // 2 ORDER BY r.stage, r.gate, r.reason, r.place"""
+    SELECT *, count(*) OVER own AS sole,
+           row_number() OVER (own ORDER BY margin DESC NULLS LAST, seq) AS place
+    FROM alone WINDOW own AS (PARTITION BY gate, reason))
+SELECT stage, gate, reason, sole, place, seq, ts, underlying, observed, limit_value, margin, family
+FROM ranked
+WHERE place = 1 OR place = (sole + 1) // 2 ORDER BY stage, gate, reason, place"""
+
+_STALE: Final = """
+SELECT stage, gate, reason, verdict, decisions, oldest_ms,
+       (epoch_us(first_ist) - 19800000000) * 1000 AS first_ts,
+       (epoch_us(last_ist) - 19800000000) * 1000 AS last_ts
+FROM v1.stale_inputs()"""
+
+_EFFECTS: Final = """
+SELECT seq, (epoch_us(ts_ist) - 19800000000) * 1000 AS ts, key, value, reason, before_n, after_n
+FROM v1.setting_effects()"""
+
+_SLA: Final = """
+SELECT tradingsymbol, underlying, instrument_kind, packets, median_gap_ms, p99_gap_ms,
+       longest_gap_ms
+FROM v1.instrument_sla()
+WHERE instrument_kind NOT IN ('CE', 'PE')
+   OR tradingsymbol IN (SELECT tradingsymbol FROM v1.positions)
+ORDER BY instrument_kind IN ('CE', 'PE'), instrument_kind, underlying, tradingsymbol"""
+
+_SLA_OPTIONS: Final = """
+SELECT underlying, count(*) AS contracts, count(*) FILTER (packets = 0) AS silent,
+       sum(packets)::BIGINT AS packets, quantile_disc(median_gap_ms, 0.5) AS median_gap_ms,
+       quantile_disc(p99_gap_ms, 0.5) AS p99_gap_ms, max(longest_gap_ms) AS longest_gap_ms
+FROM v1.instrument_sla() WHERE instrument_kind IN ('CE', 'PE')
+GROUP BY underlying ORDER BY underlying"""
+
+_OUTCOMES: Final = """
+SELECT gate, reason, minutes, count(*) AS followed, count(gross_lot_paise) AS known,
+       count(*) FILTER (gross_lot_paise > 0) AS gained,
+       coalesce(sum(gross_lot_paise), 0)::BIGINT AS gross_paise
+FROM v1.blocked_outcomes() GROUP BY gate, reason, minutes ORDER BY gate, reason, minutes"""
 
 _SPAN: Final = """
 SELECT min(ts) AS from_ts, max(ts) AS to_ts, count(*) AS decisions,
@@ -256,8 +274,16 @@ DAY: Final[dict[str, str]] = {
     "amendments": _in_order("amendments", "seq, ts, name, scope, value, who, source"),
     "deferred": _in_order("settings_deferred", "seq, ts, key, value, reason", "seq, ordinal"),
     "rules": _RULES,
+    "stale": _STALE,
+    "effects": _EFFECTS,
 }
 """What a day asks of its session."""
+
+DAY_TICKS: Final[dict[str, str]] = {"sla": _SLA, "sla_options": _SLA_OPTIONS}
+"""What a day asks of the ticks."""
+
+WEEK_TICKS: Final[dict[str, str]] = {"outcomes": _OUTCOMES}
+"""What a week asks of each session's ticks."""
 
 
 def read_day(published: Path, session: str, parity: Parity | Absent) -> Inputs:
@@ -271,7 +297,7 @@ def read_day(published: Path, session: str, parity: Parity | Absent) -> Inputs:
             )
         except (duckdb.Error, AskError) as error:
             stories = Absent(_line(error))
-        return Inputs(session, rows, stories, parity)
+    return Inputs(session, {**rows, **_of_ticks(published, DAY_TICKS)}, stories, parity)
 
 
 def read_of_week(published: Path, session: str) -> Inputs:
@@ -279,7 +305,17 @@ def read_of_week(published: Path, session: str) -> Inputs:
     not_asked = Absent("a week replays no session")
     with opened(published) as ask:
         rows = {name: _read(ask.connection, sql) for name, sql in WEEK.items()}
-    return Inputs(session, rows, not_asked, not_asked)
+    ticks = _of_ticks(published, WEEK_TICKS)
+    return Inputs(session, {**rows, **ticks}, not_asked, not_asked)
+
+
+def _of_ticks(published: Path, queries: dict[str, str]) -> dict[str, Rows | Absent]:
+    """Questions whose answer needs tick files; without those they are absent and nothing else."""
+    try:
+        with unlocked_reader(published) as connection:
+            return {name: _read(connection, sql) for name, sql in queries.items()}
+    except QueryRefused as error:
+        return dict.fromkeys(queries, Absent(_line(error)))
 
 
 def count_decisions(published: Path, before_seq: int | None = None) -> int:

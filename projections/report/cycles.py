@@ -188,7 +188,57 @@ def feed(given: Inputs) -> Made:
     if missed is not None:
         row = {"ticks": missed["ticks"], "missed": missed["missed"] or 0}
         blocks.append(facts("cycles", "Cycles", "ticks count Kept\nmissed count Missed", row))
+    blocks += _instruments(given)
     return (*blocks, *_feed_events(given))
+
+
+def _instruments(given: Inputs) -> list[Block]:
+    """Silences of each instrument, and inputs that a gate found too old."""
+    blocks: list[Block] = []
+    if given.all("sla"):
+        caption = "Indices, futures and what was held: packets and the silences between them"
+        blocks.append(table("instruments", caption, _SLA, given.all("sla")))
+    if given.all("sla_options"):
+        caption = "Option contracts of each underlying (a quiet contract sends nothing)"
+        blocks.append(table("options", caption, _SLA_OPTIONS, given.all("sla_options")))
+    if given.all("stale"):
+        rows = [
+            {**row, "text": reason_or_none(row["reason"] or None)} for row in given.all("stale")
+        ]
+        caption = "Gates that failed for an input that was old or not known"
+        blocks.append(table("stale", caption, _STALE, rows))
+    return blocks
+
+
+_SLA: Final = """
+tradingsymbol code Instrument
+underlying text Underlying
+instrument_kind code Kind
+packets count Packets
+median_gap_ms ms Silence, half within
+p99_gap_ms ms Silence, 99 % within
+longest_gap_ms ms Silence, longest
+"""
+_SLA_OPTIONS: Final = """
+underlying text Underlying
+contracts count Contracts
+silent count Never heard of
+packets count Packets
+median_gap_ms ms Typical silence, half within
+p99_gap_ms ms Typical silence, 99 % within
+longest_gap_ms ms Longest of all
+"""
+_STALE: Final = """
+stage code Stage
+gate code Gate
+verdict code Verdict
+reason code Reason
+decisions count Decisions
+oldest_ms ms Oldest
+first_ts ts First
+last_ts ts Last
+text text Meaning
+"""
 
 
 def _feed_events(given: Inputs) -> Iterable[Block]:

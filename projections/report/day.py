@@ -142,7 +142,8 @@ SECTIONS: Final[tuple[Spec[Inputs], ...]] = (
          ("stories", "charges", "settlements"), orders.trades),
     Spec("execution", "Execution quality", ("orders",), ("quality", "sent"), orders.execution),
     Spec("feed", "Feed service level", ("feed_ages",),
-         ("feed_stage", "missed", "feed_events", "frames_dropped", "ticks_judged"), cycles.feed),
+         ("feed_stage", "missed", "feed_events", "frames_dropped", "ticks_judged", "sla",
+          "sla_options", "stale"), cycles.feed),
     Spec("reconciliation", "Reconciliation", ("reconciliations",), ("differences",),
          orders.reconciliation),
     Spec("risk", "Risk states and halts", ("risk_states",),
@@ -151,7 +152,7 @@ SECTIONS: Final[tuple[Spec[Inputs], ...]] = (
     Spec("commands", "Operator commands", ("commands",), ("approvals", "amendments"),
          desk.commands),
     Spec("configuration", "Configuration in force", ("session",),
-         ("settings", "deferred", "rules"), desk.configuration),
+         ("settings", "deferred", "rules", "effects"), desk.configuration),
     Spec("replay", "Replay verdict", ("parity",), (), desk.replay),
 )  # fmt: skip
 """Every section of a day, in order, with the inputs behind it."""

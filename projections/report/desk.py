@@ -217,6 +217,13 @@ def configuration(given: Inputs) -> Made:
     if changed:
         spec = "ts ts Time\nkey code Setting\nvalue code Value\nwho text Who\nwhy text Why"
         blocks.append(table("changes", "Settings changed in the session", spec, changed))
+    if given.all("effects"):
+        caption = "Decisions by reason, 30 minutes before and after each change"
+        spec = (
+            "ts ts Changed\nkey code Setting\nvalue code Value\nreason code Reason\n"
+            "before_n count Before\nafter_n count After"
+        )
+        blocks.append(table("effects", caption, spec, given.all("effects")))
     if given.all("deferred"):
         rows = [{**row, "text": reason_or_none(row["reason"])} for row in given.all("deferred")]
         spec = (

@@ -73,6 +73,11 @@ def _called(name: str) -> str:
 TITLES: Final = {
     "span": "the decisions' span",
     "sole": "sole blockers",
+    "sla": "instruments' silences",
+    "sla_options": "contracts' silences",
+    "stale": "stale inputs",
+    "effects": "effects of changed settings",
+    "outcomes": "what followed",
     "sent": "messages to the broker",
     "missed": "missed cycles",
     "stories": "trails",

@@ -279,6 +279,63 @@ ask code Ask
 """
 
 
+# --- what followed ----------------------------------------------------------------------------
+
+
+def _outcomes(given: WeekInputs) -> Made:
+    """Per gate: what its contracts did afterwards, summed over the sessions."""
+    found: dict[tuple[str, str], Row] = {}
+    for one in given.sessions:
+        for row in one.all("outcomes"):
+            _follow(found.setdefault((row["gate"], row["reason"]), _unfollowed(row)), row)
+    if not found:
+        return Nothing("No decision had one gate alone in its way, so there is nothing to follow.")
+    rows = sorted(found.values(), key=lambda row: (-row["stretches"], row["gate"], row["reason"]))
+    shown = [{**row, "text": why.reason_text(row["reason"])} for row in rows]
+    return (
+        Text("sentences", (wide_words(_HOW_FOLLOWED),)),
+        table("outcomes", "What followed, one lot, before charges", _OUTCOMES, shown),
+    )
+
+
+def _unfollowed(row: Row) -> Row:
+    counts = {f"{name}_{minutes}": 0 for name in ("gross", "known", "gained") for minutes in AFTER}
+    return {"gate": row["gate"], "reason": row["reason"], "stretches": 0, **counts}
+
+
+def _follow(into: Row, row: Row) -> None:
+    minutes = row["minutes"]
+    into["stretches"] += row["followed"] if minutes == AFTER[0] else 0
+    into[f"gross_{minutes}"] += row["gross_paise"]
+    into[f"known_{minutes}"] += row["known"]
+    into[f"gained_{minutes}"] += row["gained"]
+
+
+AFTER: Final = (15, 30, 60)
+"""Minutes after which a contract is looked at again, as in ``v1.blocked_outcomes``."""
+
+_HOW_FOLLOWED: Final = """
+Where one gate alone said no, its contract is followed on the recorded quotes: bought at the ask of
+that moment, sold at the bid 15, 30 and 60 minutes later. A stretch of such decisions counts once.
+No stop, no target and no other limit is in this; it is no result that a trade would have had.
+"""
+_OUTCOMES: Final = """
+gate code Gate
+reason code Reason
+stretches count Stretches
+gross_15 result After 15 min
+gained_15 count Gained
+known_15 count Of
+gross_30 result After 30 min
+gained_30 count Gained
+known_30 count Of
+gross_60 result After 60 min
+gained_60 count Gained
+known_60 count Of
+text text Meaning
+"""
+
+
 # --- suggestions and what was left out -------------------------------------------------------
 
 
@@ -335,6 +392,7 @@ SECTIONS: Final[tuple[Spec[WeekInputs], ...]] = (
          ("session", "span", "day_types", "quality", "feed_ages", "risk_states"), _trends),
     Spec("blockers", "What stood in the way", (), ("blockers",), _blockers),
     Spec("misses", "Nearest misses", (), ("sole",), _misses),
+    Spec("outcomes", "What followed where one gate alone said no", (), ("outcomes",), _outcomes),
     Spec("thresholds", "Thresholds worth a look", ("thresholds",), ("sole", "settings"),
          _thresholds),
     Spec("left_out", "Sessions left out", (), (), _left_out),

@@ -20,7 +20,9 @@ def test_no_input_is_absent(published: Path) -> None:
     given = report.read_day(published, "s", NO_REPLAY)
     absent = {name: rows for name, rows in given.rows.items() if isinstance(rows, Absent)}
     assert absent == {}
-    assert set(given.rows) == set(report.DAY)
+    assert set(given.rows) == {*report.DAY, *report.DAY_TICKS}
+    week = report.read_of_week(published, "s")
+    assert not [name for name, rows in week.rows.items() if isinstance(rows, Absent)]
 
 
 def test_runs_hold_every_decision_once(published: Path) -> None:
@@ -67,6 +69,16 @@ def test_a_table_that_is_not_there_makes_its_input_absent(tmp_path: Path, publis
     assert isinstance(lacking, Absent)
     assert "readiness" in lacking.reason
     assert isinstance(given.stories, Absent)
+
+
+def test_without_ticks_only_their_inputs_are_absent(tmp_path: Path, published: Path) -> None:
+    """A published file whose tick files are gone: the silences are absent, the rest is read."""
+    copy = tmp_path / "published" / published.name
+    copy.parent.mkdir()
+    copy.write_bytes(published.read_bytes())
+    given = report.read_day(copy, "s", NO_REPLAY)
+    absent = {name for name, rows in given.rows.items() if isinstance(rows, Absent)}
+    assert absent == set(report.DAY_TICKS)
 
 
 def test_what_is_no_projection_is_refused(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from projections.duck.report import DAY
+from projections.duck.report import DAY, DAY_TICKS
 from projections.report.day import SECTIONS, day_report, verdict_lines
 from projections.report.html import page
 from projections.report.inputs import Absent, Inputs
 from projections.report.model import MISSING, NOTHING, SHOWN, document
 from projections.why import reason_text
 
+NAMES = (*DAY, *DAY_TICKS)
 KEYS = [spec.key for spec in SECTIONS]
 CAUSE = "the disk was <eaten> by a dog"
 
@@ -35,7 +36,7 @@ def test_every_section_of_a_full_session_is_shown(given: Inputs) -> None:
     assert not [section.notes for section in report.sections if section.notes]
 
 
-@pytest.mark.parametrize("name", [*DAY, "stories", "parity"])
+@pytest.mark.parametrize("name", [*NAMES, "stories", "parity"])
 def test_a_missing_input_is_told_and_harms_no_other_section(given: Inputs, name: str) -> None:
     """Skip contract: sections that need it are MISSING with its reason, those that use it note it,
     all others are as they were; the page and JSON say the reason."""
@@ -61,8 +62,8 @@ def test_each_input_is_of_a_section() -> None:
     """No input is read for nothing but those that only a week shows; none is asked that is not
     read."""
     used = {name for spec in SECTIONS for name in spec.needs + spec.uses}
-    assert set(DAY) - used == {"sole"}
-    assert used - set(DAY) == {"stories", "parity"}
+    assert set(NAMES) - used == {"sole"}
+    assert used - set(NAMES) == {"stories", "parity"}
 
 
 def test_nothing_at_all_is_still_a_report() -> None:
@@ -74,7 +75,7 @@ def test_nothing_at_all_is_still_a_report() -> None:
     assert page(report).count("Missing.") >= len(KEYS)
 
 
-@pytest.mark.parametrize("name", DAY)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_empty_input_is_not_a_missing_one(given: Inputs, name: str) -> None:
     """A section that finds nothing has a reason too and never fails."""
     empty = replace(given, rows={**given.rows, name: ()})
@@ -86,7 +87,7 @@ def test_an_empty_input_is_not_a_missing_one(given: Inputs, name: str) -> None:
 
 def test_a_session_without_a_decision(given: Inputs) -> None:
     """No decision: the verdict says so, the funnel and the market have nothing, nothing fails."""
-    nothing: dict[str, Any] = dict.fromkeys(DAY, ())
+    nothing: dict[str, Any] = dict.fromkeys(NAMES, ())
     span = {"from_ts": None, "to_ts": None, "decisions": 0, "trades": 0}
     rows = {**nothing, "session": given.all("session"), "span": (span,)}
     report = day_report(replace(given, rows=rows, stories=()))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from projections.duck.report import WEEK
+from projections.duck.report import WEEK, WEEK_TICKS
 from projections.report.html import page
 from projections.report.inputs import Absent, Inputs, Threshold, Thresholds
 from projections.report.model import MISSING, NOTHING, document
@@ -47,7 +47,7 @@ def test_who_was_left_out_is_named(week_given: WeekInputs) -> None:
     assert told(replace(week_given, left_out=()))["left_out"]["status"] == NOTHING
 
 
-@pytest.mark.parametrize("name", [*WEEK, "thresholds"])
+@pytest.mark.parametrize("name", [*WEEK, *WEEK_TICKS, "thresholds"])
 def test_a_missing_input_is_told(week_given: WeekInputs, name: str) -> None:
     """Missing in one session: noted with that session's name. Never a crash."""
     first, second = week_given.sessions
@@ -68,6 +68,19 @@ def test_a_week_of_nothing_is_a_report() -> None:
     report = week_report(WeekInputs((), (), Absent(CAUSE)))
     assert {section.status for section in report.sections} <= {NOTHING, MISSING}
     assert all(section.reason for section in report.sections)
+
+
+def test_what_followed_is_summed_over_the_days() -> None:
+    """Stretches once, money and counts by their minutes."""
+    rows = tuple(
+        {"gate": "g", "reason": "RISK_TRADES_DAY", "minutes": minutes, "followed": 4,
+         "known": 3, "gained": 1, "gross_paise": -100 * minutes}
+        for minutes in (15, 30, 60)
+    )  # fmt: skip
+    one = Inputs("2025-08-29-x", {"outcomes": rows}, Absent(""), Absent(""))
+    (row,) = told(WeekInputs((one, one), (), Absent("")))["outcomes"]["outcomes"]
+    assert (row["stretches"], row["gross_15"], row["gross_60"]) == (8, -3000, -12_000)
+    assert (row["known_30"], row["gained_30"]) == (6, 2)
 
 
 # --- suggestions -----------------------------------------------------------------------------
