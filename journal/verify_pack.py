@@ -114,11 +114,11 @@ def _check_files(found: Found, folder: Path) -> None:
     """Each file that the pack names is there with its size and digest; none beside them."""
     files = found.pack["files"]
     for name, told in files.items():
-        if NAME.fullmatch(name) is None or ".." in name.split("/"):
-            found.problem("PACK_CORRUPT", PACK, f"a file is named {name!r}")
-            continue
         try:
-            size, digest = _digest(folder / name)
+            size, digest = _digest(_inside(folder, name))
+        except ValueError as error:
+            found.problem("PACK_CORRUPT", PACK, str(error))
+            continue
         except OSError as error:
             found.problem("FILE_MISSING", name, str(error.strerror or error))
             continue
@@ -128,6 +128,19 @@ def _check_files(found: Found, folder: Path) -> None:
     for name in sorted(there - set(files) - {PACK}):
         if "__pycache__" not in name:
             found.notes.append(f"{name} is no part of the pack")
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A place in the pack. Raises ``ValueError`` for a name that leads out of it."""
+    if NAME.fullmatch(name) is None or ".." in name.split("/"):
+        raise ValueError(f"{name!r} names no place in the pack")
+    return folder / name
+
+
+def _json_lines(folder: Path, name: str) -> Iterator[Any]:
+    with os.fdopen(_open(_inside(folder, name)), "rb") as file:
+        for line in file:
+            yield json.loads(line)
 
 
 def _digest(path: Path) -> tuple[int, str]:
@@ -145,15 +158,14 @@ def _digest(path: Path) -> tuple[int, str]:
 def _check_compliance(found: Found, folder: Path) -> None:
     """The journal verifies, ends as the pack says, and holds each entry that the orders name."""
     pack = found.pack
-    journal = folder / pack["journal"]
-    ledger = folder / pack["ledger"] if pack["ledger"] else None
+    journal = _inside(folder, pack["journal"])
+    ledger = _inside(folder, pack["ledger"]) if pack["ledger"] else None
     verifier = _journal_verifier(folder)
     if not _check_journal(found, verifier, journal, ledger):
         found.notes.append("the journal is not as it was written: no entry was laid beside it")
         return
     wanted: dict[int, list[dict[str, Any]]] = {}
-    for number, line in enumerate((folder / pack["orders"]).read_text("utf-8").splitlines(), 1):
-        order = json.loads(line)
+    for number, order in enumerate(_json_lines(folder, pack["orders"]), 1):
         if not order["complete"]:
             names = ", ".join(order["missing"])
             found.notes.append(f"order {order['order_id']} is told as broken: {names}")
@@ -194,6 +206,7 @@ def _check_journal(found: Found, verifier: Any, journal: Path, ledger: Path | No
 
 
 def _entries_of(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from order["config_changes"]
     for link in order["links"]:
         yield from link["entries"]
         for tick in link["ticks"]:
@@ -246,10 +259,7 @@ def _compare(found: Found, place: str, shown: dict[str, Any], data: bytes) -> No
 def _check_incident(found: Found, folder: Path, session: Path | None) -> None:
     """Entries that stand here whole prove themselves by their hashes; all of them, and that what
     was taken out is as it says, against the session."""
-    lines = [
-        json.loads(line)
-        for line in (folder / found.pack["entries"]).read_text("utf-8").splitlines()
-    ]
+    lines = list(_json_lines(folder, found.pack["entries"]))
     before: str | None = found.pack["hash_before"]
     for place, line in enumerate(lines):
         expected = found.pack["first_seq"] + place

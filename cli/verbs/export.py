@@ -124,10 +124,11 @@ def _contracts(folder: Path, place: Path, common: Common, *, anew: bool) -> int:
 
 def _compliance(folder: Path, place: Path, common: Common) -> int:
     from cli.output import show, write_json
+    from cli.run import session_progress
     from projections.packs.compliance import write_compliance_pack
 
-    with _pack_errors():
-        pack = write_compliance_pack(folder, place)
+    with _pack_errors(), session_progress("export", folder) as move:
+        pack = write_compliance_pack(folder, place, on_seq=move)
     complete = pack.orders - len(pack.broken)
     if common.json:
         write_json(
@@ -164,10 +165,11 @@ def _must_be_one(kinds: tuple[tuple[str, bool], ...], *, twice: bool) -> None:
 
 def _legacy(folder: Path, place: Path, common: Common) -> int:
     from cli.output import show, table, write_json
+    from cli.run import session_progress
     from projections.packs.legacy import write_legacy_files
 
-    with _pack_errors():
-        told = write_legacy_files(folder, place)
+    with _pack_errors(), session_progress("export", folder) as move:
+        told = write_legacy_files(folder, place, on_seq=move)
     if common.json:
         files = _files(place, told.files)
         rows = {str(place / name): count for name, count in told.rows.items()}

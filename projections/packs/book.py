@@ -30,6 +30,7 @@ class Approved(msgspec.Struct, frozen=True):
     risk: Item | None
     settings: dict[str, Any]
     fact: Item
+    configs: tuple[Item, ...]
 
 
 class Book:
@@ -61,6 +62,7 @@ class Book:
         self._regimes: dict[str, Item] = {}
         self._risk: Item | None = None
         self._filled: dict[int, str] = {}
+        self._configs: tuple[Item, ...] = ()
 
     def add(self, item: Item) -> None:
         """Take the next entry."""
@@ -80,7 +82,7 @@ class Book:
         """What stands at an entry that allows an order, or first tells of one."""
         return Approved(
             item, self._group, self._cycle, dict(self._regimes), self._risk, self.settings,
-            self._fact or item,
+            self._fact or item, self._configs,
         )  # fmt: skip
 
     def _see(self, order_id: str, item: Item) -> None:
@@ -99,6 +101,7 @@ class Book:
 
     def take_config(self, item: Item, event: session.ConfigChanged) -> None:
         self.settings = {**self.settings, **{one.key: one.value for one in event.settings}}
+        self._configs = (*self._configs, item)
 
     def take_regime(self, item: Item, event: decision.RegimeAssessed) -> None:
         self._regimes[event.underlying] = item

@@ -25,7 +25,7 @@ from journal.segment import list_segments
 from journal.session_folder import ledger_of
 from journal.verify import VerifyReport, verify_session
 from journal.watermark import WATERMARK_NAME
-from projections.packs.entries import Fields, Item, items_of, named, place, shown
+from projections.packs.entries import Fields, Item, OnSeq, items_of, named, place, shown, unseen
 from projections.packs.files import README, DamagedError, PackError, PackFolder
 from projections.packs.trails import RATE_CEILING, Link, OrderTrail, SessionTrails, Tick, trails_of
 from projections.why import ist_iso
@@ -70,8 +70,9 @@ class CompliancePack(msgspec.Struct, frozen=True):
     pack_sha256: str
 
 
-def write_compliance_pack(folder: Path, target: Path) -> CompliancePack:
-    """Write the pack of a closed session into a new or empty folder.
+def write_compliance_pack(folder: Path, target: Path, *, on_seq: OnSeq = unseen) -> CompliancePack:
+    """Write the pack of a closed session into a new or empty folder. ``on_seq``: as of
+    ``items_of``.
 
     Raises ``PackError`` where the session is not closed, not intact or holds no opening, or the
     folder cannot be written, and the journal's errors.
@@ -79,7 +80,7 @@ def write_compliance_pack(folder: Path, target: Path) -> CompliancePack:
     ledger = ledger_of(folder)
     report = verify_session(folder, ledger=ledger)
     _must_be_whole(folder, report)
-    found = trails_of(lambda: items_of(folder))
+    found = trails_of(lambda: items_of(folder, on_seq))
     if found is None:
         raise PackError(f"{folder.name} holds no session of ours: it begins with no SessionOpened")
     pack = PackFolder(target)
@@ -184,6 +185,7 @@ def _order(found: SessionTrails, trail: OrderTrail) -> Fields:
             {"message_no": number, "messages_last_second": count, "ceiling": RATE_CEILING}
             for number, count in trail.message_rates
         ],
+        "config_changes": [shown(one) for one in trail.config_changes],
         "links": [_link(one) for one in trail.links],
     }
 
@@ -374,7 +376,9 @@ from the frame, which stands in the journal byte for byte.
   algo_id            as the exchange gave it and the settings hold it; empty where none is set
   address            the address a message left from, as it was checked
   message_rates      order messages within the second up to each message, on the session's clock
-  digests            what ran: code, schema, rulebook, settings
+  digests            what ran: code, schema, rulebook, and the settings that the session began with
+  config_changes     settings that were changed in the session before the order was allowed
 
-This pack holds the account's id, orders and results. It is for who may see them.
+This pack holds the account's id, orders and results, the names of people who gave commands, and in
+manifest.json that of the machine. It is for who may see them.
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,10 @@ from projections.why import ist_iso
 BYTES_MARK: Final = "base64:"
 """Stands before bytes, which JSON has not."""
 
+SEQS_A_CALL: Final = 4096
+
 Fields = dict[str, Any]
+OnSeq = Callable[[int], None]
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -85,8 +88,15 @@ def named(value: Any) -> Any:
     return value
 
 
-def items_of(folder: Path) -> Iterator[Item]:
-    """The entries of a session from the first. Raises the journal's errors."""
+def unseen(seq: int) -> None:
+    """Nobody watches."""
+
+
+def items_of(folder: Path, on_seq: OnSeq = unseen) -> Iterator[Item]:
+    """The entries of a session from the first; ``on_seq`` is told every ``SEQS_A_CALL``-th seq.
+    Raises the journal's errors."""
     with JournalReader(folder, verify_chain=False) as reader:
         for entry in reader:
+            if entry.seq % SEQS_A_CALL == 0:
+                on_seq(entry.seq)
             yield Item(decode_envelope(entry.data), entry.data)

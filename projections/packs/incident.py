@@ -23,7 +23,6 @@ from msgspec.structs import replace
 
 from events import governance
 from events.envelope import GENESIS_HASH
-from events.feed import FeedFrame
 from events.registry import spec_of
 from journal.reader import JournalReader
 from projections.packs.compliance import digests_of
@@ -73,15 +72,16 @@ class IncidentBundle(msgspec.Struct, frozen=True):
     pack_sha256: str
 
 
-class _Line(msgspec.Struct, frozen=True):
-    """An entry of the window on its way out. ``chain`` is the hash after it, ``given`` whether it
-    may be told."""
+class _Mark(msgspec.Struct, frozen=True):
+    """An entry of the window before it is written: where, what of it is left out or changed,
+    whether it hides what stands before it, and whether the hash behind it is given."""
 
-    item: Item
-    chain: bytes
+    seq: int
+    ts: int
+    kind: str
     omitted: str | None
-    values: Any
     changes: tuple[Redaction, ...]
+    blind: bool
     given: bool = True
 
 
@@ -107,19 +107,19 @@ def write_incident_bundle(
     """
     redactor, found = Redactor(), _Session()
     window = _resolved(folder, window, redactor, found)
-    lines, ends = _publish(list(_lines(folder, window, redactor, found, frames=frames)))
-    if not lines or found.opened is None:
+    marks, ends = _publish(list(_marks(folder, window, redactor, found, frames=frames)))
+    if not marks or found.opened is None:
         begin, end = (
             ist_iso(ts) if ts is not None else "its end" for ts in (window.from_ts, window.to_ts)
         )
         raise PackError(f"no entry of {folder.name} lies between {begin} and {end} IST")
-    redacted = tally((one.item.envelope.kind, change) for one in lines for change in one.changes)
+    redacted = tally((one.kind, change) for one in marks for change in one.changes)
     pack = PackFolder(target)
-    pack.json_lines(ENTRIES, (_shown(one) for one in lines))
-    pack.json(REDACTIONS, {"redacted": redacted, "omitted": _omitted(lines)})
-    pack.text(README, _readme(folder.name, lines, found))
+    pack.json_lines(ENTRIES, _lines(folder, marks, redactor, found))
+    pack.json(REDACTIONS, {"redacted": redacted, "omitted": _omitted(marks)})
+    pack.text(README, _readme(folder.name, marks, found))
     pack.verifiers()
-    first, last = lines[0].item, lines[-1].item
+    first, last = marks[0], marks[-1]
     digest = pack.close(
         {
             "kind": "incident",
@@ -130,8 +130,8 @@ def write_incident_bundle(
             "entries": ENTRIES,
             "first_seq": first.seq,
             "last_seq": last.seq,
-            "from_ist": ist_iso(first.envelope.ts),
-            "to_ist": ist_iso(last.envelope.ts),
+            "from_ist": ist_iso(first.ts),
+            "to_ist": ist_iso(last.ts),
             "hash_before": found.before.hex() if ends else None,
             "frames": frames,
             "incident": _incident(found, redactor),
@@ -139,7 +139,7 @@ def write_incident_bundle(
         }
     )
     return IncidentBundle(
-        folder.name, pack.files, len(lines), first.seq, last.seq, redacted, found.head.hex(), digest
+        folder.name, pack.files, len(marks), first.seq, last.seq, redacted, found.head.hex(), digest
     )
 
 
@@ -174,68 +174,87 @@ def _resolved(folder: Path, window: Window, redactor: Redactor, found: _Session)
     return replace(window, from_ts=at - window.around_ns, to_ts=at + window.around_ns)
 
 
-def _lines(
+def _marks(
     folder: Path, window: Window, redactor: Redactor, found: _Session, *, frames: bool
-) -> Iterator[_Line]:
-    """The window's lines; what a fact led to has its time, so groups are whole."""
+) -> Iterator[_Mark]:
+    """The window's entries; what a fact led to has its time, so groups are whole."""
     begin = window.from_ts if window.from_ts is not None else 0
     end = window.to_ts if window.to_ts is not None else _NO_TIME
     inside = False
     for item in items_of(folder):
-        chain = hashlib.sha256(found.head + item.data).digest()
         if begin <= item.envelope.ts <= end:
             if not inside:
                 inside, found.before = True, found.head
-            yield _line(item, chain, redactor, frames=frames)
-        found.head_seq, found.head = item.seq, chain
+            yield _mark(item, redactor, frames=frames)
+        found.head_seq, found.head = item.seq, _after(found.head, item)
 
 
-def _line(item: Item, chain: bytes, redactor: Redactor, *, frames: bool) -> _Line:
-    if item.envelope.kind == "SessionOpened":
+def _after(chain: bytes, item: Item) -> bytes:
+    return hashlib.sha256(chain + item.data).digest()
+
+
+def _mark(item: Item, redactor: Redactor, *, frames: bool) -> _Mark:
+    one = item.envelope
+    omitted: str | None = None
+    changes: tuple[Redaction, ...] = ()
+    if one.kind == "SessionOpened":
         # The session's name is a digest over it: with all else told, its account could be tried.
-        change = Redaction("", (), OPENING)
-        return _Line(item, chain, OPENING, None, (change,))
-    event = item.event
-    if isinstance(event, FeedFrame) and not frames:
-        return _Line(item, chain, FRAME, None, ())
-    values, changes = redactor.redact(named(event))
-    return _Line(item, chain, None, values, changes)
+        omitted, changes = OPENING, (Redaction("", (), OPENING),)
+    elif one.kind == "FeedFrame" and not frames:
+        omitted = FRAME
+    else:
+        _, changes = redactor.redact(named(item.event))
+    blind = omitted == FRAME and len(item.data) >= BLIND_BYTES
+    return _Mark(one.seq, one.ts, one.kind, omitted, changes, blind)
+
+
+def _lines(
+    folder: Path, marks: list[_Mark], redactor: Redactor, found: _Session
+) -> Iterator[Fields]:
+    """The lines of the marked entries, in a walk of their own: a day of them is larger than memory.
+    The stand-ins are those of the walk before."""
+    chain, place = found.before, 0
+    for item in items_of(folder):
+        if item.seq < marks[0].seq:
+            continue
+        if place == len(marks):
+            return
+        chain = _after(chain, item)
+        yield _shown(item, marks[place], chain, redactor)
+        place += 1
 
 
 # -- which hashes are given -----------------------------------------------------------------------
 
 
-def _publish(lines: list[_Line]) -> tuple[list[_Line], bool]:
-    """Lines with ``given`` settled, and whether the hash before them and the head may be told.
+def _publish(marks: list[_Mark]) -> tuple[list[_Mark], bool]:
+    """Marks with ``given`` settled, and whether the hash before them and the head may be told.
 
     Behind a redacted entry nothing is given until a frame that is left out. Where none follows, the
     head would be as good as the hash behind it: then nothing is given from the last such frame
     before it on, and where there is none before it either, the head is not told.
     """
-    given, hidden = [True] * len(lines), False
-    for place, line in enumerate(lines):
-        hidden = not _is_blind(line) if hidden else bool(line.changes)
+    given, hidden = [True] * len(marks), False
+    for place, mark in enumerate(marks):
+        hidden = not mark.blind if hidden else bool(mark.changes)
         given[place] = not hidden
     ends = not hidden
     if hidden:
-        for place in range(len(lines) - 1, -1, -1):
-            blind = given[place] and _is_blind(lines[place])
+        for place in range(len(marks) - 1, -1, -1):
+            blind = given[place] and marks[place].blind
             given[place] = False
             if blind:
                 ends = True
                 break
-    return [replace(line, given=told) for line, told in zip(lines, given, strict=True)], ends
-
-
-def _is_blind(line: _Line) -> bool:
-    return line.omitted == FRAME and len(line.item.data) >= BLIND_BYTES
+    return [replace(mark, given=told) for mark, told in zip(marks, given, strict=True)], ends
 
 
 # -- what is written ------------------------------------------------------------------------------
 
 
-def _shown(line: _Line) -> Fields:
-    one, whole = line.item.envelope, not line.changes and line.omitted is None
+def _shown(item: Item, mark: _Mark, chain: bytes, redactor: Redactor) -> Fields:
+    one, whole = item.envelope, not mark.changes and mark.omitted is None
+    values = redactor.redact(named(item.event))[0] if mark.omitted is None else None
     return {
         "seq": one.seq,
         "kind": one.kind,
@@ -243,24 +262,24 @@ def _shown(line: _Line) -> Fields:
         "ts": one.ts,
         "ts_ist": ist_iso(one.ts),
         "cause": one.cause,
-        "hash": line.chain.hex() if line.given else None,
-        "omitted": line.omitted,
+        "hash": chain.hex() if mark.given else None,
+        "omitted": mark.omitted,
         "upcast": one.version != spec_of(one).version,
         "redacted": [
             {"field": change.field, "place": list(change.place), "what": change.what}
-            for change in line.changes
+            for change in mark.changes
         ],
-        "values": line.values,
-        "sha256": line.item.sha256 if whole else None,
-        "data": base64.b64encode(line.item.data).decode("ascii") if whole else None,
+        "values": values,
+        "sha256": item.sha256 if whole else None,
+        "data": base64.b64encode(item.data).decode("ascii") if whole else None,
     }
 
 
-def _omitted(lines: list[_Line]) -> list[Fields]:
+def _omitted(marks: list[_Mark]) -> list[Fields]:
     counts: dict[str, int] = {}
-    for line in lines:
-        if line.omitted is not None:
-            counts[line.omitted] = counts.get(line.omitted, 0) + 1
+    for mark in marks:
+        if mark.omitted is not None:
+            counts[mark.omitted] = counts.get(mark.omitted, 0) + 1
     return [{"what": what, "entries": counts[what]} for what in sorted(counts)]
 
 
@@ -283,8 +302,7 @@ def _incident(found: _Session, redactor: Redactor) -> Fields | None:
     }
 
 
-def _readme(name: str, lines: list[_Line], found: _Session) -> str:
-    first, last = lines[0].item.envelope, lines[-1].item.envelope
+def _readme(name: str, marks: list[_Mark], found: _Session) -> str:
     about = ""
     if found.raised is not None:
         event = found.raised.event
@@ -293,11 +311,11 @@ def _readme(name: str, lines: list[_Line], found: _Session) -> str:
     return _README.format(
         name=name,
         about=about,
-        begin=ist_iso(first.ts),
-        end=ist_iso(last.ts),
-        entries=len(lines),
-        first=first.seq,
-        last=last.seq,
+        begin=ist_iso(marks[0].ts),
+        end=ist_iso(marks[-1].ts),
+        entries=len(marks),
+        first=marks[0].seq,
+        last=marks[-1].seq,
     )
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from events import decision, governance, market, session
 from events.reasons import BY_CODE, N1, N2, N3, N4, N8, N10, N11
-from projections.packs.entries import Fields, Item, items_of, named
+from projections.packs.entries import Fields, Item, OnSeq, items_of, named, unseen
 from projections.packs.files import PackError, PackFolder, line_of
 from projections.why import ist_iso, reason_text
 
@@ -112,15 +112,15 @@ class Cycle(msgspec.Struct, frozen=True):
     regime: decision.RegimeAssessed | None
 
 
-def write_legacy_files(folder: Path, target: Path) -> LegacyFiles:
-    """Write the old files of a session into a new or empty folder. Raises ``PackError`` where it
-    cannot be written, and the journal's errors."""
+def write_legacy_files(folder: Path, target: Path, *, on_seq: OnSeq = unseen) -> LegacyFiles:
+    """Write the old files of a session into a new or empty folder. ``on_seq``: as of ``items_of``.
+    Raises ``PackError`` where it cannot be written, and the journal's errors."""
     pack = PackFolder(target)
     rows = {GATE_STATUS: 0, BLOCKED: 0, INCIDENTS: 0, SLA_CHECK: 1}
     book = _Book(folder.name)
     latest: dict[str, Cycle] = {}
     with pack.create(GATE_STATUS) as status, pack.create(BLOCKED) as blocked:
-        for item in items_of(folder):
+        for item in items_of(folder, on_seq):
             cycle = book.take(item)
             if cycle is None:
                 continue

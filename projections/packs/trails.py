@@ -62,12 +62,27 @@ class Link(msgspec.Struct, frozen=True):
     items: tuple[Item, ...] = ()
     ticks: tuple[Tick, ...] = ()
 
+    @property
+    def begins(self) -> int:
+        """The seq of its first entry."""
+        return min(self._seqs)
+
+    @property
+    def ends(self) -> int:
+        """The seq of its last entry."""
+        return max(self._seqs)
+
+    @property
+    def _seqs(self) -> list[int]:
+        return [one.seq for one in self.items] + [one.frame.seq for one in self.ticks]
+
 
 class OrderTrail(msgspec.Struct, frozen=True):
     """An order with its links, all of ``LINKS`` in order.
 
     ``allowed_ts`` (ns UTC) is when it was allowed, or first told of. ``message_rates`` are (message
-    number, order messages that left in the second up to and with it, on the session clock).
+    number, order messages that left in the second up to and with it, on the session clock),
+    ``config_changes`` the settings changed in the session until then.
     """
 
     order_id: str
@@ -81,6 +96,7 @@ class OrderTrail(msgspec.Struct, frozen=True):
     message_rates: tuple[tuple[int, int], ...]
     fills: tuple[orders.FillApplied, ...]
     approver: str | None
+    config_changes: tuple[Item, ...]
     links: tuple[Link, ...]
 
     @property
@@ -128,6 +144,25 @@ def _missing(name: str, why: str, *items: Item) -> Link:
 
 def _not_asked(name: str, why: str, *items: Item) -> Link:
     return Link(name, NOT_ASKED, why, items)
+
+
+FOLLOWS: Final = (
+    ("tick", "intent"), ("snapshot", "intent"), ("regime", "intent"), ("gates", "intent"),
+    ("risk", "intent"), ("intent", "message"), ("message", "answer"), ("intent", "life"),
+    ("intent", "fill"),
+)  # fmt: skip
+"""Links of which the second can only come behind the first."""
+
+
+def in_order(links: tuple[Link, ...]) -> tuple[Link, ...]:
+    """The links, one that stands in the journal before what it follows from as MISSING."""
+    by_name = {link.name: link for link in links}
+    for first, second in FOLLOWS:
+        earlier, later = by_name[first], by_name[second]
+        if earlier.status == later.status == FOUND and earlier.begins >= later.ends:
+            why = f"stands at seq {later.ends}, before its {first} at seq {earlier.begins}"
+            by_name[second] = _missing(second, why, *later.items)
+    return tuple(by_name[link.name] for link in links)
 
 
 class _Draft:
@@ -202,7 +237,7 @@ class _Draft:
         if self.role == _EXTERNAL:
             links = self._adopted()
         else:
-            links = tuple(getattr(self, f"_{name}")() for name in LINKS)
+            links = in_order(tuple(getattr(self, f"_{name}")() for name in LINKS))
         return OrderTrail(
             self.order_id,
             self.stood.item.envelope.ts,
@@ -215,6 +250,7 @@ class _Draft:
             self._rates(),
             tuple(one.event for one, _ in self.book.fills[self.order_id]),  # type: ignore[misc]
             self._approver(),
+            self.stood.configs,
             links,
         )
 

@@ -106,7 +106,8 @@ def test_every_named_entry_is_laid_beside_the_journal(
         for order in _orders(written[0])
         for link in order["links"]
         for entry in (*link["entries"], *(tick["frame"] for tick in link["ticks"]))
-    ]
+    ] + [entry for order in _orders(written[0]) for entry in order["config_changes"]]
+    assert any(entry["kind"] == "ConfigChanged" for entry in named)
     found = verify_pack(written[0])
     assert (found.problems, found.proved) == ([], len(named))
     assert len(named) > 10 * written[1].orders
@@ -249,7 +250,8 @@ def test_a_pack_names_no_file_outside_itself(pack: Path) -> None:
     whole = json.loads((pack / "pack.json").read_text("utf-8"))
     whole["files"]["../outside"] = {"bytes": 1, "sha256": "0" * 64}
     (pack / "pack.json").write_text(json.dumps(whole), encoding="utf-8")
-    assert verify_pack(pack).problems == ["PACK_CORRUPT pack.json: a file is named '../outside'"]
+    said = "PACK_CORRUPT pack.json: '../outside' names no place in the pack"
+    assert verify_pack(pack).problems == [said]
 
 
 def test_the_account_is_in_the_pack(written: tuple[Path, CompliancePack]) -> None:

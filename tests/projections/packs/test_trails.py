@@ -12,7 +12,18 @@ from engine.strategies.routing import Route
 from events import orders
 from events.envelope import decode_envelope, encode_envelope
 from projections.packs.entries import Item
-from projections.packs.trails import FOUND, LINKS, NOT_ASKED, OrderTrail, SessionTrails, trails_of
+from projections.packs.trails import (
+    FOLLOWS,
+    FOUND,
+    LINKS,
+    MISSING,
+    NOT_ASKED,
+    Link,
+    OrderTrail,
+    SessionTrails,
+    in_order,
+    trails_of,
+)
 from tests.engine.orders.world import GOOD, WIRES, Wire
 from tests.projections.packs.desk import ADDRESS, ALGO, APPROVER, AtABroker, items
 from tests.projections.packs.worlds import journal_of
@@ -110,6 +121,30 @@ def test_a_removed_link_is_found_missing(kind: str, link: str) -> None:
     missing = {one.name: one.why for one in entry.missing}
     assert link in missing
     assert missing[link]
+
+
+@pytest.mark.parametrize(("first", "second"), FOLLOWS)
+def test_a_link_before_what_it_follows_from_is_broken(
+    whole: SessionTrails, first: str, second: str
+) -> None:
+    """Entries that are all there and stand in the wrong order: the later link is missing."""
+    entry = next(one for one in whole.trails if one.role == "ENTRY")
+    assert in_order(entry.links) == entry.links
+    late = Item(replace(entry.links[0].ticks[0].frame.envelope, seq=10**9), b"")
+    turned = tuple(
+        Link(link.name, link.status, None, (late,)) if link.name == first else link
+        for link in entry.links
+    )
+    why = {link.name: link.why or "" for link in in_order(turned) if link.status == MISSING}
+    assert f"before its {first} at seq {10**9}" in why[second]
+
+
+def test_settings_changed_before_go_with_the_order(whole: SessionTrails) -> None:
+    """The digest is of what the session began with; what was changed since stands beside it."""
+    for trail in whole.trails:
+        (change,) = trail.config_changes
+        assert change.envelope.kind == "ConfigChanged"
+        assert change.envelope.ts <= trail.allowed_ts
 
 
 def test_a_message_without_an_answer_or_a_report_is_broken() -> None:
