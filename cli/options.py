@@ -16,7 +16,14 @@ from typing import Any, TypeVar
 import click
 
 from cli.errors import UserError
-from cli.paths import DEFAULT_DESK, HOME_VARIABLE, check_desk, resolve_home, resolve_session
+from cli.paths import (
+    DEFAULT_DESK,
+    HOME_VARIABLE,
+    LATEST,
+    check_desk,
+    resolve_home,
+    resolve_session,
+)
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -64,6 +71,26 @@ def anew_option(verb: Verb) -> Verb:
     return click.option(
         "--anew", is_flag=True, help="Build the tables from the journal first, whatever is there."
     )(verb)
+
+
+def sessions_option(verb: Verb) -> Verb:
+    """``--sessions`` of a verb that asks several sessions at once."""
+    return click.option(
+        "--sessions", "select", metavar="SELECT", multiple=True,
+        help="Of many: ids, days (2026-11-20), months (2026-11), DAY..DAY, all; repeatable.",
+    )(verb)  # fmt: skip
+
+
+def named_sessions(common: Common, session: str | None, select: tuple[str, ...]) -> list[Path]:
+    """The folders of ``--sessions``, or of the one session that was named, the latest by default.
+    Raises ``UserError``, also where both were given."""
+    if not select:
+        return [common.session(session or LATEST)]
+    if session is not None:
+        raise UserError(f"--sessions and the session '{session}' were given: leave one out")
+    from cli.chosen import chosen_sessions
+
+    return chosen_sessions(common, select)
 
 
 def recorded_options(verb: Verb) -> Verb:

@@ -8,10 +8,15 @@ with the answer, so that a refusal stays one line; whatever stands in its way is
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.errors import told_as_user_error
 from cli.output import say
+
+if TYPE_CHECKING:
+    from projections.duck.query import QueryResult
 
 
 class Projection:
@@ -37,3 +42,20 @@ class Projection:
         """Say what has not been said yet; called when the answer is there."""
         while self._unsaid:
             say(self._unsaid.pop(0))
+
+
+def answered(
+    folders: Sequence[Path], sql: str, *, anew: bool = False, many: bool = False
+) -> QueryResult:
+    """The rows of one SELECT on the contracts of sessions, built first where they are missing;
+    ``many``: as of many, however many there are. Raises ``UserError``."""
+    from projections.duck.many import run_query_many
+    from projections.duck.query import QueryRefused, run_query
+
+    built = [Projection(folder, anew=anew) for folder in folders]
+    with told_as_user_error(QueryRefused):
+        files = [one.file for one in built]
+        result = run_query_many(files, sql) if many else run_query(files[0], sql)
+    for one in built:
+        one.say_what_was_built()
+    return result

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.errors import UserError, told_as_user_error
-from cli.options import Common, anew_option, recorded_options
-from cli.paths import LATEST
+from cli.errors import UserError
+from cli.options import Common, anew_option, named_sessions, recorded_options, sessions_option
 
 NEEDED = ("symbol", "intent")
 """Parameters without which there is no question."""
@@ -25,17 +24,27 @@ if TYPE_CHECKING:
 
 @click.command(name="ask")
 @click.argument("question", required=False)
-@click.argument("session", default=LATEST)
+@click.argument("session", required=False)
 @click.option("--underlying", metavar="U", help="Of one underlying.")
 @click.option("--from", "from_ist", metavar="T", help="From this time on (IST).")
 @click.option("--to", "to_ist", metavar="T", help="Up to this time (IST).")
 @click.option("--contract", "symbol", metavar="SYMBOL", help="Of contract-rejections.")
 @click.option("--intent", metavar="ID", help="Of order-trail: an intent's id, from v1.intents.")
+@sessions_option
 @click.option("--minutes", type=click.IntRange(1, 1_440), help="Of setting-effects.")
 @anew_option
 @recorded_options
-def command(question: str | None, session: str, anew: bool, common: Common, **given: Any) -> None:
+def command(
+    question: str | None,
+    session: str | None,
+    select: tuple[str, ...],
+    anew: bool,
+    common: Common,
+    **given: Any,
+) -> None:
     """Answer a question of a session (default: latest); without one, list the questions.
+
+    With --sessions every session answers, each row with its session in front.
 
     Each is a table macro of schema v1 as well, under its name with underscores, for SELECTs of your
     own: axiom query "select * from v1.nearest_misses(underlying := 'NIFTY')".
@@ -45,22 +54,18 @@ def command(question: str | None, session: str, anew: bool, common: Common, **gi
         axiom ask
         axiom ask nearest-misses --underlying NIFTY --from 10:00 --to 11:00
         axiom ask contract-rejections --contract NIFTY26NOV22500CE
+        axiom ask trades --sessions 2026-11-16..2026-11-20
     """
     from cli.output import show, table, write_json
-    from cli.projection import Projection
-    from projections.duck.query import QueryRefused, run_query
+    from cli.projection import answered
 
     if question is None:
         _list(common)
         return
     asked = _named(question)
     _check(asked, given)
-    folder = common.session(session)
-    sql = _select(asked, given, folder)
-    projection = Projection(folder, anew=anew)
-    with told_as_user_error(QueryRefused):
-        result = run_query(projection.file, sql)
-    projection.say_what_was_built()
+    folders = named_sessions(common, session, select)
+    result = answered(folders, _select(asked, given, folders[0]), anew=anew, many=bool(select))
     if common.json:
         write_json(result.objects())
     else:
@@ -129,7 +134,9 @@ def _text(name: str, value: str, folder: Path) -> str:
     from cli.recorded import first_fact
     from projections.why import ist_iso
 
-    return ist_iso(parse_time(value, first_fact(folder).day), "microseconds")
+    moment = parse_time(value, first_fact(folder).day)
+    # A time of day stays one: of several sessions each has it on its own day.
+    return ist_iso(moment, "microseconds") if "T" in value or "-" in value else value
 
 
 def _takes(asked: Question) -> str:

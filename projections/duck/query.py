@@ -74,16 +74,21 @@ def run_query(published: Path, sql: str, limits: QueryLimits = DEFAULT_LIMITS) -
 
 def _run(published: Path, sql: str, limits: QueryLimits) -> QueryResult:
     with open_reader(published, limits) as connection:
-        statement = _only_select(connection, sql, limits)
-        with _time_limit(connection, limits.time_s) as ran_out:
-            try:
-                cursor = connection.execute(statement)
-                columns = _columns(cursor)
-                rows = cursor.fetchmany(limits.rows + 1)
-            except duckdb.Error as error:
-                raise _refusal(error, timed_out=bool(ran_out), limits=limits) from error
-            except UnicodeDecodeError as error:
-                raise QueryRefused("the result holds text that is not UTF-8") from error
+        return run_on(connection, sql, limits)
+
+
+def run_on(connection: duckdb.DuckDBPyConnection, sql: str, limits: QueryLimits) -> QueryResult:
+    """Run one SELECT on a locked connection. Raises ``QueryRefused``."""
+    statement = _only_select(connection, sql, limits)
+    with _time_limit(connection, limits.time_s) as ran_out:
+        try:
+            cursor = connection.execute(statement)
+            columns = _columns(cursor)
+            rows = cursor.fetchmany(limits.rows + 1)
+        except duckdb.Error as error:
+            raise _refusal(error, timed_out=bool(ran_out), limits=limits) from error
+        except UnicodeDecodeError as error:
+            raise QueryRefused("the result holds text that is not UTF-8") from error
     if len(rows) > limits.rows:
         raise QueryRefused(f"more than {limits.rows} rows: add a LIMIT or aggregate")
     return QueryResult(columns, tuple(tuple(json_safe(value) for value in row) for row in rows))
@@ -157,12 +162,17 @@ def open_reader(
     Raises ``QueryRefused`` when the file is not a projection.
     """
     with unlocked_reader(published, limits) as connection:
-        # The order matters: nothing can be allowed once outside access is off.
-        folder = contracts.quoted(str(ticks_folder(published)))
-        connection.execute(f"SET allowed_directories = [{folder}]")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
+        lock(connection, [ticks_folder(published)])
         yield connection
+
+
+def lock(connection: duckdb.DuckDBPyConnection, folders: Sequence[Path]) -> None:
+    """From here on the connection reads these folders and nothing else, for good."""
+    # The order matters: nothing can be allowed once outside access is off.
+    allowed = ", ".join(contracts.quoted(str(folder)) for folder in folders)
+    connection.execute(f"SET allowed_directories = [{allowed}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
 
 
 @contextmanager
@@ -170,6 +180,17 @@ def unlocked_reader(
     published: Path, limits: QueryLimits = DEFAULT_LIMITS
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """The same before it is locked: for the program's own SQL only. Raises ``QueryRefused``."""
+    with blank_connection(limits) as connection:
+        try:
+            _attach(connection, published)
+        except duckdb.Error as error:
+            raise QueryRefused(f"{published.name}: {first_line(error)}") from error
+        yield connection
+
+
+@contextmanager
+def blank_connection(limits: QueryLimits) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in memory with the limits of a query, and nothing attached."""
     connection = duckdb.connect(
         ":memory:",
         config={
@@ -182,10 +203,6 @@ def unlocked_reader(
         },
     )
     try:
-        try:
-            _attach(connection, published)
-        except duckdb.Error as error:
-            raise QueryRefused(f"{published.name}: {first_line(error)}") from error
         yield connection
     finally:
         connection.close()

@@ -45,6 +45,19 @@ def test_a_window_is_in_the_session_s_own_time(axiom: Call, session: Path) -> No
     assert 0 < sum(row["decisions"] for row in some) < sum(row["decisions"] for row in whole)
 
 
+def test_many_sessions_answer_with_their_names(axiom: Call, session: Path) -> None:
+    """Every session of the desk, by a word for all of them; a word for none is refused, and so is
+    a session beside it."""
+    rows = axiom("ask", "funnel", "--sessions", "all", "--json").document
+    assert {row["of_session"] for row in rows} >= {session.name}
+    counted = axiom("query", "--sessions", session.name[:7], "select distinct session from "
+                    "v1.decisions", "--json").document  # fmt: skip
+    assert session.name in {row["session"] for row in counted}
+    assert "no session of '1999'" in axiom("query", "--sessions", "1999", "select 1").refusal
+    both = axiom("ask", "funnel", "latest", "--sessions", "all")
+    assert "leave one out" in both.refusal
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
