@@ -67,7 +67,10 @@ def verify_pack(folder: Path, *, head: str | None = None, session: Path | None =
     found = Found()
     data = _read(folder / PACK, PACK_BYTES_MAX)
     try:
-        found.pack = json.loads(data)
+        pack = json.loads(data)
+        if not isinstance(pack, dict):
+            raise ValueError("no object")
+        found.pack = pack
         kind = found.pack["kind"]
         _check_files(found, folder)
         found.digest = hashlib.sha256(data).hexdigest()
@@ -188,7 +191,12 @@ def _journal_verifier(folder: Path) -> Any:
             module = importlib.util.module_from_spec(spec)
             sys.modules["journal_verify"] = module
             sys.dont_write_bytecode = True
-            spec.loader.exec_module(module)
+            try:
+                spec.loader.exec_module(module)
+            except ModuleNotFoundError as error:
+                raise NoPackError(
+                    f"this Python lacks the package {error.name}: run pip install {error.name}"
+                ) from error
             return module
     raise NoPackError(f"{JOURNAL_VERIFIER} is missing: it stands beside verify.py in the pack")
 

@@ -254,7 +254,9 @@ def _publish(marks: list[_Mark]) -> tuple[list[_Mark], bool]:
 
 def _shown(item: Item, mark: _Mark, chain: bytes, redactor: Redactor) -> Fields:
     one, whole = item.envelope, not mark.changes and mark.omitted is None
-    values = redactor.redact(named(item.event))[0] if mark.omitted is None else None
+    values = named(item.event) if mark.omitted is None else None
+    if mark.changes and values is not None:
+        values, _ = redactor.redact(values)
     return {
         "seq": one.seq,
         "kind": one.kind,

@@ -45,6 +45,9 @@ _SAID: Final = re.compile(
 _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z]")
 _ADDRESS: Final = re.compile(r"(?<![0-9A-Za-z.:])(?:[0-9A-Fa-f]*:[0-9A-Fa-f:.]+|(?:\d+\.){3}\d+)")
 
+_CLEAN_MAX: Final = 50_000
+"""Texts that are known to hold nothing: most are words of a table, said again and again."""
+
 Place = tuple[int, ...]
 
 
@@ -64,6 +67,7 @@ class Redactor:
         self._counts: dict[str, int] = {}
         self._words: dict[str, str] = {}
         self._search: re.Pattern[str] | None = None
+        self._clean: set[str] = set()
 
     def learn(self, values: Any) -> None:
         """Take in what a session's entry names, so that its words are found in free text too."""
@@ -71,6 +75,7 @@ class Redactor:
             self._stand_in(what, word)
             if len(word) >= _WORD_MIN and word not in self._words:
                 self._words[word] = what
+                self._clean.clear()
                 longest = sorted(self._words, key=lambda one: (-len(one), one))
                 choices = "|".join(re.escape(one) for one in longest)
                 self._search = re.compile(f"(?<![A-Za-z0-9])(?:{choices})(?![A-Za-z0-9])")
@@ -82,17 +87,22 @@ class Redactor:
 
     def text(self, text: str) -> tuple[str, tuple[str, ...]]:
         """A free text with stand-ins, and what was taken out."""
+        if text in self._clean:
+            return text, ()
         found: list[str] = []
 
         def put(what: str, word: str) -> str:
             found.append(what)
             return self._stand_in(what, word)
 
+        whole = text
         text = _SAID.sub(lambda hit: f"{hit[1]}{hit[2]}{put(SECRET, hit[3])}", text)
         text = _EMAIL.sub(lambda hit: put(ADDRESS, hit[0]), text)
         text = _ADDRESS.sub(lambda hit: put(ADDRESS, hit[0]) if _is_ip(hit[0]) else hit[0], text)
         if self._search is not None:
             text = self._search.sub(lambda hit: put(self._words[hit[0]], hit[0]), text)
+        if not found and len(self._clean) < _CLEAN_MAX:
+            self._clean.add(whole)
         return text, tuple(found)
 
     def _stand_in(self, what: str, word: str) -> str:

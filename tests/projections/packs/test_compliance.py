@@ -11,19 +11,21 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from events.base import Event
 from events.envelope import encode_envelope
 from events.registry import BY_KIND
 from journal.close import close_session
 from journal.session_folder import ledger_of, ledger_path, sessions_folder
-from journal.verify_pack import NoPackError, unpack, verify_pack
+from journal.verify_pack import NoPackError, main, unpack, verify_pack
 from projections.packs.compliance import CompliancePack, _cell, _years_on, write_compliance_pack
 from projections.packs.entries import items_of
 from projections.packs.files import DamagedError, PackError
@@ -95,6 +97,20 @@ def test_the_pack_proves_itself_alone(written: tuple[Path, CompliancePack], tmp_
     assert sorted(path.name for path in copy.iterdir()) == sorted(
         path.name for path in written[0].iterdir()
     )
+
+
+def test_without_the_decompressor_it_says_what_to_install(pack: Path) -> None:
+    """One line, exit 2; nothing is left in the folder."""
+    before = sorted(pack.rglob("*"))
+    done = subprocess.run(
+        [sys.executable, "-S", "verify.py", "."], cwd=pack, capture_output=True, text=True,
+        env={"PATH": os.environ["PATH"]}, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "cannot look: this Python lacks the package zstandard: run pip install zstandard\n"
+    )
+    assert sorted(pack.rglob("*")) == before
 
 
 def test_every_named_entry_is_laid_beside_the_journal(
@@ -203,6 +219,74 @@ def test_a_changed_order_is_found_though_its_digests_are_right(
     _rewritten(pack, change)
     (problem,) = verify_pack(pack).problems
     assert problem.startswith(("ENTRY_DIFFERS", "ENTRY_MISSING"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_changed_value_of_any_entry_is_found(
+    written: tuple[Path, CompliancePack], tmp_path_factory: pytest.TempPathFactory, data: Any
+) -> None:
+    """Whichever leaf of whichever entry: one problem, at its line."""
+    orders = _orders(written[0])
+    number = data.draw(st.integers(0, len(orders) - 1))
+    entries = [
+        entry
+        for link in orders[number]["links"]
+        for entry in link["entries"]
+        if entry.get("values")
+    ]
+    entry = data.draw(st.sampled_from(entries))
+    holder, key = data.draw(st.sampled_from(list(_leaves(entry["values"]))))
+    old = holder[key]
+    holder[key] = data.draw(st.sampled_from([None, 1, -7, "x", True, 0.5]).filter(
+        lambda new: new != old or type(new) is not type(old)
+    ))  # fmt: skip
+    if holder[key] == old:  # 1 and True, 1 and 1.0: the same value to JSON's readers and to us
+        return
+    text = json.dumps(orders[number])
+    found = _compared(written[0], text, tmp_path_factory)
+    assert [one.split()[0] for one in found] == ["ENTRY_DIFFERS"]
+
+
+def _leaves(value: Any) -> Iterator[tuple[Any, Any]]:
+    """(holder, key) of every value that holds no other."""
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(one, dict | list) and one:
+            yield from _leaves(one)
+        else:
+            yield value, key
+
+
+def _compared(pack: Path, line: str, places: pytest.TempPathFactory) -> list[str]:
+    """The problems of the pack if its orders were this one line."""
+    place = places.mktemp("changed")
+    for path in pack.iterdir():
+        (place / path.name).symlink_to(path)
+    (place / "orders.jsonl").unlink()
+    (place / "pack.json").unlink()
+    (place / "orders.jsonl").write_text(line + "\n", encoding="utf-8")
+    whole = json.loads((pack / "pack.json").read_text("utf-8"))
+    whole["files"] = {}
+    (place / "pack.json").write_text(json.dumps(whole), encoding="utf-8")
+    return verify_pack(place).problems
+
+
+HOSTILE = (
+    "", "null", "[]", "{}", '{"kind": "compliance"}', '{"kind": "incident", "files": {}}',
+    '{"kind": "compliance", "files": []}', '{"kind": 7, "files": {}}', "[" * 100_000,
+    '{"kind": "compliance", "files": {"a": 1}}', '{"kind": "incident", "files": {"a": null}}',
+    '{"kind": "compliance", "files": {}, "journal": "../x", "ledger": null, "orders": "o"}',
+    '{"kind": "incident", "files": {}, "entries": "/etc/passwd", "hash_before": null}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_pack_is_a_problem_and_no_traceback(tmp_path: Path, text: str) -> None:
+    """Whatever stands in ``pack.json``: it is named, nothing outside is read."""
+    (tmp_path / "pack.json").write_text(text)
+    found = verify_pack(tmp_path)
+    assert found.problems
+    assert main([str(tmp_path)]) == 1
 
 
 def test_a_changed_file_is_found(pack: Path) -> None:
