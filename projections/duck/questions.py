@@ -151,7 +151,7 @@ runs AS (
 marked AS (
     SELECT *, lag(gate) OVER at_once IS NOT DISTINCT FROM gate
               AND ts - lag(ts) OVER at_once <= 300000000000 AS goes_on
-    FROM runs WINDOW at_once AS (PARTITION BY underlying ORDER BY seq)),
+    FROM runs WINDOW at_once AS (PARTITION BY runs.underlying ORDER BY seq)),
 begun AS (SELECT * FROM marked WHERE NOT coalesce(goes_on, false)),
 quoted AS (
     SELECT instrument, ts, bid_paise, ask_paise FROM ticks

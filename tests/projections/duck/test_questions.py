@@ -213,6 +213,23 @@ def test_blocked_outcomes_of_a_longer_day_are_what_the_ticks_say(longer: Any) ->
     assert longer.execute(later).fetchall() == [("the session ended before",)]
 
 
+def test_a_stretch_of_one_underlying_is_not_cut_by_another(readers: Any) -> None:
+    """Asked of all, each underlying's rows are those that it has when asked of alone: its name in
+    the macro is the column, not the parameter."""
+    reader = readers("two_underlyings")
+    told = "SELECT seq, minutes, missing FROM v1.blocked_outcomes({}) WHERE underlying = '{}'"
+    names = [
+        row[0] for row in reader.execute("SELECT DISTINCT underlying FROM v1.decisions").fetchall()
+    ]
+    asked = 0
+    for name in names:
+        alone = reader.execute(told.format(f"underlying := '{name}'", name)).fetchall()
+        assert reader.execute(told.format("", name)).fetchall() == alone
+        asked += len(alone)
+    assert asked
+    assert len(names) == 2
+
+
 def test_differences_are_told_with_their_comparison() -> None:
     """A comparison that differed, with each difference; one that agreed has no row."""
     with duckdb.connect() as connection:
