@@ -15,7 +15,7 @@ from events import gates as gate_catalogue
 from events import reasons
 from projections import tables
 from projections.duck import questions
-from projections.duck.forms import IST, Macro, View
+from projections.duck.forms import FIRST, IST, Macro, View
 from projections.glossary import GLOSSARY, ColumnType
 from projections.tables import TICK_COLUMNS
 
@@ -62,6 +62,17 @@ DERIVED: Final[dict[str, str]] = {
     "tick_rows": "packets in the file",
     "sha256": "SHA-256 of the file, lower-case hex",
     "sealed": "true for the one sorted file of a closed session",
+    "part": "part of the score: score_aim, score_spread, score_reward, score_depth, score_volume",
+    "points": "points of the part, of 1,000",
+    "net_paise": "result after charges, paise",
+    "brokerage_paise": "brokerage among the charges, paise; null without a fill in this session",
+    "tax_paise": "transaction tax among the charges, paise; null without a fill in this session",
+    "other_paise": "exchange and regulator's fees, stamp duty and GST among the charges, paise",
+    "instrument_id": "EXCHANGE:TRADINGSYMBOL:yyyymmdd, the day that it was first seen",
+    "first_seen_day": "first trading day of the sessions asked that lists it, yyyymmdd",
+    "form": "VIEW or MACRO",
+    "parameters": "a macro's parameters with their defaults",
+    "comment": "what it holds",
 }
 
 
@@ -140,6 +151,47 @@ _STATUS: Final = (
     "applied_seq, applied_ts, ticks_through_seq, "
     "(SELECT max(published_at) FROM base.publication) AS published_at FROM base.checkpoint"
 )
+_SCORES: Final = f"""
+SELECT {_SESSION}, g.seq, g.decision_seq, g.ts, {IST.format("g.ts")} AS ts_ist, g.cycle,
+       g.underlying, g.assumed, g.gate AS part, g.observed AS points,
+       r.assumed_contract, i.tradingsymbol
+FROM base.gates g LEFT JOIN base.gate_runs r ON r.decision_seq = g.decision_seq
+LEFT JOIN base.instruments i ON i.instrument = r.assumed_contract
+WHERE g.role = 'EVIDENCE' AND starts_with(g.gate, 'score_')"""
+
+_PNL: Final = f"""
+SELECT {_SESSION}, p.position_id, p.underlying, p.strategy_id, p.contract, i.tradingsymbol,
+       p.status, p.quantity_units, p.opened_ts, p.ts, {IST.format("p.ts")} AS ts_ist,
+       p.exit_reason, p.realised_paise, p.charges_paise,
+       p.realised_paise - p.charges_paise AS net_paise, b.brokerage_paise, b.tax_paise,
+       b.other_paise
+FROM {_latest("position_events", "position_id")} p
+LEFT JOIN base.instruments i ON i.instrument = p.contract
+LEFT JOIN (
+    SELECT left(o.authority, CASE WHEN contains(o.authority, 'S') THEN 17 ELSE 16 END)
+               AS position_id,
+           coalesce(sum(c.paise) FILTER (c.name = 'charge.brokerage'), 0) AS brokerage_paise,
+           coalesce(sum(c.paise) FILTER (starts_with(c.name, 'charge.stt')), 0) AS tax_paise,
+           coalesce(sum(c.paise) FILTER (c.name <> 'charge.brokerage'
+                                         AND NOT starts_with(c.name, 'charge.stt')), 0)
+               AS other_paise
+    FROM (SELECT DISTINCT order_id, authority FROM base.order_events) o
+    JOIN base.fill_charges c USING (order_id) GROUP BY 1) b USING (position_id)"""
+
+_CONFIGURATION: Final = (
+    f"SELECT {_SESSION}, s.key, s.value, s.kind, s.who, s.why, s.seq, s.ts, "
+    f"{IST.format('s.ts')} AS ts_ist FROM base.settings s "
+    "WHERE s.seq = (SELECT max(t.seq) FROM base.settings t WHERE t.key = s.key)"
+)
+
+INSTRUMENT_ID: Final = "i.exchange || ':' || i.tradingsymbol || ':' || {}"
+_IDS: Final = f"""
+SELECT {_SESSION}, i.instrument, {INSTRUMENT_ID.format("o.day")} AS instrument_id, i.exchange,
+       i.tradingsymbol, i.underlying, i.instrument_kind, i.expiry, i.strike_paise, i.lot_units,
+       o.day AS first_seen_day
+FROM base.instruments i, base.session_opened o"""
+
+_CONTRACTS: Final = "SELECT name, form, version, since, parameters, comment FROM base.contracts"
 _TICK_FILES: Final = (
     f"SELECT {_SESSION}, file, first_seq, last_seq, tick_rows, sha256, sealed FROM base.tick_files"
 )
@@ -222,6 +274,16 @@ VIEWS: Final[tuple[View, ...]] = (
         "every gate with its unit, in order of precedence",
         "SELECT ordinal, gate, stage, unit, sense, title FROM base.gate_catalogue",
     ),
+    View("scores", "the parts of a contract's score, as evidence of a decision", _SCORES),
+    View("pnl", "each position's result with its charges, by kind; a pair has two rows", _PNL),
+    View("configuration", "each setting as it is in force at the end", _CONFIGURATION),
+    View(
+        "instrument_ids",
+        "instruments by an id that holds over sessions: exchange, tradingsymbol and the first day "
+        "that it was seen in the sessions that are asked; a token is of its session alone",
+        _IDS,
+    ),
+    View("contracts", "every view and macro of this schema, with its version", _CONTRACTS),
     View("status", "how far this file is and when it was published", _STATUS),
     View("tick_files", "the files behind v1.ticks", _TICK_FILES),
 )
@@ -345,6 +407,13 @@ _PRIVATE: Final[tuple[tuple[str, str], ...]] = (
     ),
     ("stages", "ordinal INTEGER, stage VARCHAR, title VARCHAR"),
     (
+        "contracts",
+        (
+            "name VARCHAR, form VARCHAR, version INTEGER, since VARCHAR, parameters VARCHAR, "
+            "comment VARCHAR"
+        ),
+    ),
+    (
         "gate_catalogue",
         "ordinal INTEGER, gate VARCHAR, stage VARCHAR, unit VARCHAR, sense VARCHAR, title VARCHAR",
     ),
@@ -396,6 +465,14 @@ def dimension_rows() -> dict[str, list[tuple[object, ...]]]:
             for place, (stage, title) in enumerate(
                 zip(reasons.STAGES, reasons.STAGE_TITLES, strict=True), 1
             )
+        ],
+        "contracts": [
+            *((one.name, "VIEW", one.version, one.since, "", one.comment) for one in VIEWS),
+            *(
+                (one.name, "MACRO", one.version, one.since, one.parameters, one.comment)
+                for one in (*MACROS, *questions.TICK_MACROS)
+            ),
+            ("ticks", "VIEW", 1, FIRST, "", TICKS_VIEW_COMMENT),
         ],
         "gate_catalogue": [
             (place, spec.gate, spec.stage, spec.unit, spec.sense, spec.title)

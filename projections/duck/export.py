@@ -15,6 +15,7 @@ import duckdb
 import msgspec
 
 from journal.files import FOLDER_MODE
+from projections import tables
 from projections.duck import contracts
 from projections.duck.parquet import write_query
 from projections.duck.projector import Say, ensure_projection, silent
@@ -36,10 +37,16 @@ _ORDER: Final[dict[str, str]] = {
     "gates": "seq, ordinal",
     "contracts_screened": "seq, contract",
     "fill_charges": "ALL",
+    "scores": "seq, assumed, part",
+    "pnl": "position_id",
+    "configuration": "key",
+    "instrument_ids": "instrument",
+    "contracts": "form, name",
     "reasons": "number",
     "stages": "ordinal",
     "gate_catalogue": "ordinal",
     "tick_files": "first_seq",
+    **{one.name: "ALL" for one in tables.DESK},
 }
 """The order of a contract's rows where ``seq`` alone does not fix it."""
 

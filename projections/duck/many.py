@@ -35,11 +35,20 @@ from projections.duck.store import first_line, read_tick_files
 SESSIONS_MAX: Final = 400
 """Files that one connection attaches: more than a year of a desk's days."""
 
+IDS: Final = "instrument_ids"
+_FIRST_SEEN: Final = (
+    "SELECT i.* REPLACE (" + contracts.INSTRUMENT_ID.format("f.day") + " AS instrument_id, "
+    "f.day AS first_seen_day) FROM ({rows}) i JOIN (SELECT exchange, tradingsymbol, expiry, "
+    "min(first_seen_day) AS day FROM ({rows}) GROUP BY ALL) f "
+    "USING (exchange, tradingsymbol, expiry)"
+)
+"""The first day of all the sessions that are asked, in place of each one's own."""
+
 _SCHEMAS: Final = re.compile(r"\b(base|v1)\.")
 _TICKS: Final = re.compile(r"\bFROM ticks\b")
 """What a macro's SQL names its tables by."""
 
-DIMENSIONS: Final = ("reasons", "stages", "gate_catalogue")
+DIMENSIONS: Final = ("reasons", "stages", "gate_catalogue", "contracts")
 """Views without a session: this release's words."""
 
 
@@ -88,6 +97,7 @@ def _statements(
     for view in contracts.VIEWS:
         of = names[:1] if view.name in DIMENSIONS else names
         rows = " UNION ALL BY NAME ".join(f"FROM {name}.v1.{view.name}" for name in of)
+        rows = _FIRST_SEEN.format(rows=rows) if view.name == IDS else rows
         yield f"CREATE VIEW v1.{view.name} AS {rows}"
         yield f"COMMENT ON VIEW v1.{view.name} IS {contracts.quoted(view.comment)}"
     yield "CREATE SCHEMA own"

@@ -9,6 +9,7 @@ import duckdb
 from events.reasons import REASONS, STAGES
 from projections import tables
 from projections.duck import contracts, questions
+from scripts import make_contracts
 
 PINNED = Path(__file__).parent / "contracts.txt"
 
@@ -161,3 +162,85 @@ def test_every_base_table_has_rows(reader: duckdb.DuckDBPyConnection) -> None:
     for table in tables.TABLES:
         found = reader.execute(f"SELECT count(*) FROM base.{table.name}").fetchall()
         assert found[0][0] > 0, table.name
+
+
+MEANINGS = Path(__file__).parent / "meanings.txt"
+
+
+def meanings(reader: duckdb.DuckDBPyConnection) -> str:
+    """Every view, macro and column with what it says of itself, one a line."""
+    rows = reader.execute(
+        "SELECT view_name || ': ' || comment FROM duckdb_views() WHERE schema_name = 'v1' "
+        "UNION ALL SELECT table_name || '.' || column_name || ': ' || comment "
+        "FROM duckdb_columns() WHERE schema_name = 'v1' AND table_name <> 'ticks' ORDER BY 1"
+    ).fetchall()
+    return "".join(f"{row[0]}\n" for row in rows)
+
+
+def test_meanings_are_the_pinned_ones(reader: duckdb.DuckDBPyConnection) -> None:
+    """What a column means never changes: the words are written down beside the types.
+
+    A new column is added to meanings.txt with its release; an old line changes for its spelling
+    alone.
+    """
+    assert meanings(reader) == MEANINGS.read_text(encoding="utf-8")
+
+
+def test_a_changed_contract_is_seen(reader: duckdb.DuckDBPyConnection) -> None:
+    """The canary of both pins: another type, another place, another meaning are other texts."""
+    text = described(reader)
+    assert text != text.replace("decisions.seq BIGINT", "decisions.seq INTEGER", 1)
+    said = meanings(reader)
+    assert "decisions.ts: " in said and "decisions.ts_ist: " in said
+
+
+def test_the_list_of_contracts_is_what_there_is(reader: duckdb.DuckDBPyConnection) -> None:
+    """``v1.contracts`` names every view and macro of the schema, once, with a version."""
+    listed = reader.execute("SELECT name, form FROM v1.contracts ORDER BY 2, 1").fetchall()
+    there = reader.execute(
+        "SELECT view_name, 'VIEW' FROM duckdb_views() WHERE schema_name = 'v1' UNION ALL "
+        "SELECT function_name, 'MACRO' FROM duckdb_functions() WHERE schema_name = 'v1' "
+        "ORDER BY 2, 1"
+    ).fetchall()
+    assert listed == there
+    unsure = "SELECT count(*) FROM v1.contracts WHERE version < 1 OR since IS NULL"
+    assert reader.execute(unsure).fetchall() == [(0,)]
+
+
+def test_the_page_is_what_the_contracts_say() -> None:
+    """docs/CONTRACTS.md is made from them; `python -m scripts.make_contracts` makes it anew."""
+    assert make_contracts.is_current()
+
+
+def test_a_contract_has_one_id_over_sessions(reader: duckdb.DuckDBPyConnection) -> None:
+    """Exchange, symbol and first day; every instrument has one, and no two the same."""
+    ids, distinct, all_of_them = reader.execute(
+        "SELECT count(*), count(DISTINCT instrument_id), (SELECT count(*) FROM v1.instruments) "
+        "FROM v1.instrument_ids"
+    ).fetchall()[0]
+    assert ids == distinct == all_of_them > 0
+    example = reader.execute(
+        "SELECT bool_and(instrument_id = exchange || ':' || tradingsymbol || ':' || "
+        "first_seen_day) FROM v1.instrument_ids"
+    ).fetchall()
+    assert example == [(True,)]
+
+
+def test_results_are_the_positions_own(reader: duckdb.DuckDBPyConnection) -> None:
+    """``v1.pnl`` has each position once, with the figures of its last state."""
+    rows = reader.execute(
+        "SELECT position_id, realised_paise, charges_paise, net_paise FROM v1.pnl ORDER BY 1"
+    ).fetchall()
+    last = reader.execute(
+        "SELECT position_id, realised_paise, charges_paise, realised_paise - charges_paise "
+        "FROM v1.positions ORDER BY 1"
+    ).fetchall()
+    assert rows == last
+
+
+def test_settings_in_force_are_the_last_of_each(reader: duckdb.DuckDBPyConnection) -> None:
+    """``v1.configuration`` has each key once, with its newest value."""
+    newest = reader.execute(
+        "SELECT key, max(seq) FROM v1.settings GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    assert reader.execute("SELECT key, seq FROM v1.configuration ORDER BY 1").fetchall() == newest
