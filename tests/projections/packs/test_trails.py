@@ -257,3 +257,42 @@ def test_an_order_whose_entry_the_journal_lost_is_broken() -> None:
     assert found is not None
     missing = {link.name for one in found.broken for link in one.missing}
     assert {"intent", "message"} <= missing
+
+
+def test_what_an_earlier_session_began_leads_there() -> None:
+    """The exit of a carried position, and an order whose end was not known: the chain goes back to
+    what was carried over. A position that nobody knows breaks it."""
+
+    def of_position(name: str) -> SessionTrails:
+        return _changed(
+            lambda one: (
+                replace(one, position_id=name) if isinstance(one, orders.ExitSignalled) else one
+            )
+        )
+
+    found = of_position("P0")
+    exits = [one for one in found.trails if one.role == "EXIT"]
+    for trail in exits:
+        link = next(one for one in trail.links if one.name == "intent")
+        assert (link.status, link.why) == (FOUND, "the entry is in the session before")
+        assert link.items[0].envelope.kind == "CarriedOver"
+    whys = {link.why for one in of_position("P9").broken for link in one.missing}
+    assert whys == {"no entry of position P9"}
+
+
+def test_an_order_that_was_sent_in_the_session_before() -> None:
+    """It is told of here by its state alone: allowed and sent there, by what was carried over."""
+
+    def renamed(one: Any) -> Any:
+        if isinstance(one, orders.FillApplied) and one.order_id.startswith("OX"):
+            return replace(one, order_id="O0")
+        if isinstance(one, orders.OrderChanged) and one.role == "EXIT":
+            return replace(one, order_id="O0", authority="I0")
+        return one
+
+    found = _changed(renamed)
+    (trail,) = [one for one in found.trails if one.order_id == "O0"]
+    states = _states(trail)
+    assert (states["intent"], states["message"], states["answer"]) == (FOUND, NOT_ASKED, NOT_ASKED)
+    why = {link.name: link.why for link in trail.links}
+    assert why["message"] == "sent in the session before"
