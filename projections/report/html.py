@@ -36,6 +36,7 @@ MARKER: Final = "<!doctype html>\n<!-- axiom report -->\n"
 """How every report begins."""
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_LOOKS: Final = {"command": "cmd"}
 _NARROW_FROM: Final = 16
 """Rows from which on a narrow table is set in columns."""
 _NUMBERS: Final = ("count", "paise", "result", "ms", "us", "milli", "measure")
@@ -126,7 +127,8 @@ def _shown_columns(block: Table) -> list[int]:
 
 
 def _align(column: Column) -> str:
-    return ' class="n"' if column.unit in _NUMBERS else ""
+    look = "n" if column.unit in _NUMBERS else _LOOKS.get(column.unit)
+    return f' class="{look}"' if look else ""
 
 
 def _cell(column: Column, value: Value) -> str:
@@ -174,6 +176,7 @@ _SHOWN: Final[dict[str, Callable[[Any], str]]] = {
     "code": lambda value: (
         f"<code>{text(value).replace('_', '_<wbr>').replace(',', ',<wbr>')}</code>"
     ),
+    "command": lambda value: f"<code>{text(value)}</code>",
     "stage": lambda value: f"<code>{text(str(value).partition('_')[0])}</code>",
     "count": _count,
     "paise": _money,

@@ -35,7 +35,8 @@ class Column(msgspec.Struct, frozen=True):
     number), ``count``, ``paise``, ``result``
     (paise, a loss in red), ``day`` (kept on one line), ``ts`` and ``ts_ms``
     (ns UTC, shown in IST), ``ms``, ``us``, ``milli`` (per mille, shown as %), ``bar`` (the same
-    with a bar), ``digest``, ``measure`` (text that holds its own unit).
+    with a bar), ``digest``, ``measure`` (text that holds its own unit),
+    ``command`` (to be typed).
     """
 
     key: str

@@ -6,10 +6,11 @@ charges; a trail is the one that ``why`` tells. Start reading at ``trades``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from projections import why
-from projections.report.inputs import Absent, Inputs
+from projections.report.inputs import Absent, Inputs, Row
 from projections.report.model import Block, Stories, Story, Text, table
 from projections.report.sections import Made, Nothing, not_recorded
 from projections.report.words import reason_or_none, without_desk
@@ -19,17 +20,17 @@ from projections.report.words import reason_or_none, without_desk
 
 def trades(given: Inputs) -> Made:
     """Positions with their result, charges, and each entry's trail."""
-    positions = [
-        {**row, "text": reason_or_none(row["exit_reason"])} for row in given.all("positions")
-    ]
+    positions = given.all("positions")
     stories = () if isinstance(given.stories, Absent) else given.stories
     if not positions and not stories:
         return Nothing("No trade was made and no position was held.")
     blocks: list[Block] = []
     if positions:
-        blocks.append(
-            table("positions", "Positions with their result", _POSITION_COLUMNS, positions)
-        )
+        caption = "Positions with their result"
+        blocks.append(table("positions", caption, _POSITION_COLUMNS, positions))
+    exits = _exits(positions)
+    if exits:
+        blocks.append(table("exits", "How positions were left", _EXIT_COLUMNS, exits))
     charges = given.all("charges")
     if charges:
         blocks.append(
@@ -59,6 +60,22 @@ def trades(given: Inputs) -> Made:
     return tuple(blocks)
 
 
+def _exits(positions: Iterable[Row]) -> list[Row]:
+    """Positions by the reason of their exit, in the order in which each was first met."""
+    found: dict[str, Row] = {}
+    for row in positions:
+        reason = row["exit_reason"]
+        if reason is None:
+            continue
+        made = found.setdefault(
+            reason,
+            {"reason": reason, "count": 0, "net_paise": 0, "text": why.reason_text(reason)},
+        )
+        made["count"] += 1
+        made["net_paise"] += row["net_paise"]
+    return list(found.values())
+
+
 _POSITION_COLUMNS: Final = """
 opened_ts ts Opened
 underlying text Underlying
@@ -73,7 +90,12 @@ realised_paise result Gross
 charges_paise paise Charges
 net_paise result Net
 position_id code Position
-text text Why it was left
+"""
+_EXIT_COLUMNS: Final = """
+reason code Exit
+count count Positions
+net_paise result Net
+text text Meaning
 """
 _SETTLEMENT_COLUMNS: Final = """
 ts ts Time

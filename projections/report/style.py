@@ -52,7 +52,7 @@ th{{color:var(--soft);font-weight:600}}tr{{break-inside:avoid}}
 .n{{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}}
 code{{font:12px/1.4 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}}
 .digest{{overflow-wrap:anywhere;font-size:11px}}
-.loss{{color:var(--bad)}}.day{{white-space:nowrap}}th.n{{white-space:normal}}
+.cmd{{min-width:300px}}.loss{{color:var(--bad)}}.day{{white-space:nowrap}}th.n{{white-space:normal}}
 .bar{{display:inline-block;width:90px;height:9px;background:var(--box);margin-right:6px}}
 .bar i{{display:block;height:9px;background:var(--run)}}td:has(.bar){{white-space:nowrap}}
 figure{{margin:12px 0;break-inside:avoid}}figcaption{{font-size:13px;color:var(--soft)}}
@@ -76,7 +76,7 @@ body{{padding:0;max-width:none;font-size:9.5pt;print-color-adjust:exact;
 -webkit-print-color-adjust:exact}}
 nav{{display:none}}h2{{break-after:avoid;margin-top:18px}}h3{{break-after:avoid}}
 table{{font-size:7.5pt}}code{{font-size:7pt}}.table{{overflow:visible}}
-th,td{{padding:2px 5px 2px 0}}.bar{{width:50px}}
+th,td{{padding:2px 5px 2px 0}}.cmd{{min-width:210px}}.bar{{width:50px}}
 .narrow table{{font-size:6.5pt}}.narrow code{{font-size:6pt}}
 }}
 """

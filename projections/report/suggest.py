@@ -130,6 +130,6 @@ def _with_value(session: str, setting: str, value: str | None, new: str, sole: i
         "setting": setting,
         "value": value,
         "try_value": new,
-        "note": f"Would let about half of the {sole} decisions of {session} past this gate.",
+        "note": f"Would let about half of that session's {why.indian(sole)} past this gate.",
         "command": f"printf '{file}' > {FILE} && axiom whatif {session} --config {FILE}",
     }

@@ -275,7 +275,7 @@ limit_text measure Limit
 margin_text measure Missed by
 sole count Alone that day
 reason code Reason
-ask code Ask
+ask command Ask
 """
 
 
@@ -291,10 +291,9 @@ def _outcomes(given: WeekInputs) -> Made:
     if not found:
         return Nothing("No decision had one gate alone in its way, so there is nothing to follow.")
     rows = sorted(found.values(), key=lambda row: (-row["stretches"], row["gate"], row["reason"]))
-    shown = [{**row, "text": why.reason_text(row["reason"])} for row in rows]
     return (
         Text("sentences", (wide_words(_HOW_FOLLOWED),)),
-        table("outcomes", "What followed, one lot, before charges", _OUTCOMES, shown),
+        table("outcomes", "What followed, one lot, before charges", _OUTCOMES, rows),
     )
 
 
@@ -332,7 +331,6 @@ known_30 count Of
 gross_60 result After 60 min
 gained_60 count Gained
 known_60 count Of
-text text Meaning
 """
 
 
@@ -367,9 +365,8 @@ sessions count Sessions
 setting code Setting
 value code Is
 try_value code To try
-text text Meaning
 note text What it would do
-command code What-if
+command command What-if
 """
 _FIXED: Final = """
 gate code Gate

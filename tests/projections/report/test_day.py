@@ -156,6 +156,16 @@ def test_counts_agree_across_sections(given: Inputs) -> None:
     assert len(stories) == told["verdict"]["session"]["trades"] > 0
 
 
+def test_money_agrees_within_a_section(given: Inputs) -> None:
+    """Net is gross less charges in each row; exits sum up the positions that were left."""
+    trades = document(day_report(given))["sections"]["trades"]
+    for row in trades["positions"]:
+        assert row["net_paise"] == row["realised_paise"] - row["charges_paise"]
+    left = [row for row in trades["positions"] if row["exit_reason"]]
+    assert sum(row["count"] for row in trades["exits"]) == len(left) > 0
+    assert sum(row["net_paise"] for row in trades["exits"]) == sum(row["net_paise"] for row in left)
+
+
 def test_a_run_is_of_equal_ends(given: Inputs) -> None:
     """NO_TRADE is thinned to changes: neighbours of one underlying differ."""
     last: dict[str, tuple[str, str]] = {}
