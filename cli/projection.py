@@ -49,13 +49,20 @@ def answered(
 ) -> QueryResult:
     """The rows of one SELECT on the contracts of sessions, built first where they are missing;
     ``many``: as of many, however many there are. Raises ``UserError``."""
+    return answers(folders, (sql,), anew=anew, many=many)[0]
+
+
+def answers(
+    folders: Sequence[Path], asked: Sequence[str], *, anew: bool = False, many: bool = False
+) -> list[QueryResult]:
+    """The same of several SELECTs, in their order. Raises ``UserError``."""
     from projections.duck.many import run_query_many
     from projections.duck.query import QueryRefused, run_query
 
     built = [Projection(folder, anew=anew) for folder in folders]
+    files = [one.file for one in built]
     with told_as_user_error(QueryRefused):
-        files = [one.file for one in built]
-        result = run_query_many(files, sql) if many else run_query(files[0], sql)
+        results = [run_query_many(files, s) if many else run_query(files[0], s) for s in asked]
     for one in built:
         one.say_what_was_built()
-    return result
+    return results

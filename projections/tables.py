@@ -13,7 +13,7 @@ import msgspec
 
 from projections.glossary import GLOSSARY, Column
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Version of the base tables; a projection built by another version is rebuilt."""
 
 

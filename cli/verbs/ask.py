@@ -1,7 +1,8 @@
 """``axiom ask``: the questions that people ask again and again, each by its name.
 
 Lives here: the verb over the macros of schema v1. May import: ``cli``, projections. Always holds:
-the answer is the macro's own, row for row; a parameter that a question does not take is refused.
+the answer is the macro's own, row for row (gate-costs adds up those of blocked-outcomes, after
+charges); a parameter that a question does not take is refused.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ NEEDED = ("symbol", "intent")
 """Parameters without which there is no question."""
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from projections.duck.query import QueryResult
     from projections.duck.questions import Question
 
 
@@ -58,6 +61,7 @@ def command(
     """
     from cli.output import show, table, write_json
     from cli.projection import answered
+    from projections.duck.costs import GATE_COSTS
 
     if question is None:
         _list(common)
@@ -65,19 +69,34 @@ def command(
     asked = _named(question)
     _check(asked, given)
     folders = named_sessions(common, session, select)
-    result = answered(folders, _select(asked, given, folders[0]), anew=anew, many=bool(select))
+    sql = _select(asked, given, folders[0])
+    if asked.name == GATE_COSTS.name:
+        result = _costs(folders, sql, anew=anew, many=bool(select))
+    else:
+        result = answered(folders, sql, anew=anew, many=bool(select))
     if common.json:
         write_json(result.objects())
     else:
         show(table(result.columns, result.rows) if result.rows else "nothing")
 
 
+def _costs(folders: Sequence[Path], sql: str, *, anew: bool, many: bool) -> QueryResult:
+    """Outcomes by gate after charges, which SQL cannot know."""
+    from cli.projection import answers
+    from projections.duck.costs import DAYS, RULES, gate_costs, outcomes_sql
+
+    asked = (outcomes_sql(sql.removeprefix("SELECT * FROM "), many=many), RULES, DAYS)
+    return gate_costs(*answers(folders, asked, anew=anew, many=many), many=many)
+
+
 def _list(common: Common) -> None:
     from cli.output import show, table, write_json
+    from projections.duck.costs import GATE_COSTS
     from projections.duck.questions import QUESTIONS
 
     rows = [
-        (one.name, one.asks, ", ".join(_option(name) for name in one.takes)) for one in QUESTIONS
+        (one.name, one.asks, ", ".join(_option(name) for name in one.takes))
+        for one in (*QUESTIONS, GATE_COSTS)
     ]
     if common.json:
         write_json([dict(zip(("question", "asks", "takes"), row, strict=True)) for row in rows])
@@ -88,11 +107,13 @@ def _list(common: Common) -> None:
 def _named(question: str) -> Question:
     import difflib
 
+    from projections.duck.costs import GATE_COSTS
     from projections.duck.questions import BY_NAME
 
-    found = BY_NAME.get(question)
+    known = {**BY_NAME, GATE_COSTS.name: GATE_COSTS}
+    found = known.get(question)
     if found is None:
-        near = difflib.get_close_matches(question, BY_NAME, n=1)
+        near = difflib.get_close_matches(question, known, n=1)
         hint = f"did you mean {near[0]}?" if near else "axiom ask lists them"
         raise UserError(f"there is no question '{question}': {hint}")
     return found

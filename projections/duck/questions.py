@@ -88,6 +88,29 @@ SELECT time_bucket(INTERVAL '5 minutes', d.ts_ist) AS begins_ist, d.underlying, 
 FROM {_of("decisions")} d WHERE d.outcome = 'NO_TRADE'
 GROUP BY ALL ORDER BY begins_ist, d.underlying, decisions DESC, d.stage, d.reason"""
 
+_BLOCKED: Final = f"""
+WITH w AS {_of("decisions")},
+numbered AS (
+    SELECT w.*, row_number() OVER (PARTITION BY w.underlying ORDER BY w.seq)
+           - row_number() OVER (PARTITION BY w.underlying, w.stage, w.reason ORDER BY w.seq) AS run,
+           w.seq = max(w.seq) OVER (PARTITION BY w.underlying) AS is_last,
+           count(*) OVER (PARTITION BY w.underlying) AS every
+    FROM w),
+runs AS (
+    SELECT n.underlying, n.stage, n.reason, n.run, count(*) AS decisions,
+           min(n.ts_ist) AS first_ist, max(n.ts_ist) AS last_ist, bool_or(n.is_last) AS blocks_now,
+           any_value(n.every) AS every
+    FROM numbered n WHERE n.outcome = 'NO_TRADE' GROUP BY ALL)
+SELECT u.underlying, u.stage, u.reason, any_value(r.sentence) AS sentence,
+       any_value(r.what_to_do) AS what_to_do, CAST(sum(u.decisions) AS BIGINT) AS decisions,
+       CAST(1000 * sum(u.decisions) // any_value(u.every) AS BIGINT) AS share_milli,
+       count(*) AS runs, max(u.decisions) AS longest_run, min(u.first_ist) AS first_ist,
+       max(u.last_ist) AS last_ist, bool_or(u.blocks_now) AS blocks_now
+FROM runs u LEFT JOIN base.reasons r ON r.code = u.reason
+GROUP BY u.underlying, u.stage, u.reason
+ORDER BY u.underlying, decisions DESC, u.stage, u.reason"""
+"""A run is equal decisions of an underlying in a row; ``share_milli`` is of the underlying's."""
+
 _NEAREST: Final = f"""
 WITH w AS (SELECT seq, ts_ist, underlying, stage, reason FROM {_of("decisions")}
            WHERE outcome = 'NO_TRADE')
@@ -208,7 +231,15 @@ def _step(kind: str, table: str, where: str, said: str) -> str:
     )
 
 
+_FRAMES: Final = (
+    "t.seq IN (SELECT f.quote_seq FROM v1.fills f "
+    "WHERE substring(f.order_id, 2, 16) = left(intent, 16))"
+)
+
 _TRAIL_STEPS: Final = (
+    _step("tick", "timer_ticks", "t.seq IN (SELECT cause FROM made)",
+          "concat_ws(' ', 'cycle due, missed', t.missed)"),
+    _step("quote", "entries", _FRAMES, "concat_ws(' ', t.kind, 'that filled it')"),
     _step("snapshot", "snapshots", "t.seq IN (SELECT snapshot_seq FROM made)",
           "concat_ws(' ', t.underlying, t.spot_paise, t.spot_source, t.whole_hash)"),
     _step("gates", "gate_runs", "t.decision_seq IN (SELECT seq FROM made)",
@@ -289,9 +320,21 @@ ORDER BY r.seq, d.seq"""
 # --- people and settings -------------------------------------------------------------------------
 
 _OPERATOR: Final = f"""
-SELECT c.seq, c.ts_ist, c.who, c.verb, c.subject, c.value, c.why, c.channel, a.answer, a.reason
-FROM v1.operator_commands c LEFT JOIN v1.command_answers a ON a.cause = c.seq
-WHERE {within("ts_ist", "c.")} ORDER BY c.seq, a.seq"""
+WITH asked AS (
+    SELECT c.seq, c.ts_ist, c.who, c.verb, c.subject, c.value, c.why, c.channel, a.answer, a.reason,
+           a.seq AS answer_seq
+    FROM v1.operator_commands c LEFT JOIN v1.command_answers a ON a.cause = c.seq
+    UNION ALL
+    SELECT s.seq, s.ts_ist, s.who, 'CONFIG', s.key, s.value, s.why, NULL, NULL, NULL, NULL
+    FROM v1.settings s WHERE s.kind = 'ConfigChanged'
+    UNION ALL
+    SELECT m.seq, m.ts_ist, m.who, 'AMEND', m.name, m.value, m.source, NULL, NULL, NULL, NULL
+    FROM v1.amendments m)
+SELECT o.seq, o.ts_ist, o.who, o.verb, o.subject, o.value, o.why, o.channel, o.answer, o.reason
+FROM asked o
+WHERE {within("ts_ist", "o.")} ORDER BY o.seq, o.answer_seq, o.subject"""
+"""Facts that people brought: commands, changed settings, amended hours. What an approval or an
+acknowledgement led to is told by its command."""
 
 _CHANGES: Final = """
 WITH changed AS (SELECT * FROM v1.settings WHERE kind = 'ConfigChanged'),
@@ -362,15 +405,17 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     _asked("funnel", "how far decisions came: those that reached each stage and ended there",
            _FUNNEL),
     _asked("heat-map", "what stood in the way, in steps of five minutes", _HEAT),
+    _asked("blocked-today", "what blocked trades today: each reason with its share of the "
+           "underlying's decisions, its runs, and whether it blocks now", _BLOCKED),
     _asked("nearest-misses", "gates that were missed, the narrowest miss of each", _NEAREST),
     _asked("sole-blockers", "decisions with one gate between them and a trade", _SOLE),
     _asked("blocked-outcomes", "what such a decision's contract did 15, 30 and 60 minutes later: "
            "bought at its ask then, sold at its bid later, a lot, before charges; decisions that "
-           "go on with the same gate and contract count once", _OUTCOMES, of_ticks=True),
+           "go on with the same gate count once", _OUTCOMES, of_ticks=True),
     _asked("stale-inputs", "gates that failed for what was old or not known", _STALE),
     _asked("contract-rejections", "why a contract was not chosen: its first filter, and how often",
            _CONTRACT, f"symbol, {_BOUNDS}", ("symbol", *_TIMES)),
-    _asked("order-trail", "one entry from its snapshot to its last fill, by its intent's id",
+    _asked("order-trail", "one entry from its tick to its last fill, by its intent's id",
            _TRAIL, "intent", ("intent",)),
     _asked("execution", "orders with their fills, slippage and times", _EXECUTION, _BOUNDS,
            _TIMES),
@@ -378,7 +423,8 @@ QUESTIONS: Final[tuple[Question, ...]] = (
            "so far", _TRADES, "", ()),
     _asked("differences-found", "comparisons with the broker's books that differed", _RECONCILED,
            _BOUNDS, _TIMES),
-    _asked("operator-actions", "everything that people asked for, and the answers", _OPERATOR,
+    _asked("operator-actions", "everything that people did: commands with their answers, settings "
+           "changed, hours amended", _OPERATOR,
            _BOUNDS, _TIMES),
     _asked("setting-effects", "settings that changed in the session, with the decisions by reason "
            "in so many minutes before and after", _CHANGES, "minutes := 30", ("minutes",)),

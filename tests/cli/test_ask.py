@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from projections.duck.costs import COLUMNS, GATE_COSTS
 from projections.duck.questions import QUESTIONS
 from tests.cli.conftest import Call
 
@@ -13,7 +14,8 @@ from tests.cli.conftest import Call
 def test_without_a_question_they_are_listed(axiom: Call) -> None:
     """Each with what it asks and which options it takes; no session is needed."""
     listed = axiom("ask", "--json").document
-    assert [one["question"] for one in listed] == [one.name for one in QUESTIONS]
+    names = [one.name for one in (*QUESTIONS, GATE_COSTS)]
+    assert [one["question"] for one in listed] == names
     assert all(one["asks"] for one in listed)
     shown = axiom("ask").out
     assert "nearest-misses" in shown and "--underlying, --from, --to" in shown
@@ -33,6 +35,25 @@ def test_every_question_is_answered_from_the_command_line(axiom: Call, session: 
         assert answer.document == rows, one.name
     nothing = axiom("ask", "contract-rejections", "--contract", "X")
     assert (nothing.code, nothing.out.strip()) == (0, "nothing")
+
+
+def test_costs_are_of_the_outcomes_that_sql_has(axiom: Call, session: Path) -> None:
+    """By gate and minutes as many as SQL counts; of many sessions each has its name in front."""
+    rows = axiom("ask", "gate-costs", "--json").document
+    counted = axiom(
+        "query", "select stage, gate, reason, minutes, count(*) n, count(gross_lot_paise) known "
+        "from v1.blocked_outcomes() group by all", "--json",
+    ).document  # fmt: skip
+    keys = ("stage", "gate", "reason", "minutes")
+    assert rows
+    assert {tuple(row[key] for key in keys): (row["blocked"], row["known"]) for row in rows} == {
+        tuple(row[key] for key in keys): (row["n"], row["known"]) for row in counted
+    }
+    assert list(rows[0]) == list(COLUMNS)
+    many = axiom("ask", "gate-costs", "--sessions", "all", "--json").document
+    assert [row.pop("of_session") for row in many] == [session.name] * len(rows)
+    assert many == rows
+    assert "takes no --minutes" in axiom("ask", "gate-costs", "--minutes", "5").refusal
 
 
 def test_a_window_is_in_the_session_s_own_time(axiom: Call, session: Path) -> None:
