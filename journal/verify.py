@@ -259,7 +259,10 @@ def _verify_segment(state: State, number: int, kinds: set[str], *, last: bool) -
 def _open(path: Path) -> BinaryIO:
     """Open a regular file for reading. A link could leave the folder; a pipe or a device under a
     file's name would never end. Raises ``OSError``."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # as far as the system knows them
+        flags |= getattr(os, name, 0)
+    handle = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise OSError(errno.EINVAL, "not a regular file", str(path))

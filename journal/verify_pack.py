@@ -35,6 +35,15 @@ PROBLEMS_MAX = 100
 READ_BYTES = 1024 * 1024
 
 
+def open_flags() -> int:
+    """To read bytes, of no link and no pipe, as far as the system knows these."""
+    wanted = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
+    flags = os.O_RDONLY
+    for name in wanted:
+        flags |= getattr(os, name, 0)
+    return flags
+
+
 @dataclass
 class Found:
     """What was found. ``proved`` counts the entries that were laid beside the journal, or that
@@ -94,7 +103,7 @@ def verify_pack(folder: Path, *, head: str | None = None, session: Path | None =
 
 def _open(path: Path) -> int:
     """A descriptor of a regular file, never of a link or a pipe. Raises ``OSError``."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    handle = os.open(path, open_flags())
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise OSError(f"{path} is no regular file")
@@ -176,7 +185,7 @@ def _check_compliance(found: Found, folder: Path) -> None:
             wanted.setdefault(shown["seq"], []).append({**shown, "line": number})
     for seq, data in _walk(verifier, journal):
         for shown in wanted.pop(seq, ()):
-            _compare(found, f"{pack['orders']} line {shown['line']} seq {seq}", shown, data)
+            compare(found, f"{pack['orders']} line {shown['line']} seq {seq}", shown, data)
     for seq in sorted(wanted):
         found.problem("ENTRY_MISSING", pack["orders"], f"the journal holds no entry {seq}")
 
@@ -246,7 +255,7 @@ def _walk(verifier: Any, journal: Path) -> Iterator[tuple[int, bytes]]:
                 offset = header.end_offset
 
 
-def _compare(found: Found, place: str, shown: dict[str, Any], data: bytes) -> None:
+def compare(found: Found, place: str, shown: dict[str, Any], data: bytes) -> None:
     """What is shown of an entry against its bytes: head, digest, and each value."""
     if hashlib.sha256(data).hexdigest() != shown["sha256"]:
         found.problem("ENTRY_DIFFERS", place, "its SHA-256 is not that of the journal's entry")

@@ -80,7 +80,7 @@ def write_compliance_pack(folder: Path, target: Path, *, on_seq: OnSeq = unseen)
     ledger = ledger_of(folder)
     report = verify_session(folder, ledger=ledger)
     _must_be_whole(folder, report)
-    found = trails_of(lambda: items_of(folder, on_seq))
+    found = trails_of(lambda: items_of(folder, on_seq, verified=True))
     if found is None:
         raise PackError(f"{folder.name} holds no session of ours: it begins with no SessionOpened")
     pack = PackFolder(target)

@@ -92,10 +92,10 @@ def unseen(seq: int) -> None:
     """Nobody watches."""
 
 
-def items_of(folder: Path, on_seq: OnSeq = unseen) -> Iterator[Item]:
+def items_of(folder: Path, on_seq: OnSeq = unseen, *, verified: bool = False) -> Iterator[Item]:
     """The entries of a session from the first; ``on_seq`` is told every ``SEQS_A_CALL``-th seq.
-    Raises the journal's errors."""
-    with JournalReader(folder, verify_chain=False) as reader:
+    ``verified``: its chain was just looked at. Raises the journal's errors."""
+    with JournalReader(folder, verify_chain=not verified) as reader:
         for entry in reader:
             if entry.seq % SEQS_A_CALL == 0:
                 on_seq(entry.seq)

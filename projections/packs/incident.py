@@ -150,7 +150,7 @@ def _resolved(folder: Path, window: Window, redactor: Redactor, found: _Session)
     """The window by its times, after one walk: who is named where, and when the incident was."""
     with JournalReader(folder) as reader:
         found.uid = reader.session_uid
-    for item in items_of(folder):
+    for item in items_of(folder, verified=True):
         kind = item.envelope.kind
         if kind in _LEARNED:
             redactor.learn(named(item.event))
@@ -214,7 +214,7 @@ def _lines(
     """The lines of the marked entries, in a walk of their own: a day of them is larger than memory.
     The stand-ins are those of the walk before."""
     chain, place = found.before, 0
-    for item in items_of(folder):
+    for item in items_of(folder, verified=True):
         if item.seq < marks[0].seq:
             continue
         if place == len(marks):
