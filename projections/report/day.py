@@ -56,7 +56,7 @@ state text State
 close_reason code Ended by
 account text Account
 decisions count Decisions
-trades count Trades
+trades count Entries approved
 gross_paise result Gross of the day
 charges_paise paise Charges
 net_paise result Net of the day
@@ -105,7 +105,7 @@ def _outcome(given: Inputs, session: Row) -> str:
         gross, charges = (why.amount(money[k], "paise") for k in ("gross_paise", "charges_paise"))
         result = f"net {why.amount(net, 'paise')} (gross {gross}, charges {charges})"
     return (
-        f"Traded {when}: {count_of(span['trades'], 'entry', 'entries')} out of "
+        f"Traded {when}: {count_of(span['trades'], 'entry', 'entries')} approved out of "
         f"{count_of(span['decisions'], 'decision')}, {result}."
     )
 
