@@ -240,8 +240,8 @@ def _close_path(block: Price, axis: Axis, scale: Scale) -> str:
     for candle in block.candles:
         joined = before is not None and candle.ts - before <= _GAP_NS
         letter = "L" if joined else "M"
-        middle = candle.ts + _MINUTE_NS // 2
-        points.append(f"{letter}{axis.at(middle)} {scale.at(candle.close_paise)}")
+        end = candle.ts + _MINUTE_NS  # its last price is of its end
+        points.append(f"{letter}{axis.at(end)} {scale.at(candle.close_paise)}")
         before = candle.ts
     return f'<path d="{" ".join(points)}" class="line ink"/>'
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from msgspec.structs import replace
 from cli.paths import make_private, sessions_folder
 from engine.core import Core
 from events.base import Event
+from journal.segment import list_segments
 from journal.writer import JournalWriter
 from projections.report.day import SECTIONS as DAY_SECTIONS
 from projections.report.html import MARKER
 from projections.report.week import SECTIONS as WEEK_SECTIONS
+from scripts.goldens import GOLDENS
 from tests.cli.conftest import Call
 from tests.engine.fabricated import SmallMarket, run_small
 from tests.projections.builders import SessionMaker
@@ -121,6 +124,19 @@ def test_a_diverged_replay_is_a_bad_answer(
     assert Path(answer.document["file"]).exists()
 
 
+def test_a_session_that_cannot_be_read_leaves_an_earlier_report(axiom: Call, built: Path) -> None:
+    """Without a projection, and none to be made of a damaged journal: one line, exit 1, and the
+    report of before is as it was."""
+    assert axiom("report", "day", "--no-replay").code == 0
+    before = (built / "reports" / "day.html").read_bytes()
+    segment = sorted(built.glob("*.axs"))[0]
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1
+    segment.write_bytes(data)
+    assert axiom("report", "day", "--no-replay", "--anew").damage
+    assert (built / "reports" / "day.html").read_bytes() == before
+
+
 # --- sessions of every sort ------------------------------------------------------------------
 
 
@@ -159,6 +175,23 @@ def day_of(axiom: Call, *words: str) -> Any:
     return found
 
 
+def test_a_damaged_journal_is_a_bad_answer(axiom: Call, parent: Path) -> None:
+    """Damage that the replay meets is its verdict, exit 1, and nothing counts as identical; the
+    rest is told from the projection that was made before."""
+    folder = run_small(parent, SmallMarket(minutes=3)).folder
+    assert axiom("report", "day", "--no-replay").code == 0
+    segment = list_segments(folder)[-1].path
+    data = bytearray(segment.read_bytes())
+    data[len(data) * 3 // 5] ^= 1
+    segment.write_bytes(data)
+    answer = axiom("report", "day", "latest", "--json")
+    assert answer.code == 1
+    told = answer.document["sections"]["replay"]
+    assert (told["verdict"]["outcome"], told["verdict"]["identical"]) == ("damaged", 0)
+    assert "damaged" in told["sentences"][0]
+    assert answer.document["sections"]["funnel"]["status"] == "SHOWN"
+
+
 def test_a_minute_without_a_trade(axiom: Call, parent: Path) -> None:
     """A session of one minute, nothing traded: a report, and the replay's verdict."""
     run_small(parent, SmallMarket(minutes=1))
@@ -183,6 +216,28 @@ def test_a_session_that_goes_on(axiom: Call, parent: Path) -> None:
     found = day_of(axiom, "--no-replay")
     assert found["verdict"]["session"]["state"] == "OPEN"
     assert any("not closed" in line for line in found["verdict"]["sentences"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["troubled", "resumed", "pages"]
+    + [
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("carried_over_v1", "generated", "intent_approved_v1", "two_underlyings")
+    ],
+)
+def test_each_golden_session_has_a_report(axiom: Call, tmp_path: Path, name: str) -> None:
+    """Every section, consistent with one another, and its replay's verdict."""
+    session = shutil.copytree(GOLDENS / name, tmp_path / name)
+    found = day_of(axiom, str(session), "--home", str(tmp_path / "none"))
+    decisions = found["verdict"]["session"]["decisions"]
+    assert sum(row["count"] for row in found["funnel"]["funnel"]) == decisions
+    assert sum(found["heat"]["bins"]["totals"]) == decisions
+    assert len(found["trades"]["trails"]) == found["verdict"]["session"]["trades"]
+    assert found["replay"]["verdict"]["decisions"] == decisions
+    assert found["replay"]["verdict"]["outcome"] in ("identical", "other_engine")
+    commands = found["commands"]["status"]
+    assert (commands == "SHOWN") == (name == "troubled")
 
 
 # --- weeks -----------------------------------------------------------------------------------
