@@ -20,6 +20,7 @@ from projections.report.sections import Made, Spec, build, not_recorded
 from projections.report.words import absence, count_of, money_of, percent, total_of
 
 EXITS_ONLY: Final = "GOV_EXITS_ONLY"
+ENTRY: Final = "ENTRY"
 TRADED: Final = "TRADE_APPROVED"
 
 
@@ -39,7 +40,7 @@ def _verdict(given: Inputs) -> Made:
     session = given.one("session")
     if session is None:
         return not_recorded("The projection knows no session.")
-    span = given.one("span") or {"decisions": 0, "trades": 0}
+    span = given.one("span") or {"decisions": None, "trades": None}
     money = money_of(given)
     row = {**session, **span, **money, "day_iso": iso_day(session["day"])}
     return (
@@ -74,6 +75,9 @@ def verdict_lines(given: Inputs, session: Row) -> tuple[str, ...]:
     most = _most_frequent(given)
     if most is not None:
         lines.append(most)
+    left = _exits(given)
+    if left is not None:
+        lines.append(left)
     still = [row for row in given.all("positions") if row["quantity_units"]]
     if still:
         lines.append(
@@ -104,10 +108,27 @@ def _outcome(given: Inputs, session: Row) -> str:
     if net is not None:
         gross, charges = (why.amount(money[k], "paise") for k in ("gross_paise", "charges_paise"))
         result = f"net {why.amount(net, 'paise')} (gross {gross}, charges {charges})"
-    return (
-        f"Traded {when}: {count_of(span['trades'], 'entry', 'entries')} approved out of "
-        f"{count_of(span['decisions'], 'decision')}, {result}."
+    approved = (
+        f"{when}: {count_of(span['trades'], 'entry', 'entries')} approved out of "
+        f"{count_of(span['decisions'], 'decision')}"
     )
+    if absence(given, "orders") is None and not _filled(given):
+        return f"Approved and not filled {approved}; no order of an entry bought anything."
+    return f"Traded {approved}, {result}."
+
+
+def _filled(given: Inputs) -> bool:
+    """Whether an order of an entry was filled, if only in part."""
+    return any(row["filled_units"] for row in given.all("orders") if row["order_role"] == ENTRY)
+
+
+def _exits(given: Inputs) -> str | None:
+    """How many exits there were, by reason; None for none."""
+    counts: dict[str, int] = {}
+    for row in given.all("exits"):
+        counts[row["reason"]] = counts.get(row["reason"], 0) + 1
+    told = ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()))
+    return f"Exits that were signalled: {told}." if told else None
 
 
 def _span_reason(given: Inputs) -> str:
@@ -132,7 +153,8 @@ def _most_frequent(given: Inputs) -> str | None:
 
 SECTIONS: Final[tuple[Spec[Inputs], ...]] = (
     Spec("verdict", "Verdict", ("session",),
-         ("span", "funnel", "positions", "risk_states", "carried"), _verdict),
+         ("span", "funnel", "positions", "orders", "exits", "risk_states", "carried"),
+         _verdict),
     Spec("readiness", "Readiness over the day", ("readiness",), (), cycles.readiness),
     Spec("funnel", "Where decisions ended, and why", ("funnel",), ("blockers",), cycles.funnel),
     Spec("heat", "Blockers by 5 minutes", ("heat",), (), cycles.heat),

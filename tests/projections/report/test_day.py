@@ -109,13 +109,35 @@ def lines(given: Inputs, **rows: Any) -> tuple[str, ...]:
 
 def test_a_day_that_traded_says_what_it_brought(given: Inputs) -> None:
     """Entries and money of the summary, then what was most in the way, in the table's words."""
-    first, _, most, *_ = lines(given, carried=({"halts": "GOV_EXITS_ONLY"},))
+    first, _, most, *_ = lines(given, exits=(), carried=({"halts": "GOV_EXITS_ONLY"},))
     assert first.startswith("Traded on 2025-08-29 (BACKTEST): ")
     assert "gross ₹2,250.00, charges ₹40.10" in first
     funnel = [row for row in given.all("funnel") if row["reason"] != "TRADE_APPROVED"]
     top = max(funnel, key=lambda row: (row["count"], row["reason"]))
     assert f"{top['reason']} at {top['stage']}, {top['count']} of" in most
     assert reason_text(top["reason"]) in most
+
+
+def test_an_entry_that_was_never_filled_is_no_trade(given: Inputs) -> None:
+    """Approved is not bought: the verdict tells them apart, and does not guess without orders."""
+    orders = tuple({**row, "filled_units": 0} for row in given.all("orders"))
+    assert lines(given, orders=orders)[0].startswith("Approved and not filled on 2025-08-29")
+    assert lines(given, orders=Absent(CAUSE))[0].startswith("Traded on 2025-08-29")
+
+
+def test_exits_are_told_by_reason(given: Inputs) -> None:
+    """A day that only left positions says how."""
+    exits = ({"reason": "EXIT_STOP"}, {"reason": "EXIT_TARGET"}, {"reason": "EXIT_STOP"})
+    told = "Exits that were signalled: EXIT_STOP 2, EXIT_TARGET 1."
+    assert told in lines(given, exits=exits)
+    assert not [line for line in lines(given, exits=()) if line.startswith("Exits that")]
+
+
+def test_a_count_that_is_not_known_is_no_zero(given: Inputs) -> None:
+    """Without the decisions their number is null."""
+    told = document(day_report(given.without("span", CAUSE)))["sections"]["verdict"]
+    assert told["session"]["decisions"] is None
+    assert CAUSE in told["sentences"][0]
 
 
 def test_a_day_without_a_trade_says_so(given: Inputs) -> None:

@@ -113,6 +113,17 @@ def test_hostile_text_stays_text(given: Inputs, words: str) -> None:
     assert not any(not (one.isprintable() or one == "\n") for one in html)
 
 
+@pytest.mark.parametrize("words", HOSTILE)
+def test_hostile_text_stays_text_in_a_week(week_given: WeekInputs, words: str) -> None:
+    """Sessions, settings, reasons for leaving one out, and why an input is absent."""
+    sessions = tuple(with_text(one, words).without("quality", words) for one in week_given.sessions)
+    hostile = replace(week_given, sessions=sessions, left_out=((words, words),))
+    html = page(week_report(hostile))
+    assert faults(html) == []
+    assert words not in html
+    assert not any(not (one.isprintable() or one == "\n") for one in html)
+
+
 def test_canary_a_script_is_found() -> None:
     """Canary: a page with a script, a handler and an image from outside has its faults."""
     found = faults(
