@@ -13,7 +13,7 @@ import msgspec
 
 from projections.glossary import GLOSSARY, Column
 
-VERSION: Final = 6
+VERSION: Final = 7
 """Version of the base tables; a projection built by another version is rebuilt."""
 
 

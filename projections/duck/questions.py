@@ -127,6 +127,7 @@ SELECT g.stage, g.gate, g.reason, count(*) AS missed,
 FROM w JOIN base.gates g ON g.decision_seq = w.seq
 LEFT JOIN base.gate_catalogue c ON c.gate = g.gate
 WHERE NOT g.assumed AND g.role = 'GATE' AND g.verdict = 'BLOCK' AND g.margin IS NOT NULL
+  AND c.sense IS DISTINCT FROM 'IS_TRUE'
 GROUP BY g.stage, g.gate, g.reason
 ORDER BY margin_bps DESC NULLS LAST, g.stage, g.gate, g.reason"""
 
@@ -149,18 +150,21 @@ alone AS (
            any_value(coalesce(g.reason, '')) AS reason, any_value(g.observed) AS observed,
            any_value(g.limit_value) AS limit_value, any_value(g.margin) AS margin
     FROM base.gates g JOIN only_one u ON u.decision_seq = g.decision_seq AND u.stage = g.stage
-    WHERE NOT g.assumed AND g.role = 'GATE' AND g.verdict <> 'PASS'
+    WHERE NOT g.assumed AND g.role <> 'EVIDENCE' AND g.verdict <> 'PASS'
     GROUP BY g.decision_seq HAVING count(*) = 1)"""
-"""Decisions with exactly one gate between them and a trade: ``w`` and ``alone``."""
+"""Decisions with exactly one gate between them and a trade: ``w`` and ``alone``. A stage that ended
+one without a gate of its own is such a gate too, as in ``why.sole_blocker`` and ``v1.blockers``."""
 
 _SOLE: Final = f"""
 WITH {_IN_THE_WAY}
 SELECT w.seq, w.ts_ist, w.underlying, a.stage, a.gate, a.reason, a.observed, a.limit_value,
-       a.margin, r.assumed_family AS family, coalesce(w.contract, r.assumed_contract) AS contract,
-       i.tradingsymbol
+       a.margin, coalesce(w.family, r.assumed_family) AS family,
+       coalesce(w.contract, p.contract, r.assumed_contract) AS contract, i.tradingsymbol
 FROM w JOIN alone a ON a.decision_seq = w.seq
 LEFT JOIN base.gate_runs r ON r.decision_seq = w.seq
-LEFT JOIN base.instruments i ON i.instrument = coalesce(w.contract, r.assumed_contract)
+LEFT JOIN base.candidates p ON p.cycle = w.cycle AND p.underlying = w.underlying
+LEFT JOIN base.instruments i
+  ON i.instrument = coalesce(w.contract, p.contract, r.assumed_contract)
 ORDER BY w.seq"""
 
 _OUTCOMES: Final = f"""
@@ -407,7 +411,8 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     _asked("heat-map", "what stood in the way, in steps of five minutes", _HEAT),
     _asked("blocked-today", "what blocked trades today: each reason with its share of the "
            "underlying's decisions, its runs, and whether it blocks now", _BLOCKED),
-    _asked("nearest-misses", "gates that were missed, the narrowest miss of each", _NEAREST),
+    _asked("nearest-misses", "gates that were missed, the narrowest miss of each; a yes or no has "
+           "no distance", _NEAREST),
     _asked("sole-blockers", "decisions with one gate between them and a trade", _SOLE),
     _asked("blocked-outcomes", "what such a decision's contract did 15, 30 and 60 minutes later: "
            "bought at its ask then, sold at its bid later, a lot, before charges; decisions that "

@@ -159,7 +159,7 @@ FROM base.rulebook GROUP BY kind ORDER BY kind"""
 _SOLE: Final = """
 WITH alone AS (
     SELECT s.* EXCLUDE (family), d.ts, coalesce(d.family, s.family) AS family
-    FROM v1.sole_blockers() s JOIN base.decisions d USING (seq)),
+    FROM v1.sole_blockers() s JOIN base.decisions d USING (seq) WHERE s.gate IS NOT NULL),
 ranked AS (
     SELECT *, count(*) OVER own AS sole,
            row_number() OVER (own ORDER BY margin DESC NULLS LAST, seq) AS place
@@ -197,7 +197,8 @@ _OUTCOMES: Final = """
 SELECT gate, reason, minutes, count(*) AS followed, count(gross_lot_paise) AS known,
        count(*) FILTER (gross_lot_paise > 0) AS gained,
        coalesce(sum(gross_lot_paise), 0)::BIGINT AS gross_paise
-FROM v1.blocked_outcomes() GROUP BY gate, reason, minutes ORDER BY gate, reason, minutes"""
+FROM v1.blocked_outcomes() WHERE gate IS NOT NULL
+GROUP BY gate, reason, minutes ORDER BY gate, reason, minutes"""
 
 _SPAN: Final = """
 SELECT min(ts) AS from_ts, max(ts) AS to_ts, count(*) AS decisions,

@@ -14,12 +14,17 @@ import duckdb
 import pytest
 
 from engine.runner import run_market
+from events.decision import DecisionMade, GatesEvaluated
+from events.upcast import current_event
 from projections.duck.contracts import MACROS, schema_statements
 from projections.duck.projector import ensure_projection
 from projections.duck.query import open_reader
 from projections.duck.questions import QUESTIONS, TICK_MACROS, Question
+from projections.why import sole_blocker
 from scripts.goldens import GOLDENS
 from tests.engine.fabricated import SmallMarket, relaxed, small_rows
+from tests.projections.builders import envelopes
+from tests.projections.duck.journals import CYCLES
 
 ANSWERS = Path(__file__).with_name("answers")
 WRITE = "AXIOM_WRITE_GOLDENS"
@@ -205,6 +210,42 @@ def test_what_blocked_today_counts_runs(readers: Any) -> None:
         if key[2] != "TRADE_APPROVED"
     }
     assert max(row[4] for row in found) > 1
+
+
+def test_sole_blockers_are_those_of_why(reader: duckdb.DuckDBPyConnection) -> None:
+    """For every decision of the invented session the one gate in the way is the one that ``why``
+    finds in its events; a stage that ended it without a gate of its own too."""
+    entries = envelopes(cycles=CYCLES)
+    events = {one.seq: current_event(one) for one in entries}
+    expected: dict[int, tuple[str, str | None, str]] = {}
+    for seq, made in events.items():
+        if isinstance(made, DecisionMade) and made.outcome == "NO_TRADE":
+            gates = events[made.gates_seq]
+            assert isinstance(gates, GatesEvaluated)
+            only = sole_blocker(gates)
+            if only is not None:
+                expected[seq] = only
+    found = reader.execute("SELECT seq, stage, gate, reason FROM v1.sole_blockers()").fetchall()
+    assert {row[0]: row[1:] for row in found} == expected
+    assert {gate for _, gate, _ in expected.values()} > {None}
+    ((counted,),) = reader.execute("SELECT sum(sole) FROM v1.blockers()").fetchall()
+    assert counted == len(expected)
+
+
+def test_no_yes_or_no_is_a_near_miss(readers: Any) -> None:
+    """A flag that was missed is missed altogether: it has no distance to be near by."""
+    for name in SESSIONS:
+        flags = (
+            readers(name)
+            .execute(
+                "SELECT count(*) FROM v1.nearest_misses() n JOIN v1.gate_catalogue c USING (gate) "
+                "WHERE c.sense = 'IS_TRUE'"
+            )
+            .fetchall()
+        )
+        assert flags == [(0,)]
+    missed = "SELECT count(*) FROM v1.gates WHERE gate = 'signal' AND margin < 0 AND NOT assumed"
+    assert readers("generated").execute(missed).fetchall()[0][0] > 0
 
 
 def test_what_people_did_includes_what_they_set(readers: Any) -> None:
