@@ -131,7 +131,7 @@ def heat(given: Inputs) -> Made:
     starts = tuple(range(first, last + 1, _BIN_NS))
     return (
         Heat(
-            "bins", "Decisions that ended at each reason, by 5 minutes; the stronger the colour, the more",
+            "bins", "Decisions that ended at each reason, by 5 minutes; more is stronger",
             BIN_MS, starts, _binned(rows, starts), _heat_rows(rows, starts),
         ),
     )  # fmt: skip
