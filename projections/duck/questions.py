@@ -58,16 +58,19 @@ def _of(table: str, name: str = "d", time: str = "ts_ist") -> str:
 # --- decisions -----------------------------------------------------------------------------------
 
 _WHY_AT: Final = f"""
+WITH last AS (
+    SELECT d.* FROM {_of("decisions")} d
+    QUALIFY row_number() OVER (PARTITION BY d.underlying ORDER BY d.seq DESC) = 1)
 SELECT d.seq, d.ts_ist, d.underlying, d.outcome, d.stage, d.reason, d.sentence, r.what_to_do,
        d.family, d.regime, d.day_type, g.gate, g.observed, g.limit_value, g.margin, g.age_ms
-FROM {_of("decisions")} d
+FROM last d
 LEFT JOIN base.reasons r ON r.code = d.reason
 LEFT JOIN base.stage_verdicts v
   ON v.decision_seq = d.seq AND v.stage = d.stage AND NOT v.assumed
 LEFT JOIN base.gates g
   ON g.decision_seq = d.seq AND g.stage = d.stage AND g.gate = v.gate AND NOT g.assumed
  AND g.role = 'GATE'
-QUALIFY row_number() OVER (PARTITION BY d.underlying ORDER BY d.seq DESC, g.ordinal) = 1
+QUALIFY row_number() OVER (PARTITION BY d.underlying ORDER BY g.ordinal) = 1
 ORDER BY d.underlying"""
 
 _FUNNEL: Final = f"""
