@@ -30,6 +30,27 @@ def test_rows_are_an_array_of_objects(axiom: Call, session: Path) -> None:
     assert axiom("query", COUNT, "--json") == (0, answer.out, "")
 
 
+STUBBORN = """
+import sys
+from cli.projection import ended_at_last
+import duckdb
+with ended_at_last(0.5):
+    duckdb.sql(sys.argv[1]).fetchall()
+"""
+
+
+@pytest.mark.parametrize("sql", ["select list(range(100000000))", "select repeat('x', 1000000000)"])
+def test_what_hears_no_interruption_ends_the_program(sql: str) -> None:
+    """S03: a function over one huge value cannot be stopped from inside; the program ends with one
+    line and exit code 2, long before the function would."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", STUBBORN, sql], cwd=ROOT, capture_output=True, text=True,
+        timeout=60, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "could not be stopped" in done.stderr
+
+
 def test_a_refusal_is_one_line_also_where_the_projection_was_built_for_it(
     axiom: Call, session: Path
 ) -> None:

@@ -90,6 +90,35 @@ HOSTILE = (
     "vacuum",
     "from enable_logging('QueryLog', storage := 'file', storage_config := {{'path': '{folder}'}})",
     "select * from duckdb_secrets()",
+    ";",
+    "select 1 -- one\n; copy (select 1) to '{folder}/out.csv'",
+    "/* a select */ copy (select 1) to '{folder}/out.csv'",
+    "copy v1.decisions to '{folder}/out.parquet' (format parquet)",
+    "import database '{folder}'",
+    "merge into base.meta using (select 1) s on true when matched then delete",
+    "alter table base.meta add column x int",
+    "truncate base.decisions",
+    "create secret s (type s3)",
+    "create macro m() as 1",
+    "explain analyze select 1",
+    "execute p",
+    "set variable x = 1",
+    "set memory_limit = '100GB'",
+    "select * from query('copy (select 1) to ''{folder}/out.csv''')",
+    "select * from query('select 1; select 2')",
+    "select * from json_execute_serialized_sql('nothing')",
+    "select * from read_json('{folder}/secret.csv')",
+    "select * from read_parquet('{folder}/secret.csv')",
+    "select * from read_csv(['{folder}/secret.csv', '{folder}/secret.csv'])",
+    "select * from read_parquet('{ticks}/../../../*/secret.csv')",
+    "select * from parquet_schema('{folder}/secret.csv')",
+    "select * from glob('{ticks}/../../**')",
+    "select * from read_text('file://{folder}/secret.csv')",
+    "select * from read_text('http://127.0.0.1:1/x')",
+    "select * from read_text('s3://bucket/x')",
+    "select * from sqlite_scan('{folder}/secret.csv', 't')",
+    "select * from postgres_scan('host=127.0.0.1', 'public', 't')",
+    "select content from '{folder}/secret.csv'",
 )
 
 
@@ -106,6 +135,25 @@ def test_everything_else_is_refused(published: Path, tmp_path: Path, sql: str) -
     assert SECRET not in str(refused.value)
     assert (published.read_bytes(), sorted(tmp_path.iterdir())) == before
     assert secret_rows == [SECRET]
+
+
+BOMBS = (
+    "with recursive r(n) as (select 1 union all select n + 1 from r) select count(*) from r",
+    "select count(*) from range(10000000000000)",
+    "select count(*) from v1.gates a, v1.gates b, v1.gates c",
+    "select max(md5(a.seq || b.seq)) from v1.gates a, v1.gates b, range(100)",
+    "select string_agg(md5(seq::varchar), '') from v1.gates, range(1000)",
+    "select * from range(20000)",
+)
+
+
+@pytest.mark.parametrize("sql", BOMBS)
+def test_what_would_take_too_much_is_stopped(published: Path, sql: str) -> None:
+    """S03: time, memory and rows are bounded, and which of them it was is said in one line."""
+    limits = QueryLimits(time_s=0.3, memory_mb=96, rows=10_000)
+    with pytest.raises(QueryRefused, match=r"longer than|Out of Memory|more than") as refused:
+        run_query(published, sql, limits)
+    assert "\n" not in str(refused.value)
 
 
 def test_check_needs_no_file() -> None:
