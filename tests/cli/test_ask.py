@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from projections.duck.costs import COLUMNS, GATE_COSTS
-from projections.duck.questions import QUESTIONS
+from projections.duck.questions import QUESTIONS, Question
 from tests.cli.conftest import Call
 
 
@@ -21,12 +21,22 @@ def test_without_a_question_they_are_listed(axiom: Call) -> None:
     assert "nearest-misses" in shown and "--underlying, --from, --to" in shown
 
 
-def test_every_question_is_answered_from_the_command_line(axiom: Call, session: Path) -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [one for one in QUESTIONS if one.name in ("funnel", "contract-rejections", "trades")],
+        pytest.param(QUESTIONS, marks=pytest.mark.slow),
+    ],
+    ids=["some", "all"],
+)
+def test_every_question_is_answered_from_the_command_line(
+    axiom: Call, session: Path, asked: list[Question]
+) -> None:
     """Rows as an array of objects, the macro's own; nothing to tell is said as nothing."""
     more = {
         "contract-rejections": ("--contract", "X"), "order-trail": ("--intent", "0" * 16),
     }  # fmt: skip
-    for one in QUESTIONS:
+    for one in asked:
         answer = axiom("ask", one.name, "latest", *more.get(one.name, ()), "--json")
         assert answer.code == 0, one.name
         macro = one.macro.name
