@@ -363,7 +363,7 @@ while True:
             path, "SELECT count(*), coalesce(max(seq), 0) FROM v1.entries"
         ).rows
     except QueryRefused as refused:
-        if path.exists():  # else it was taken away between the look and the opening
+        if path.exists() and "No files found" not in str(refused):  # taken away by the test
             sys.stderr.write(f"{refused}\\n")
         continue
     if seen != last:
@@ -399,7 +399,7 @@ def asked_and_killed(folder: Path) -> Iterator[Callable[[], str]]:
         processes[-1].communicate()
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.slow)])
 def test_killed_at_any_time_it_loses_and_doubles_nothing(
     tmp_path: Path, published: Path, kills: int
 ) -> None:
