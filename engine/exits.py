@@ -26,9 +26,9 @@ from engine.books import (
 )
 from engine.charges import charge_lines, charges_paise
 from engine.feed import unseen_ns
+from engine.orders.entries import KILL_FLATTEN
 from engine.orders.legs import UNSENT
 from engine.orders.past import may_try_again
-from engine.orders.protocol import KILL_FLATTEN
 from engine.orders.route import to_broker
 from engine.paper import order_event
 from engine.policy import is_live

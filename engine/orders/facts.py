@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.books import ENTRY, order_of
+from engine.orders.entries import KILL_CANCEL, KILL_FLATTEN
 from engine.orders.legs import SENT, UNKNOWN, UNSENT, legs
 from engine.orders.operator import answers
-from engine.orders.protocol import KILL_CANCEL, KILL_FLATTEN, decide_orders
+from engine.orders.protocol import decide_orders
 from engine.orders.reconcile import compared
 from engine.orders.reduce import reports_of
 from engine.orders.reports import changes, end_events, is_new, report_events, result_events

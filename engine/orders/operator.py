@@ -18,9 +18,9 @@ from engine.books import HALTED, MS, STOPPING, holding_key, moved_holdings
 from engine.hours import amendment_of, amendment_refused
 from engine.lookup import Lookup
 from engine.orders import resolve
+from engine.orders.entries import KILL_CANCEL, KILL_FLATTEN
 from engine.orders.incidents import Incidents
 from engine.orders.legs import UNKNOWN, with_leg
-from engine.orders.protocol import KILL_CANCEL, KILL_FLATTEN
 from engine.orders.reduce import ORDER_NOT_LISTED
 from engine.orders.reports import adopted_events
 from engine.orders.route import STOP_WAIVED

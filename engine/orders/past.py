@@ -62,7 +62,7 @@ def slice_units(state: State, position: Position) -> int:
         else None
     )
     known = freeze is not None and freeze >= lot
-    largest = freeze // lot * lot if freeze is not None and known else position.quantity_units
+    largest = freeze // lot * lot if freeze is not None and known else abs(position.quantity_units)
     for one in refused_for(state, position, "FREEZE"):
         largest = min(largest, max(one.quantity_units // 2 // lot * lot, lot))
     return largest

@@ -24,7 +24,7 @@ from engine.books import (
     exit_working,
     taking_part,
 )
-from engine.orders import pairs
+from engine.orders import entries, pairs
 from engine.orders.incidents import Incidents
 from engine.orders.legs import (
     AT_BROKER,
@@ -49,11 +49,11 @@ from engine.orders.legs import (
 from engine.orders.past import (
     ended_of,
     may_try_again,
-    refused_before,
     slice_units,
     unheard_since_ns,
     waits_for_books,
 )
+from engine.orders.pricing import leaving_paise, repriced
 from engine.orders.reduce import CANCEL_PATIENCE_NS
 from engine.orders.reports import in_doubt, sellable
 from engine.orders.route import to_broker, wants_stop
@@ -61,7 +61,6 @@ from engine.orders.wishes import on_tick, tick, to_cancel, to_send, was, withdra
 from engine.paper import order_event
 from engine.shorts import COVER, SHORT
 from engine.state import Leg, Order, Position, State
-from engine.times import own_times
 from events.base import Event
 from events.governance import OrderWanted
 from events.orders import ExitSignalled
@@ -69,9 +68,6 @@ from events.orders import ExitSignalled
 BPS: Final = 10_000
 PASSING_PATIENCE_NS: Final = 30_000 * MS
 """So long a refused cancel waits for an order that is on its way to something."""
-
-KILL_CANCEL: Final = pairs.KILL_CANCEL
-KILL_FLATTEN: Final = 3
 
 
 def decide_orders(state: State) -> list[Event]:
@@ -98,26 +94,6 @@ def asked_again(state: State, leg: Leg, event: Event) -> bool:
         return False
     passing = leg.broker_status in PASSING
     return state.now - leg.sent_ns < (PASSING_PATIENCE_NS if passing else CANCEL_PATIENCE_NS)
-
-
-# --- entries -------------------------------------------------------------------------------------
-
-
-def _entry(state: State, order: Order, leg: Leg) -> list[Event]:
-    """An entry is sent once; when its time is over, or entries are, it is cancelled."""
-    over = state.now >= order.expires_ns
-    if leg.status in UNSENT and leg.flight is None:
-        if over or pairs.stopped(state):
-            return [order_event(order, "CANCELLED", _ended(over), order.filled_units)]
-        if leg.wish is None:
-            return [to_send(order, PLACE, LIMIT, order.quantity_units, order.limit_paise, 0)]
-        return []
-    rests = leg.status in (WORKING, PARTIAL) and idle(leg) and not leg.doubt
-    return [to_cancel(order, _ended(over))] if rests and (over or pairs.ends(state)) else []
-
-
-def _ended(over: bool) -> str:
-    return "ORDER_LAPSED" if over else "ORDER_KILLED"
 
 
 # --- stops ---------------------------------------------------------------------------------------
@@ -197,7 +173,7 @@ def _exit(state: State, order: Order, leg: Leg) -> list[Event]:
         return []
     if remaining(order) > _sized(state, position, order):
         return [to_cancel(order, "EXIT_EXCEEDS_LONG")]
-    return _repriced(state, order, leg)
+    return repriced(state, order, leg)
 
 
 def _release(state: State, position: Position, order: Order) -> list[Event]:
@@ -223,44 +199,12 @@ def _release(state: State, position: Position, order: Order) -> list[Event]:
         subject = ":".join(position_key(state, position))
         incidents.raised("POSITION_DIFFERS", subject, held=position.quantity_units)
         return [order_event(order, "CANCELLED", "EXIT_EXCEEDS_LONG", 0), *incidents.events]
-    price = _exit_price(state, order, 0)
+    price = leaving_paise(state, order, 0)
     if price is None:
         incidents.raised("EXIT_NO_BID", position.position_id, units=units)
         return incidents.events
     incidents.resolved("EXIT_NO_BID", position.position_id)
     return [to_send(order, PLACE, LIMIT, units, price, 0), *incidents.events]
-
-
-def _repriced(state: State, order: Order, leg: Leg) -> list[Event]:
-    settings = state.config.orders
-    if leg.broker_status in PASSING or state.now - leg.priced_ns < settings.exit_reprice_ms * MS:
-        return []
-    price = _exit_price(state, order, leg.steps + 1)
-    if price is None or price == leg.limit_paise:
-        return []
-    if leg.modified >= settings.modifications_max:
-        return [to_cancel(order, "ORDER_REPLACED")]
-    return [to_send(order, MODIFY, LIMIT, order.quantity_units, price, 0)]
-
-
-def _exit_price(state: State, order: Order, step: int) -> int | None:
-    """The limit of an exit after so many re-pricings, in paise; None without a bid.
-
-    One that was refused before goes out at the bid itself: a price band ends below it. From the
-    day's hard deadline on every other one goes as low as the schedule goes.
-    """
-    quote = state.quotes[order.contract]
-    bid = quote.bid_paise if quote is not None else 0
-    if bid <= 0:
-        return None
-    settings = state.config.orders
-    late = state.now >= own_times(state, order.underlying).deadline_ns
-    steps = settings.exit_steps_max if late else min(step, settings.exit_steps_max)
-    collar = settings.exit_collar_bps + settings.exit_step_bps * steps
-    if step == 0 and refused_before(state, order):
-        collar = 0
-    price = bid - bid * min(collar, BPS) // BPS
-    return max(on_tick(state, order.contract, price), tick(state, order.contract))
 
 
 def _sized(state: State, position: Position, order: Order) -> int:
@@ -295,9 +239,10 @@ def _guard(state: State, position: Position) -> list[Event]:
     stop = of_position(state, position, PROTECT)
     leaving = of_position(state, position, EXIT) is not None
     rests = stop is not None and stop.leg is not None and stop.leg.status in (WORKING, PARTIAL)
-    if rests or leaving or pairs.takes_no_stop(state, position):
+    without = leaving or pairs.takes_no_stop(state, position)
+    if rests or without:
         incidents.resolved("POSITION_UNPROTECTED", position.position_id)
-    if leaving or stop is not None or not wants_stop(state) or pairs.takes_no_stop(state, position):
+    if without or stop is not None or not wants_stop(state):
         return incidents.events
     if not may_try_again(state, position, PROTECT):
         return incidents.events
@@ -328,6 +273,6 @@ def _position(state: State, order: Order) -> Position | None:
 
 
 _BY_ROLE: Final = {
-    ENTRY: _entry, EXIT: _exit, PROTECT: _stop, SHORT: pairs.sale, COVER: pairs.cover,
+    ENTRY: entries.entry, EXIT: _exit, PROTECT: _stop, SHORT: pairs.sale, COVER: pairs.cover,
 }  # fmt: skip
 """The rule of each role. Orders of others have none."""

@@ -13,6 +13,7 @@ from typing import Final
 from engine.books import ENTRY, EXIT, MS, PROTECT, holding_key
 from engine.feed import unseen_ns
 from engine.orders.contracts import CHANGED, is_of_position
+from engine.orders.entries import KILL_FLATTEN
 from engine.orders.incidents import Incidents
 from engine.orders.legs import (
     PARTIAL,
@@ -26,7 +27,6 @@ from engine.orders.legs import (
     own_product,
 )
 from engine.orders.pairs import takes_no_stop
-from engine.orders.protocol import KILL_FLATTEN
 from engine.orders.reduce import LOGIN_OK, ORDER_NOT_LISTED, REFUSED_WINDOW_NS
 from engine.orders.route import in_real_time, to_broker, wants_stop
 from engine.orders.standing import DROPPED_NS, NO_LOGIN

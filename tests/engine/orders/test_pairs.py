@@ -232,6 +232,9 @@ def test_what_buys_back_never_exceeds_what_is_sold() -> None:
     late = replace(state, now=order.due_ns + HAND_PATIENCE_NS)
     assert _codes(state) == set()
     assert _codes(late) == {"ORDER_WANTED"}
+    assert late.rules is not None
+    no_freeze = replace(late, rules=replace(late.rules, underlyings=()))
+    assert _codes(no_freeze) == {"ORDER_WANTED"}  # of a short too an unknown size is all of it
     product = state.shorts[0].product
     held = Holding(order.contract, row.exchange, row.tradingsymbol, product, order.quantity_units)
     theirs = replace(late, desk=replace(late.desk, holdings=(held,)))

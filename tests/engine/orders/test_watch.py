@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from engine.core import Core
 from engine.lookup import lookup_for
 from engine.orders.incidents import apply_incident_raised, apply_incident_resolved
-from engine.orders.protocol import _exit_price
+from engine.orders.pricing import leaving_paise
 from engine.orders.reconcile import compared
 from engine.orders.reduce import apply_broker_snapshot
 from engine.orders.watch import watched
@@ -156,10 +156,10 @@ def test_from_the_deadline_on_an_exit_goes_as_low_as_the_schedule() -> None:
     deepest = settings.exit_collar_bps + settings.exit_step_bps * settings.exit_steps_max
     for at, collar in ((-1, settings.exit_collar_bps), (0, deepest)):
         moment = replace(state, now=ist_ns(DAY, "15:12") + at)
-        assert _exit_price(moment, row, 0) == 10_000 - collar
+        assert leaving_paise(moment, row, 0) == 10_000 - collar
     refused = replace(row, leg=replace(NEW_LEG, status="REJECTED"))
     moment = replace(moment, desk=replace(moment.desk, ended=(refused,)))
-    assert _exit_price(moment, row, 0) == 10_000
+    assert leaving_paise(moment, row, 0) == 10_000
 
 
 def _order_of_exit() -> Order:
