@@ -288,80 +288,8 @@ VIEWS: Final[tuple[View, ...]] = (
     View("tick_files", "the files behind v1.ticks", _TICK_FILES),
 )
 
-_WINDOW: Final = """(
-    SELECT d.* FROM v1.decisions d
-    WHERE (underlying IS NULL OR d.underlying = underlying)
-      AND d.ts_ist >= coalesce(try_cast(from_ist AS TIMESTAMP),
-                               CAST(d.ts_ist AS DATE) + try_cast(from_ist AS TIME))
-      AND d.ts_ist <= coalesce(try_cast(to_ist AS TIMESTAMP),
-                               CAST(d.ts_ist AS DATE) + try_cast(to_ist AS TIME)))"""
-_WINDOW_PARAMETERS: Final = (
-    "underlying := NULL, from_ist := '00:00:00', to_ist := '23:59:59.999999'"
-)
-_WINDOW_WORDS: Final = "; times are IST, HH:MM[:SS] or a whole timestamp, both inclusive"
-
-_WHY_NO_TRADE: Final = f"""
-SELECT w.stage, w.reason, any_value(r.sentence) AS sentence, any_value(r.what_to_do) AS what_to_do,
-       count(*) AS decisions, min(w.ts_ist) AS first_ist, max(w.ts_ist) AS last_ist
-FROM {_WINDOW} w LEFT JOIN base.reasons r ON r.code = w.reason
-LEFT JOIN base.stages s ON s.stage = w.stage
-WHERE w.outcome = 'NO_TRADE'
-GROUP BY w.stage, w.reason
-ORDER BY any_value(s.ordinal), decisions DESC, w.reason"""
-
-_BLOCKERS: Final = f"""
-WITH w AS (SELECT seq, stage FROM {_WINDOW}),
-official AS (
-    SELECT v.*, coalesce(starts_with(v.reason, 'UPSTREAM_'), false) AS upstream
-    FROM base.stage_verdicts v SEMI JOIN w ON w.seq = v.decision_seq WHERE NOT v.assumed),
-in_the_way AS (
-    SELECT o.decision_seq, o.stage, o.upstream
-    FROM official o
-    LEFT JOIN base.stage_verdicts a
-      ON a.decision_seq = o.decision_seq AND a.stage = o.stage AND a.assumed AND o.upstream
-    WHERE coalesce(a.verdict, o.verdict) <> 'PASS'),
-only_one AS (
-    SELECT decision_seq, any_value(stage) AS stage FROM in_the_way
-    GROUP BY decision_seq HAVING count(*) = 1 AND NOT bool_or(upstream)),
-failing AS (
-    SELECT g.decision_seq, g.stage, g.gate, coalesce(g.reason, '') AS reason, g.margin,
-           w.stage = g.stage AND o.gate IS NOT DISTINCT FROM g.gate AS ends,
-           count(*) OVER (PARTITION BY g.decision_seq, g.stage) AS missed
-    FROM base.gates g
-    JOIN w ON w.seq = g.decision_seq
-    JOIN official o ON o.decision_seq = g.decision_seq AND o.stage = g.stage
-    WHERE NOT g.assumed AND g.role <> 'EVIDENCE' AND g.verdict <> 'PASS'
-      AND o.verdict <> 'PASS' AND NOT o.upstream)
-SELECT f.stage, f.gate, f.reason, count(*) AS failed, count(*) FILTER (f.ends) AS terminal,
-       count(*) FILTER (f.missed = 1 AND u.stage IS NOT NULL) AS sole,
-       max(f.margin) AS nearest_margin
-FROM failing f
-LEFT JOIN only_one u ON u.decision_seq = f.decision_seq AND u.stage = f.stage
-GROUP BY f.stage, f.gate, f.reason
-ORDER BY terminal DESC, failed DESC, f.stage, f.gate, f.reason"""
-
-MACROS: Final[tuple[Macro, ...]] = (
-    Macro(
-        "why_no_trade",
-        _WINDOW_PARAMETERS,
-        "why there was no trade: decisions by stage and reason" + _WINDOW_WORDS,
-        _WHY_NO_TRADE,
-    ),
-    Macro(
-        "blockers",
-        _WINDOW_PARAMETERS,
-        "gates that failed officially: how many decisions each had in the way, how many ended at "
-        "it, how many had nothing else in the way, and its narrowest miss" + _WINDOW_WORDS,
-        _BLOCKERS,
-    ),
-    Macro(
-        "gates_of",
-        "decision",
-        "every gate of the decision with this seq, in order",
-        "SELECT * FROM v1.gates WHERE decision_seq = decision ORDER BY ordinal",
-    ),
-    *questions.MACROS,
-)
+MACROS: Final = questions.MACROS
+"""Made in every file, behind the views."""
 
 
 def schema_statements() -> tuple[str, ...]:

@@ -114,6 +114,15 @@ GROUP BY u.underlying, u.stage, u.reason
 ORDER BY u.underlying, decisions DESC, u.stage, u.reason"""
 """A run is equal decisions of an underlying in a row; ``share_milli`` is of the underlying's."""
 
+_WHY_NO_TRADE: Final = f"""
+SELECT w.stage, w.reason, any_value(r.sentence) AS sentence, any_value(r.what_to_do) AS what_to_do,
+       count(*) AS decisions, min(w.ts_ist) AS first_ist, max(w.ts_ist) AS last_ist
+FROM {_of("decisions", "w")} w LEFT JOIN base.reasons r ON r.code = w.reason
+LEFT JOIN base.stages s ON s.stage = w.stage
+WHERE w.outcome = 'NO_TRADE'
+GROUP BY w.stage, w.reason
+ORDER BY any_value(s.ordinal), decisions DESC, w.reason"""
+
 _NEAREST: Final = f"""
 WITH w AS (SELECT seq, ts_ist, underlying, stage, reason FROM {_of("decisions")}
            WHERE outcome = 'NO_TRADE')
@@ -134,8 +143,7 @@ WHERE NOT g.assumed AND g.role = 'GATE' AND g.verdict = 'BLOCK' AND g.margin IS 
 GROUP BY g.stage, g.gate, g.reason
 ORDER BY margin_bps DESC NULLS LAST, g.stage, g.gate, g.reason"""
 
-_IN_THE_WAY: Final = f"""
-w AS (SELECT * FROM {_of("decisions")} WHERE outcome = 'NO_TRADE'),
+_IN_THE_WAY: Final = """
 official AS (
     SELECT v.*, coalesce(starts_with(v.reason, 'UPSTREAM_'), false) AS upstream
     FROM base.stage_verdicts v SEMI JOIN w ON w.seq = v.decision_seq WHERE NOT v.assumed),
@@ -147,7 +155,13 @@ in_the_way AS (
     WHERE coalesce(a.verdict, o.verdict) <> 'PASS'),
 only_one AS (
     SELECT decision_seq, any_value(stage) AS stage FROM in_the_way
-    GROUP BY decision_seq HAVING count(*) = 1 AND NOT bool_or(upstream)),
+    GROUP BY decision_seq HAVING count(*) = 1 AND NOT bool_or(upstream))"""
+"""Of the decisions ``w``: their official verdicts, and those with one stage between them and a
+trade."""
+
+_ALONE: Final = f"""
+w AS (SELECT * FROM {_of("decisions")} WHERE outcome = 'NO_TRADE'),
+{_IN_THE_WAY},
 alone AS (
     SELECT g.decision_seq, any_value(g.stage) AS stage, any_value(g.gate) AS gate,
            any_value(coalesce(g.reason, '')) AS reason, any_value(g.observed) AS observed,
@@ -158,8 +172,28 @@ alone AS (
 """Decisions with exactly one gate between them and a trade: ``w`` and ``alone``. A stage that ended
 one without a gate of its own is such a gate too, as in ``why.sole_blocker`` and ``v1.blockers``."""
 
+_BLOCKERS: Final = f"""
+WITH w AS (SELECT seq, stage FROM {_of("decisions")}),
+{_IN_THE_WAY},
+failing AS (
+    SELECT g.decision_seq, g.stage, g.gate, coalesce(g.reason, '') AS reason, g.margin,
+           w.stage = g.stage AND o.gate IS NOT DISTINCT FROM g.gate AS ends,
+           count(*) OVER (PARTITION BY g.decision_seq, g.stage) AS missed
+    FROM base.gates g
+    JOIN w ON w.seq = g.decision_seq
+    JOIN official o ON o.decision_seq = g.decision_seq AND o.stage = g.stage
+    WHERE NOT g.assumed AND g.role <> 'EVIDENCE' AND g.verdict <> 'PASS'
+      AND o.verdict <> 'PASS' AND NOT o.upstream)
+SELECT f.stage, f.gate, f.reason, count(*) AS failed, count(*) FILTER (f.ends) AS terminal,
+       count(*) FILTER (f.missed = 1 AND u.stage IS NOT NULL) AS sole,
+       max(f.margin) AS nearest_margin
+FROM failing f
+LEFT JOIN only_one u ON u.decision_seq = f.decision_seq AND u.stage = f.stage
+GROUP BY f.stage, f.gate, f.reason
+ORDER BY terminal DESC, failed DESC, f.stage, f.gate, f.reason"""
+
 _SOLE: Final = f"""
-WITH {_IN_THE_WAY}
+WITH {_ALONE}
 SELECT w.seq, w.ts_ist, w.underlying, a.stage, a.gate, a.reason, a.observed, a.limit_value,
        a.margin, coalesce(w.family, r.assumed_family) AS family,
        coalesce(w.contract, p.contract, r.assumed_contract) AS contract, i.tradingsymbol
@@ -171,7 +205,7 @@ LEFT JOIN base.instruments i
 ORDER BY w.seq"""
 
 _OUTCOMES: Final = f"""
-WITH {_IN_THE_WAY},
+WITH {_ALONE},
 runs AS (
     SELECT w.seq, w.ts, w.ts_ist, w.underlying, a.stage, a.gate, a.reason,
            coalesce(p.contract, r.assumed_contract) AS contract
@@ -409,6 +443,10 @@ _TIMES: Final = ("from_ist", "to_ist")
 QUESTIONS: Final[tuple[Question, ...]] = (
     _asked("why-at", "why there was no trade (or one) at a moment: the last decision of each "
            "underlying up to the end of the window", _WHY_AT),
+    _asked("why-no-trade", "why there was no trade: decisions by stage and reason", _WHY_NO_TRADE),
+    _asked("blockers", "gates that failed officially: how many decisions each had in the way, how "
+           "many ended at it, how many had nothing else in the way, and its narrowest miss",
+           _BLOCKERS),
     _asked("funnel", "how far decisions came: those that reached each stage and ended there",
            _FUNNEL),
     _asked("heat-map", "what stood in the way, in steps of five minutes", _HEAT),
@@ -443,7 +481,17 @@ QUESTIONS: Final[tuple[Question, ...]] = (
 
 BY_NAME: Final[dict[str, Question]] = {one.name: one for one in QUESTIONS}
 
-MACROS: Final[tuple[Macro, ...]] = tuple(one.macro for one in QUESTIONS if not one.of_ticks)
+_GATES_OF: Final = _macro(
+    "gates_of",
+    "decision",
+    "every gate of the decision with this seq, in order",
+    "SELECT * FROM v1.gates WHERE decision_seq = decision ORDER BY ordinal",
+)
+
+MACROS: Final[tuple[Macro, ...]] = (
+    *(one.macro for one in QUESTIONS if not one.of_ticks),
+    _GATES_OF,
+)
 """Made in every file."""
 
 TICK_MACROS: Final[tuple[Macro, ...]] = tuple(one.macro for one in QUESTIONS if one.of_ticks)
