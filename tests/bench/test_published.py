@@ -29,6 +29,7 @@ class Morning(SyntheticMarket):
             yield frame
 
 
+@pytest.mark.slow
 def test_the_command_writes_follows_and_looks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

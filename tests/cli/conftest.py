@@ -60,8 +60,9 @@ Call = Callable[..., Answer]
 
 
 @pytest.fixture
-def axiom(capfd: pytest.CaptureFixture[str]) -> Call:
-    """Calls the program in this process."""
+def axiom(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Calls the program in this process, which a query that does not stop must not end."""
+    monkeypatch.setattr("cli.projection.GRACE_S", 3_600.0)
 
     def call(*words: str | Path) -> Answer:
         capfd.readouterr()

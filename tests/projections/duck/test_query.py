@@ -113,7 +113,7 @@ HOSTILE = (
     "select * from read_parquet('{ticks}/../../../*/secret.csv')",
     "select * from parquet_schema('{folder}/secret.csv')",
     "select * from glob('{ticks}/../../**')",
-    "select * from read_text('file://{folder}/secret.csv')",
+    "select * from read_text('file:{folder}/secret.csv')",
     "select * from read_text('http://127.0.0.1:1/x')",
     "select * from read_text('s3://bucket/x')",
     "select * from sqlite_scan('{folder}/secret.csv', 't')",
