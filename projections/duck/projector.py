@@ -177,13 +177,16 @@ class Projector:
         self._ticks = TickBuffer(self._store.instrument_tokens())
         self._files = TickFiles(ticks_folder(self._published), self._store.connection)
         self._tick_files = self._store.tick_files()
-        self._files.keep_only(self._tick_files)
+        point, files = _published_state(self._published)
+        # A kill may have left the published file behind the own one, and a reader has it open.
+        self._files.keep_only((*self._tick_files, *files))
         self._open_group: list[Entry] = []
         self._seq, self._ts, self._chain = self._point.seq, self._point.ts, self._point.hash
         now = time.monotonic()
         self._applied_at = self._published_at = self._tick_file_at = now
         self._publish_every_s = self._options.publish_ms / 1000
-        self._unpublished = not is_as_published(self.folder)
+        published = (point, files) == (self._point, self._tick_files)
+        self._unpublished = not (published and is_as_published(self.folder))
 
     def __enter__(self) -> Projector:
         return self
@@ -385,6 +388,15 @@ def chain_at(folder: Path, seq: int) -> bytes | None:
             if entry.seq == seq:
                 return chain
     return None
+
+
+def _published_state(published: Path) -> tuple[Checkpoint | None, tuple[TickFile, ...]]:
+    """Where the published file stands; nothing where there is none that could be opened."""
+    try:
+        status = read_status(published)
+    except ProjectionError:
+        return None, ()
+    return status.checkpoint, status.tick_files
 
 
 def _session_uid(folder: Path) -> str:

@@ -10,12 +10,14 @@ Start reading at ``run_query``.
 from __future__ import annotations
 
 import math
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import duckdb
@@ -203,9 +205,32 @@ def blank_connection(limits: QueryLimits) -> Iterator[duckdb.DuckDBPyConnection]
         },
     )
     try:
-        yield connection
+        with _stopped_by_ctrl_c(connection):
+            yield connection
     finally:
         connection.close()
+
+
+@contextmanager
+def _stopped_by_ctrl_c(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """SIGINT also ends what runs on the connection, before whoever hears it hears it.
+
+    DuckDB sees the signal by itself, but then waits for its own threads, which have not.
+    """
+    heard_by = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(heard_by):
+        yield
+        return
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        connection.interrupt()
+        heard_by(number, frame)
+
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard_by)
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, published: Path) -> None:

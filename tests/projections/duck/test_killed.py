@@ -45,7 +45,7 @@ with writer:
         if rest:
             writer.wait_durable(writer.append(rest))
             if not fast.exists():
-                time.sleep(0.15)
+                time.sleep(0.3)
 """
 """Goes on where its journal ends, also within a group, and closes it once all is written."""
 

@@ -34,6 +34,7 @@ from projections.duck.publish import (
     read_status,
     ticks_folder,
 )
+from projections.duck.query import run_query
 from projections.duck.store import Digest, ProjectionError, digests
 from tests.projections.duck.journals import CYCLES, UID, groups_of, write_session
 
@@ -212,6 +213,40 @@ def test_lost_tick_file_is_made_again(tmp_path: Path) -> None:
     ensure_projection(folder)
     assert read_status(path).tick_files == (file,)
     assert (ticks_folder(path) / file.file).exists()
+
+
+def test_killed_after_sealing_it_leaves_the_published_file_its_ticks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the sealed tick file and its publishing, the next projector does not take away
+    the files that the published one still names, until it has published the sealed one."""
+    folder = tmp_path / f"2025-08-29-backtest-{UID}"
+    with JournalWriter.create(folder, UID) as writer:
+        for group in groups_of(CYCLES):
+            writer.append(group)
+        writer.wait_durable(writer.head_seq)
+        options = ProjectorOptions(batch_rows=100, tick_rows=50)
+        published = ensure_projection(folder, options=options)
+    with monkeypatch.context() as patch:
+        patch.setattr("projections.duck.projector.publish", _killed)
+        with pytest.raises(_KillError):
+            ensure_projection(folder)
+    sql = "SELECT count(*) FROM v1.ticks"
+    before = run_query(published, sql).rows
+    assert before > ((0,),)
+    with Projector(folder) as projector:
+        assert run_query(published, sql).rows == before
+        projector.run()
+    assert run_query(published, sql).rows == before
+    assert len(list(ticks_folder(published).iterdir())) == 1
+
+
+class _KillError(Exception):
+    pass
+
+
+def _killed(*_: object) -> float:
+    raise _KillError
 
 
 def test_files_are_private(tmp_path: Path) -> None:
