@@ -17,6 +17,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> RunReport:
     return run_small(tmp_path_factory.mktemp("travelled"))
 
 
+@pytest.mark.slow
 def test_a_session_is_travelled_and_weighed(
     made: RunReport, capsys: pytest.CaptureFixture[str]
 ) -> None:

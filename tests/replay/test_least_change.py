@@ -169,7 +169,7 @@ def checked(asked: list[Asked], tries: int) -> Counter[str]:
 def test_what_is_found_trades_and_nothing_smaller_does() -> None:
     """For blocked decisions of ten sessions: the change trades, no strictly smaller set of it does,
     no limit moved a step less, no other smaller set that chance tries (a slice)."""
-    asked = [one for place in range(len(STRICT)) for one in blocked(place)[1::17]]
+    asked = [one for place in range(len(STRICT)) for one in blocked(place)[1::27]]
     kinds = checked(asked, 5)
     assert len(kinds) > 3, "answers of several sizes, and none"
     assert kinds["none"] < len(asked) * 3 // 4

@@ -24,6 +24,7 @@ from tests.projections.duck.test_projector import (
 )
 
 CYCLES: Final = 300
+KILLS: Final = 200
 FAST: Final = "fast"
 """The engine writes as fast as it can once a file of this name stands beside the session."""
 
@@ -109,24 +110,23 @@ class Party:
         return self.process.returncode
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_whoever_is_killed_the_tables_are_those_of_an_undisturbed_run(
-    tmp_path: Path, kills: int
+    tmp_path: Path,
 ) -> None:
     """One of the three is killed with -9 at a moment by chance, the others go on: the reader never
     meets a refusal, a gap or a step back; in the end every table and the tick file are those of a
     session that nobody disturbed."""
-    chance, folder = random.Random(kills), tmp_path / "live" / f"2025-08-29-backtest-{UID}"
+    chance, folder = random.Random(KILLS), tmp_path / "live" / f"2025-08-29-backtest-{UID}"
     folder.parent.mkdir()
-    cycles = CYCLES if kills > 3 else 20
-    engine = Party(ENGINE, str(folder), str(cycles), FAST)
+    engine = Party(ENGINE, str(folder), str(CYCLES), FAST)
     wait_while_alive(engine.process, (folder / "watermark").exists)
     projector = Party(PROJECTOR, str(folder))
     reader = Party(READER, str(published_path(folder)))
     parties = (engine, projector, reader)
     try:
         lived = 0
-        for number in range(kills):
+        for number in range(KILLS):
             one = parties[number % 3]
             lives(one.process, chance.uniform(0.05, 0.9))
             lived += one.kill()
@@ -137,17 +137,17 @@ def test_whoever_is_killed_the_tables_are_those_of_an_undisturbed_run(
     finally:
         for one in parties:
             one.kill()
-    assert lived >= kills * 9 // 10
+    assert lived >= KILLS * 9 // 10
     assert (engine.said, projector.said, reader.said) == ("", "", "")
-    assert contents(published_path(folder)) == contents(_undisturbed(tmp_path, cycles))
-    assert tick_digests(published_path(folder)) == tick_digests(_undisturbed(tmp_path, cycles))
+    assert contents(published_path(folder)) == contents(_undisturbed(tmp_path))
+    assert tick_digests(published_path(folder)) == tick_digests(_undisturbed(tmp_path))
 
 
-def _undisturbed(parent: Path, cycles: int) -> Path:
+def _undisturbed(parent: Path) -> Path:
     folder = parent / "alone" / f"2025-08-29-backtest-{UID}"
     if not folder.exists():
         folder.parent.mkdir()
         with JournalWriter.create(folder, UID) as writer:
-            for group in groups_of(cycles):
+            for group in groups_of(CYCLES):
                 writer.append(group)
     return ensure_projection(folder)
