@@ -250,7 +250,9 @@ def _attach(connection: duckdb.DuckDBPyConnection, published: Path) -> None:
         comment = contracts.quoted(contracts.TICKS_VIEW_COMMENT)
         connection.execute(f"COMMENT ON VIEW v1.ticks IS {comment}")
         connection.execute(f"SET search_path = '{_ATTACHED}.v1,memory.v1'")
-        for macro in questions.TICK_MACROS:
+        sorted_whole = len(names) == 1
+        macros = questions.SORTED_TICK_MACROS if sorted_whole else questions.TICK_MACROS
+        for macro in macros:
             made = contracts.create_macro(macro).replace("MACRO v1.", "MACRO memory.v1.", 1)
             connection.execute(made)
             said = contracts.quoted(macro.comment)

@@ -44,13 +44,31 @@ def test_the_command_projects_and_asks_a_day(
     assert found.ticks > 0 and found.tick_bytes > 0
     assert found.asked == len(QUESTIONS)
     said = capsys.readouterr().out
-    assert said.count("target of") == len(list(projections.verdicts(found))) == 5
+    assert said.count("target of") == len(list(projections.verdicts(found))) == 6
 
 
 def test_a_target_can_be_missed() -> None:
     """The canary: figures that miss each target are said to."""
     blank = projections.Report(
-        "small", 1, "m", 1, 1, 1, 1.0, 49_999, 40.0, 1.0, 1, 1.0, 150.0, [], 500.0, 2, 1
+        "small",
+        1,
+        "m",
+        1,
+        1,
+        1,
+        1.0,
+        49_999,
+        40.0,
+        1.0,
+        1_000,
+        1,
+        1.0,
+        150.0,
+        500.0,
+        [],
+        500.0,
+        2,
+        1,
     )
     assert not any(met for _, met, _ in projections.verdicts(blank))
 

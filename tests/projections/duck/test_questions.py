@@ -11,15 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 
 from engine.runner import run_market
 from events.decision import DecisionMade, GatesEvaluated
 from events.upcast import current_event
-from projections.duck.contracts import MACROS, schema_statements
+from projections.duck.contracts import MACROS, create_macro, schema_statements
 from projections.duck.projector import ensure_projection
-from projections.duck.query import open_reader
-from projections.duck.questions import QUESTIONS, TICK_MACROS, Question
+from projections.duck.query import open_reader, unlocked_reader
+from projections.duck.questions import (
+    QUESTIONS,
+    SORTED_TICK_MACROS,
+    TICK_MACROS,
+    Question,
+)
 from projections.why import sole_blocker
 from scripts.goldens import GOLDENS
 from tests.engine.fabricated import SmallMarket, relaxed, small_rows
@@ -363,3 +369,19 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, *values: Any) -> N
     """One row of a base table."""
     marks = ", ".join("?" for _ in values)
     connection.execute(f"INSERT INTO base.{table} VALUES ({marks})", list(values))
+
+
+def test_over_one_sorted_file_the_silences_are_those_of_any_files(published: Path) -> None:
+    """The sealed file's own order gives the same silences as sorting, over any window."""
+    with unlocked_reader(published) as reader:
+        for name, macros in (("by_order", SORTED_TICK_MACROS), ("by_sorting", TICK_MACROS)):
+            (macro,) = (one for one in macros if one.name == "instrument_sla")
+            made = create_macro(msgspec.structs.replace(macro, name=name))
+            reader.execute(made.replace("MACRO v1.", "MACRO memory.v1.", 1))
+        for window in ("", "from_ist := '09:15:20', to_ist := '09:16:00'"):
+            found, expected = (
+                reader.execute(f"SELECT * FROM memory.v1.{name}({window})").fetchall()
+                for name in ("by_order", "by_sorting")
+            )
+            assert found == expected
+            assert any(row[-1] for row in found)
