@@ -44,8 +44,9 @@ def run_with_screen(common: Common, *more: str) -> int:
     folder = common.session(begun_session(engine, log))
     from projections.why import sentence
     from tui.app import run
+    from tui.ports import Ports
 
-    code = run(folder, live=True, explain=sentence)
+    code = run(folder, live=True, ports=Ports(explain=sentence))
     if engine.poll() is None:
         say(
             f"the engine goes on (process {engine.pid}): 'axiom status' shows it, 'axiom tui' opens"

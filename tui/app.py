@@ -15,31 +15,31 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.message import Message
 from textual.widget import Widget
 
 from journal.errors import JournalError
 from journal.reader import JournalReader
 from tui import fmt
 from tui.clock import Clock, MachineClock
-from tui.keys import KEYS, Place
-from tui.screens.blocked import BlockedPane
-from tui.screens.gates import GatesPane
-from tui.screens.help import HelpPane
-from tui.screens.home import HomePane
+from tui.keys import KEYS
+from tui.places import Place
+from tui.ports import Answer, Ports
+from tui.screens import PANES
 from tui.screens.pane import Pane, Target
 from tui.source import Source
 from tui.store import Frame, Store
 from tui.view import bar
-from tui.view.why import Explain, reason_sentence
 from tui.widgets.grid import LiveGrid
 from tui.widgets.line import Lines
+from tui.widgets.prompt import Prompt
 
 FRAMES_PER_S: Final = 10
 MESSAGE_NS: Final = 5_000_000_000
 COLUMNS_MIN: Final = 80
 ROWS_MIN: Final = 24
 NO_COMMANDS: Final = "Nothing to command: this is a recorded session and has no engine."
-HALT_ELSEWHERE: Final = "This screen only reads. Halt from another terminal: axiom halt REASON"
+NO_CONTROL: Final = "This screen only reads. Command from another terminal: axiom halt REASON"
 _PRIORITY: Final = ("tab", "shift+tab", "ctrl+k", "ctrl+c")
 """Keys that Textual's own screen would take otherwise."""
 
@@ -50,6 +50,15 @@ def _bindings() -> list[BindingType]:
         for key in KEYS
         for name in key.keys
     ]
+
+
+class Answered(Message):
+    """What became of a command that a pane gave."""
+
+    def __init__(self, answer: Answer, asked: Pane.Gives) -> None:
+        super().__init__()
+        self.answer = answer
+        self.asked = asked
 
 
 class AxiomApp(App[int]):
@@ -73,18 +82,10 @@ class AxiomApp(App[int]):
     #rows { height: 1fr; layout: vertical; }
     #body { height: 1fr; }
     .-narrow #tabs { display: none; }
-    #why, #reason-detail, #gate-detail { height: 2; }
-    #sentence { height: 3; }
-    #positions { height: 7; }
-    #lower { layout: horizontal; height: 1fr; }
-    #events { margin-left: 1; }
-    .-narrow #positions { height: 5; }
-    .-narrow #lower { layout: vertical; }
-    .-narrow #events { margin-left: 0; height: 4; }
     """
 
     def __init__(
-        self, store: Store, clock: Clock, explain: Explain, *, live: bool, auto_paint: bool = True
+        self, store: Store, clock: Clock, ports: Ports, *, live: bool, auto_paint: bool = True
     ) -> None:
         super().__init__()
         self.animation_level = "none"
@@ -94,14 +95,9 @@ class AxiomApp(App[int]):
         self._auto_paint = auto_paint
         self._bars = {name: Lines(name) for name in ("mode", "lamps", "tabs", "alert", "keys")}
         self._small = Lines("small")
-        self._gates = GatesPane(explain)
-        self._blocked = BlockedPane()
-        self._panes: dict[Place, Pane] = {
-            "home": HomePane(explain),
-            "blocked": self._blocked,
-            "gates": self._gates,
-            "help": HelpPane(),
-        }
+        self._ports = ports
+        self._panes: dict[Place, Pane] = {name: make(ports) for name, make in PANES.items()}
+        self._prompt = Prompt()
         self._place: Place = "home"
         self._trail: list[tuple[Place, LiveGrid | None]] = []
         self._message: tuple[str, int] | None = None
@@ -118,6 +114,7 @@ class AxiomApp(App[int]):
                 yield self._bars[name]
             with Container(id="body"):
                 yield from self._panes.values()
+            yield self._prompt
             yield self._bars["keys"]
 
     def on_mount(self) -> None:
@@ -171,6 +168,9 @@ class AxiomApp(App[int]):
         new = self._store.frame().view.seq - frame.view.seq
         return f"FROZEN {fmt.age(self._clock.mono_ns() - since)} +{fmt.group_indian(new)} entries"
 
+    def _shown_frame(self) -> Frame:
+        return self._store.frame() if self._frozen is None else self._frozen[0]
+
     def _message_text(self) -> str | None:
         if self._message is not None and self._clock.mono_ns() > self._message[1]:
             self._message = None
@@ -208,7 +208,9 @@ class AxiomApp(App[int]):
             self._activate(place, None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A key of the table acts only on its places."""
+        """A key of the table acts only on its places, and while somebody is asked only these."""
+        if self._prompt.is_open and action not in ("halt", "leave"):
+            return False
         shown = f"{action}({', '.join(map(repr, parameters))})" if parameters else action
         rows = [key for key in KEYS if key.action == shown]
         return not rows or any(self._place in key.places for key in rows)
@@ -226,30 +228,20 @@ class AxiomApp(App[int]):
 
     def action_open(self) -> None:
         """Open the row under the cursor."""
-        frame = self._store.frame() if self._frozen is None else self._frozen[0]
-        target = self._panes[self._place].target(frame)
+        target = self._panes[self._place].target(self._shown_frame())
         if target is None:
             self._say("There is nothing to open on this row.")
         else:
             self._open(target)
 
     def _open(self, target: Target) -> None:
-        if target.decision is not None:
-            self._gates.look_at(target.decision)
-        if target.place == "blocked":
-            self._blocked.look_at(target.reason)
+        self._panes[target.place].look_at(target)
         self._go(target.place)
         self._repaint()
 
-    def action_step(self, by: int) -> None:
-        """The decision before or after."""
-        if not self._gates.step(self._store.frame().view, by):
-            self._say("There is no further decision of this underlying in memory.")
-        self._repaint()
-
-    def action_all_gates(self) -> None:
-        """Show every gate, or only those that say why."""
-        self._gates.toggle_all()
+    def action_pane(self, action: str) -> None:
+        """A key of the pane that is shown."""
+        self._panes[self._place].do(action, self._shown_frame())
         self._repaint()
 
     def action_next_table(self) -> None:
@@ -292,9 +284,51 @@ class AxiomApp(App[int]):
         self._frozen = frozen
         self._repaint()
 
+    # --- what panes ask for --------------------------------------------------------------------
+
+    def on_pane_says(self, message: Pane.Says) -> None:
+        """A line for the person."""
+        self._say(message.text)
+
+    def on_pane_goes(self, message: Pane.Goes) -> None:
+        """Somewhere else is to be shown."""
+        self._open(message.target)
+
+    def on_pane_asks(self, message: Pane.Asks) -> None:
+        """A line is wanted from the person; it takes the place of the key bar."""
+        self._bars["keys"].display = False
+        self._prompt.ask(message.label, message.done, message.initial)
+
+    def on_prompt_closed(self) -> None:
+        """The keys belong to the pane again."""
+        self._bars["keys"].display = True
+        grid = self._grid()
+        if grid is not None:
+            grid.focus(scroll_visible=False)
+        self._repaint()
+
+    def on_pane_gives(self, message: Pane.Gives) -> None:
+        """A command goes to the engine, off the thread that paints."""
+        control = self._ports.control
+        if control is None:
+            self._say(NO_CONTROL if self._live else NO_COMMANDS)
+            return
+        self._say(f"{message.command.verb}: sent")
+
+        def give() -> None:
+            self.post_message(Answered(control.give(message.command), message))
+
+        self.run_worker(give, thread=True, group="commands")
+
+    def on_answered(self, message: Answered) -> None:
+        """What became of a command."""
+        self._say(message.answer.text)
+        message.asked.done(message.answer)
+        self._repaint()
+
     def action_halt(self) -> None:
         """Say how to halt: this screen holds nothing that could command."""
-        self._say(HALT_ELSEWHERE if self._live else NO_COMMANDS)
+        self._say(NO_CONTROL if self._live else NO_COMMANDS)
 
     def action_leave(self) -> None:
         """Close the screen; the engine is a process of its own and goes on."""
@@ -315,13 +349,13 @@ def run(
     session_folder: Path,
     *,
     live: bool,
-    explain: Explain = reason_sentence,
+    ports: Ports | None = None,
     clock: Clock | None = None,
 ) -> int:
     """Show a session until the user leaves. ``live`` follows a running engine's tail.
 
     Returns 0, or 2 with one line on standard error when there is no terminal or no readable
-    journal. ``explain`` makes a decision's sentence: the composition root gives the shared one.
+    journal. ``ports`` are the composition root's: among them what makes a decision's sentence.
     """
     # Textual paints on standard error, so that must be the terminal too.
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
@@ -337,7 +371,7 @@ def run(
     source = Source(store, clock)
     thread = source.start(session_folder, live=live)
     try:
-        result = AxiomApp(store, clock, explain, live=live).run()
+        result = AxiomApp(store, clock, ports or Ports(), live=live).run()
     finally:
         source.stop.set()
         thread.join(timeout=2)

@@ -1,27 +1,24 @@
 """Every key, once.
 
 Lives here: the one table that bindings, the key bar and the help are made from. May import:
-msgspec. Always holds: a key in the bar works where it is shown, and stands in the help.
+msgspec, tui.places. Always holds: a key in the bar works where it is shown, and stands in the help.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-Place = Literal["home", "blocked", "gates", "help"]
-
-EVERYWHERE: Final[tuple[Place, ...]] = ("home", "blocked", "gates", "help")
-LISTS: Final[tuple[Place, ...]] = ("home", "blocked", "gates")
-TABLES: Final[tuple[Place, ...]] = ("home", "blocked")
+from tui.places import EVERYWHERE, PLACES, Place, PlaceRow, but
 
 
 class Key(msgspec.Struct, frozen=True):
     """One key: ``keys`` as the terminal library names them, ``shown`` as people do.
 
     ``hint`` is its word in the key bar (none: only in the help); ``places`` are the panes on which
-    it does something.
+    it does something. ``action`` is a method of the app; ``pane('x')`` is ``Pane.do("x")`` of the
+    pane that is shown.
     """
 
     keys: tuple[str, ...]
@@ -32,22 +29,37 @@ class Key(msgspec.Struct, frozen=True):
     places: tuple[Place, ...]
 
 
-KEYS: Final[tuple[Key, ...]] = (
-    Key(("enter", "w"), "enter", "open", "gates", "open the row: the gates of a decision", TABLES),
-    Key(("1",), "1", "show('home')", None, "home: can it trade, and if not why", EVERYWHERE),
+LISTS: Final[tuple[Place, ...]] = but("help")
+TABLES: Final[tuple[Place, ...]] = but("help", "why")
+
+
+def _shown(name: str) -> str:
+    return {"question_mark": "?"}.get(name, name)
+
+
+def _go(row: PlaceRow) -> Key:
+    hint = "help" if row.place == "help" else None
+    text = f"{row.place}: {row.question}"
+    return Key(
+        row.keys,
+        " ".join(map(_shown, row.keys)),
+        f"show({row.place!r})",
+        hint,
+        text,
+        EVERYWHERE,
+    )
+
+
+_FIRST: Final[tuple[Key, ...]] = (
+    Key(("enter", "w"), "enter w", "open", "why", "open the row: why a decision ended so", TABLES),
+)
+_REST: Final[tuple[Key, ...]] = (
+    Key(("escape",), "esc", "go_back", "back", "back to where you were", but("home")),
+    Key(("left_square_bracket",), "[", "pane('before')", None, "the decision before", ("why",)),
     Key(
-        ("b", "5"), "b", "show('blocked')", "blocked today", "what blocked trades today", EVERYWHERE
+        ("right_square_bracket",), "]", "pane('after')", "prev/next", "the decision after", ("why",)
     ),
-    Key(
-        ("escape",),
-        "esc",
-        "go_back",
-        "back",
-        "back to where you were",
-        ("blocked", "gates", "help"),
-    ),
-    Key(("left_square_bracket",), "[", "step(-1)", None, "the decision before", ("gates",)),
-    Key(("right_square_bracket",), "]", "step(1)", "prev/next", "the decision after", ("gates",)),
+    Key(("a",), "a", "pane('all')", "all gates", "all gates, or only those that failed", ("why",)),
     Key(("tab",), "tab", "next_table", "next table", "next table", TABLES),
     Key(("shift+tab",), "shift+tab", "previous_table", None, "table before", TABLES),
     Key(("down", "j"), "down j", "move(1)", None, "next row", LISTS),
@@ -56,15 +68,17 @@ KEYS: Final[tuple[Key, ...]] = (
     Key(("pageup",), "pgup", "page(-1)", None, "a page up", LISTS),
     Key(("home", "g"), "home g", "jump(0)", None, "first row", LISTS),
     Key(("end", "G"), "end G", "jump(-1)", None, "last row", LISTS),
-    Key(("a",), "a", "all_gates", "all gates", "all gates, or only those that failed", ("gates",)),
     Key(("f",), "f", "freeze", "freeze", "freeze the tables; the top rows go on", LISTS),
     Key(("ctrl+k",), "ctrl+k", "halt", None, "how to halt the engine from here", EVERYWHERE),
-    Key(("question_mark",), "?", "show('help')", "help", "this list", EVERYWHERE),
     Key(("q",), "q", "leave", "quit", "leave; the engine goes on", EVERYWHERE),
     Key(("ctrl+c",), "ctrl+c", "leave", None, "leave, as q does", EVERYWHERE),
 )
 
+KEYS: Final[tuple[Key, ...]] = (*_FIRST, *(_go(row) for row in PLACES if row.keys), *_REST)
+
 
 def hints(place: Place) -> tuple[tuple[str, str], ...]:
-    """(shown, word) of the key bar on a pane, in table order."""
-    return tuple((key.shown, key.hint) for key in KEYS if key.hint and place in key.places)
+    """(shown, word) of the key bar on a pane, in table order; quit and help stand last."""
+    rows = [key for key in KEYS if key.hint and place in key.places]
+    rows.sort(key=lambda key: key.hint in ("help", "quit"))
+    return tuple((key.shown.partition(" ")[0], key.hint or "") for key in rows)

@@ -169,5 +169,6 @@ def _terminal() -> bool:
 def _screen(folder: Path) -> int:
     from projections.why import sentence
     from tui.app import run
+    from tui.ports import Ports
 
-    return run(folder, live=False, explain=sentence)
+    return run(folder, live=False, ports=Ports(explain=sentence))

@@ -28,7 +28,8 @@ def command(session: str, common: Common) -> int:
     from cli.recorded import first_fact, is_running
     from projections.why import sentence
     from tui.app import run
+    from tui.ports import Ports
 
     folder = common.session(session)
     first_fact(folder)  # what cannot be shown is refused before the screen is taken
-    return run(folder, live=is_running(folder), explain=sentence)
+    return run(folder, live=is_running(folder), ports=Ports(explain=sentence))

@@ -16,8 +16,8 @@ from textual.pilot import Pilot
 from projections.live import LiveModel, LiveView
 from tests.projections.live.story import Story
 from tui.app import AxiomApp
+from tui.ports import Ports
 from tui.store import LinkState, Published, Store
-from tui.view.why import reason_sentence
 
 SIZES = ((80, 24), (120, 40))
 
@@ -49,10 +49,17 @@ def view_of(story: Story) -> LiveView:
 class Screen:
     """One app with its clock; ``text()`` is the terminal's content."""
 
-    def __init__(self, view: LiveView, *, live: bool = False, state: LinkState = "ENDED") -> None:
+    def __init__(
+        self,
+        view: LiveView,
+        *,
+        live: bool = False,
+        state: LinkState = "ENDED",
+        ports: Ports | None = None,
+    ) -> None:
         self.clock = HandClock()
         self.store = Store(self.clock, live=live)
-        self.app = AxiomApp(self.store, self.clock, reason_sentence, live=live, auto_paint=False)
+        self.app = AxiomApp(self.store, self.clock, ports or Ports(), live=live, auto_paint=False)
         self.pilot: Pilot[int]
         self.give(view, state)
 
@@ -110,11 +117,12 @@ def on_screen(
     size: tuple[int, int] = (120, 40),
     live: bool = False,
     state: LinkState = "ENDED",
+    ports: Ports | None = None,
 ) -> None:
     """Run an app on a pretended terminal and do something with it."""
 
     async def go() -> None:
-        screen = Screen(view, live=live, state=state)
+        screen = Screen(view, live=live, state=state, ports=ports)
         async with screen.app.run_test(size=size) as pilot:
             screen.pilot = pilot
             await screen.settle()

@@ -79,14 +79,14 @@ Then = Callable[[Screen], Awaitable[None]]
 SCENES: dict[str, tuple[bool, str, tuple[str, ...], Then | None]] = {
     "home": (False, "REPLAY", (), None),
     "blocked": (False, "REPLAY", ("b", "down"), None),
-    "gates": (False, "REPLAY", ("down", "enter"), None),
-    "gates-all": (False, "REPLAY", ("down", "enter", "a"), None),
+    "why": (False, "REPLAY", ("down", "enter"), None),
+    "why-all": (False, "REPLAY", ("down", "enter", "a"), None),
     "help": (False, "REPLAY", ("question_mark",), None),
     "home-unfinished": (False, "REPLAY", (), None),
     "home-live": (True, "SIM", (), None),
     "home-stale": (True, "PAPER", (), _old_feed),
     "home-dead": (True, "SIM", (), _silence),
-    "gates-dead": (True, "SIM", ("enter",), _silence),
+    "why-dead": (True, "SIM", ("enter",), _silence),
 }
 
 

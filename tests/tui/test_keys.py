@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tests.tui.screen import HandClock
 from tui.app import AxiomApp
-from tui.keys import EVERYWHERE, KEYS, hints
+from tui.keys import KEYS, hints
+from tui.places import EVERYWHERE, PLACES
+from tui.screens import PANES
 from tui.store import Store
 from tui.view.help import help_table
 
@@ -14,6 +16,12 @@ def test_no_key_means_two_things_on_one_pane() -> None:
     for place in EVERYWHERE:
         names = [name for key in KEYS if place in key.places for name in key.keys]
         assert len(names) == len(set(names))
+
+
+def test_every_place_has_a_pane() -> None:
+    """The table of places and that of panes name the same."""
+    assert set(EVERYWHERE) == set(PANES)
+    assert len(PLACES) == len(PANES)
 
 
 def test_every_action_exists() -> None:
@@ -37,5 +45,5 @@ def test_every_hint_belongs_to_its_pane() -> None:
     for place in EVERYWHERE:
         shown = dict(hints(place))
         assert {"?", "q"} <= set(shown)
-        keys = {key.shown: key for key in KEYS}
+        keys = {key.shown.partition(" ")[0]: key for key in KEYS}
         assert all(place in keys[name].places for name in shown)

@@ -1,6 +1,27 @@
 """Panes: the body of the screen, one for each question.
 
-Lives here: one pane a module. May import: textual, tui's view models and widgets. Always holds: a
-pane paints only when it is the active one, from one frame, and owns no data but where its cursor
-is. Start reading at ``pane.py``.
+Lives here: one pane a module, and the table of them. May import: textual, tui's view models and
+widgets. Always holds: a pane paints only when it is the active one, from one frame, and owns no
+data but where its cursor is. Start reading at ``pane.py``.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from tui.places import Place
+from tui.ports import Ports
+from tui.screens.blocked import BlockedPane
+from tui.screens.help import HelpPane
+from tui.screens.home import HomePane
+from tui.screens.pane import Pane
+from tui.screens.why import WhyPane
+
+PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
+    "home": lambda ports: HomePane(ports.explain),
+    "blocked": lambda _: BlockedPane(),
+    "why": lambda ports: WhyPane(ports.explain),
+    "help": lambda _: HelpPane(),
+}
+"""How each pane of ``tui.places.PLACES`` is made."""

@@ -21,6 +21,9 @@ class BlockedPane(Pane):
     """What stopped trades today."""
 
     place = "blocked"
+    DEFAULT_CSS = """
+    #reason-detail { height: 2; }
+    """
 
     def __init__(self) -> None:
         super().__init__(id="blocked")
@@ -34,9 +37,9 @@ class BlockedPane(Pane):
         yield self._detail
         yield self._decisions
 
-    def look_at(self, reason: tuple[str, str] | None) -> None:
+    def look_at(self, target: Target) -> None:
         """Point at a (stage, reason) at the next paint."""
-        self._wanted = reason
+        self._wanted = target.reason
 
     def paint(self, frame: Frame) -> None:
         faded = frame.no_data
@@ -58,4 +61,4 @@ class BlockedPane(Pane):
         if self._decisions.has_focus:
             key = self._decisions.cursor_key
             chosen = next((line for line in row.recent if ("decision", line.seq) == key), chosen)
-        return Target("gates", None, chosen)
+        return Target("why", decision=chosen)

@@ -31,12 +31,22 @@ class HomePane(Pane):
     """Underlyings and their verdicts, the reason in words, positions, blockers, events."""
 
     place = "home"
+    SCOPED_CSS = False  # the class that tells the width is the screen's
+    DEFAULT_CSS = """
+    #home-why { height: 2; }
+    #positions { height: 7; }
+    #lower { layout: horizontal; height: 1fr; }
+    #events { margin-left: 1; }
+    .-narrow #positions { height: 5; }
+    .-narrow #lower { layout: vertical; }
+    .-narrow #events { margin-left: 0; height: 4; }
+    """
 
     def __init__(self, explain: Explain) -> None:
         super().__init__(id="home")
         self._explain = explain
         self._underlyings = LiveGrid("underlyings")
-        self._why = Lines("why")
+        self._why = Lines("home-why")
         self._positions = LiveGrid("positions")
         self._blocked = LiveGrid("blocked-short")
         self._events = LiveGrid("events")
@@ -78,11 +88,11 @@ class HomePane(Pane):
         if not isinstance(key, tuple):
             return None
         if key[0] == "reason":
-            return Target("blocked", (key[1], key[2]), None)
+            return Target("blocked", reason=(key[1], key[2]))
         if key[0] == "position":
             line = decision_of_position(frame.view, key[1])
-            return None if line is None else Target("gates", None, line)
+            return None if line is None else Target("why", decision=line)
         row = self._pointed(frame.view)
         if key[0] != "underlying" or row is None or row.episode is None:
             return None
-        return Target("gates", None, row.episode.last)
+        return Target("why", decision=row.episode.last)

@@ -13,7 +13,8 @@ import msgspec
 
 from projections.live.view import ConnectionView, LiveView, UnderlyingView
 from tui import fmt
-from tui.keys import Place, hints
+from tui.keys import hints
+from tui.places import TABBED, Place
 from tui.store import Frame
 from tui.view.phase import phase_of
 from tui.view.text import Line, Role, Span, crop, line_width, span, spread
@@ -28,8 +29,6 @@ MODES: Final[dict[str, Role]] = {
 OK, DEGRADED, WARN, BAD, UNKNOWN = "●", "◐", "▲", "✗", "?"
 STALE_FACTOR: Final = 5
 """A value beyond its limit is marked; beyond this many times its limit it is marked as bad."""
-
-TABS: Final[tuple[tuple[Place, str], ...]] = (("home", "1 Home"), ("blocked", "b Blocked"))
 
 
 def mode_word(frame: Frame) -> str:
@@ -240,10 +239,10 @@ def alert_line(frame: Frame, width: int) -> Line | None:
 def tab_line(place: Place, crumb: str, frozen_text: str, width: int) -> Line:
     """Row 2: the panes, the one that is shown marked, and where in it one is."""
     spans: list[Span] = []
-    for name, label in TABS:
-        shown = name == place
+    for row in TABBED:
+        shown = row.place == place
+        label = f"{row.keys[0]}{row.tab}"
         spans.append((f"[{label}]" if shown else f" {label} ", "title" if shown else "dim"))
-        spans.append((" ", "text"))
     spans.append(span(crumb, "title"))
     right: Line = ((f" {frozen_text} ", "alert"),) if frozen_text else ()
     return spread(tuple(spans), right, width)

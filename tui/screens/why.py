@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from events.decision import GatesEvaluated
 from projections.live.view import DecisionLine, LiveView
 from tui import fmt
-from tui.screens.pane import Pane
+from tui.screens.pane import Pane, Target
 from tui.store import Frame
 from tui.view.text import Line, span, wrap
 from tui.view.why import (
@@ -28,13 +28,18 @@ from tui.widgets.line import Lines
 DETAIL_ROWS = 2
 
 
-class GatesPane(Pane):
+class WhyPane(Pane):
     """The sentence, the trail, the eleven stages, and the row under the cursor in words."""
 
-    place = "gates"
+    place = "why"
+
+    DEFAULT_CSS = """
+    #gate-detail { height: 2; }
+    #sentence { height: 3; }
+    """
 
     def __init__(self, explain: Explain) -> None:
-        super().__init__(id="gates")
+        super().__init__(id="why")
         self._explain = explain
         self._sentence = Lines("sentence")
         self._grid = LiveGrid("gate-rows")
@@ -49,18 +54,25 @@ class GatesPane(Pane):
         yield self._grid
         yield self._detail
 
-    def look_at(self, line: DecisionLine) -> None:
+    def look_at(self, target: Target) -> None:
         """Show this decision from the next paint on."""
+        line = target.decision
+        if line is None:
+            return
         self._line = line
         self._gates = gates_of(line)
         self._fresh = True
         self.crumb = f"> {line.made.underlying} {fmt.clock(line.ts)} #{line.seq}"
 
-    def toggle_all(self) -> None:
-        """Every gate of every stage, or only those that say why."""
-        self._all_gates = not self._all_gates
+    def do(self, action: str, frame: Frame) -> None:
+        """``all``: every gate or only those that say why; ``before``, ``after``: the neighbour."""
+        if action == "all":
+            self._all_gates = not self._all_gates
+        elif not self._step(frame.view, 1 if action == "after" else -1):
+            text = "There is no further decision of this underlying in memory."
+            self.post_message(self.Says(text))
 
-    def step(self, view: LiveView, by: int) -> bool:
+    def _step(self, view: LiveView, by: int) -> bool:
         """Go to a neighbouring decision of the same underlying; False at the ends."""
         if self._line is None:
             return False
@@ -77,7 +89,7 @@ class GatesPane(Pane):
         found = later[:1] if by > 0 else earlier[-1:]
         if not found:
             return False
-        self.look_at(kept[found[0]])
+        self.look_at(Target("why", decision=kept[found[0]]))
         return True
 
     def paint(self, frame: Frame) -> None:

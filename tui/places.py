@@ -1,0 +1,43 @@
+"""The panes that there are, in the order in which a trader needs them.
+
+Lives here: the one table that tabs, keys, palette and help are made from. May import: msgspec.
+Always holds: a place has a name, a key and the question it answers.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+Place = Literal[
+    "home", "gates", "blocked", "why", "positions", "execution", "chain", "data", "recon",
+    "incidents", "days", "journal", "replay", "halt", "help",
+]  # fmt: skip
+
+
+class PlaceRow(msgspec.Struct, frozen=True):
+    """A pane: its keys (as the terminal library names them, the first is shown), its word in the
+    tabs (None: it has no tab) and the question it answers."""
+
+    place: Place
+    keys: tuple[str, ...]
+    tab: str | None
+    question: str
+
+
+PLACES: Final[tuple[PlaceRow, ...]] = (
+    PlaceRow("home", ("1",), "Home", "can it trade, and if not why"),
+    PlaceRow("blocked", ("5", "b"), "Blocked", "what blocked trades today"),
+    PlaceRow("why", (), None, "why one decision ended as it did"),
+    PlaceRow("help", ("question_mark",), None, "every key and every sign"),
+)
+"""A row for each pane that is built; ``tui.screens.PANES`` has the same places."""
+
+TABBED: Final[tuple[PlaceRow, ...]] = tuple(row for row in PLACES if row.tab is not None)
+EVERYWHERE: Final[tuple[Place, ...]] = tuple(row.place for row in PLACES)
+
+
+def but(*without: Place) -> tuple[Place, ...]:
+    """Every place but these."""
+    return tuple(place for place in EVERYWHERE if place not in without)

@@ -1,0 +1,92 @@
+"""What the screen asks of others: commands, the desk's days, single entries, files of its own.
+
+Lives here: the protocols and the values that cross them. May import: msgspec, events. Always holds:
+the room reaches nothing but through a port; in a recorded session there is no ``Control`` object at
+all; every call has a deadline and is made off the painting thread. Start reading at ``Ports``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+import msgspec
+
+from tui.view.why import Explain, reason_sentence
+
+Outcome = Literal["ACCEPTED", "REFUSED", "PENDING", "UNANSWERED"]
+
+
+class Command(msgspec.Struct, frozen=True):
+    """An operator's request. ``word`` is the mode's word as it was typed, where one was asked."""
+
+    verb: str
+    subject: str | None
+    value: str | None
+    why: str
+    word: str | None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What became of a command. ``text`` is one line for a person; ``seq`` the journal's entry that
+    answers, None where nothing was journaled; UNANSWERED means that nobody knows."""
+
+    outcome: Outcome
+    text: str
+    seq: int | None
+
+
+class Control(Protocol):
+    """The operator's end of the control socket of a running engine."""
+
+    def give(self, command: Command) -> Answer:
+        """Give a command and wait for what became of it, by the socket's own deadline."""
+        ...
+
+
+class Day(msgspec.Struct, frozen=True):
+    """A session of the desk. ``facts`` are named figures for people, in the order to show them;
+    ``fault`` says why nothing more of it could be read."""
+
+    session: str
+    day: str
+    mode: str
+    state: str
+    decisions: int | None
+    trades: int | None
+    net_paise: int | None
+    facts: tuple[tuple[str, str], ...]
+    fault: str | None
+
+
+class Library(Protocol):
+    """The desk's sessions."""
+
+    def days(self) -> tuple[Day, ...]:
+        """All of them, newest first. Reads files; may take seconds."""
+        ...
+
+
+class Memory(Protocol):
+    """What a user's screen keeps from one time to the next, and where it may write files."""
+
+    def load(self) -> Mapping[str, str]:
+        """What was kept; empty where there is nothing or it cannot be read."""
+        ...
+
+    def keep(self, kept: Mapping[str, str]) -> None:
+        """Keep this instead."""
+        ...
+
+    def export(self, name: str, text: str) -> str:
+        """Write a new file of this name, 0600, and give back its path. Raises ``OSError``."""
+        ...
+
+
+class Ports(msgspec.Struct, frozen=True):
+    """All that the screen was given; None is a port that is not there, and the screen says so."""
+
+    explain: Explain = reason_sentence
+    control: Control | None = None
+    library: Library | None = None
+    memory: Memory | None = None
