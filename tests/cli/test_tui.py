@@ -9,6 +9,7 @@ import pytest
 import tui.app
 from projections.why import sentence
 from tests.cli.conftest import Call
+from tui.ports import Ports
 
 
 def test_without_a_terminal_it_could_not_run(axiom: Call, home: Path) -> None:
@@ -34,4 +35,7 @@ def test_the_screen_gets_the_session_and_the_one_sentence(
 
     monkeypatch.setattr(tui.app, "run", run)
     assert axiom("tui", session.name).code == 0
-    assert seen == {"folder": session, "live": False, "explain": sentence}
+    ports = seen.pop("ports")
+    assert isinstance(ports, Ports)
+    assert (ports.explain, ports.control) == (sentence, None)
+    assert seen == {"folder": session, "live": False}
