@@ -53,6 +53,7 @@ def _go(row: PlaceRow) -> Key:
 _FIRST: Final[tuple[Key, ...]] = (
     Key(("enter", "w"), "enter w", "open", "why", "open the row: why a decision ended so", TABLES),
 )
+_LISTS_TEXT: Final = "the last decisions, the nearest misses, those one gate away"
 _REST: Final[tuple[Key, ...]] = (
     Key(("escape",), "esc", "go_back", "back", "back to where you were", but("home")),
     Key(("left_square_bracket",), "[", "pane('before')", None, "the decision before", ("why",)),
@@ -60,6 +61,8 @@ _REST: Final[tuple[Key, ...]] = (
         ("right_square_bracket",), "]", "pane('after')", "prev/next", "the decision after", ("why",)
     ),
     Key(("a",), "a", "pane('all')", "all gates", "all gates, or only those that failed", ("why",)),
+    Key(("u",), "u", "pane('underlying')", "underlying", "one underlying, or all", ("blocked",)),
+    Key(("n",), "n", "pane('list')", "list", _LISTS_TEXT, ("blocked",)),
     Key(("tab",), "tab", "next_table", "next table", "next table", TABLES),
     Key(("shift+tab",), "shift+tab", "previous_table", None, "table before", TABLES),
     Key(("down", "j"), "down j", "move(1)", None, "next row", LISTS),

@@ -28,6 +28,7 @@ class PlaceRow(msgspec.Struct, frozen=True):
 
 PLACES: Final[tuple[PlaceRow, ...]] = (
     PlaceRow("home", ("1",), "Home", "can it trade, and if not why"),
+    PlaceRow("gates", ("2",), "Gates", "which stage stops which underlying, and by how much"),
     PlaceRow("blocked", ("5", "b"), "Blocked", "what blocked trades today"),
     PlaceRow("why", (), None, "why one decision ended as it did"),
     PlaceRow("help", ("question_mark",), None, "every key and every sign"),

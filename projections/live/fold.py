@@ -15,18 +15,32 @@ from typing import Any, Final
 import msgspec
 
 from engine.rulebook import amended_rows
-from events import decision, feed, market, orders, session
-from events.envelope import Envelope
+from events import decision, feed, governance, market, orders, risk, session
+from events.base import Event
+from events.envelope import Envelope, encode_payload
+from events.registry import BY_KIND
 from projections.live.hours import hours_of, moved_hours
 from projections.live.state import (
-    HEAT_PARTS,
+    HEAT_PARTS_MAX,
     ORDERS_KEPT,
     PENDING_GATES_KEPT,
     ReasonState,
     State,
     UnderlyingState,
 )
-from projections.live.view import DecisionLine, Episode, OrderLine, RiskView, SessionInfo
+from projections.live.verdicts import Lean, deciding_row, is_sole, lean_of, missed_ppm
+from projections.live.view import (
+    HEAT_PART_NS,
+    ArtifactView,
+    DecisionLine,
+    Episode,
+    Kept,
+    Miss,
+    OrderLine,
+    RiskView,
+    SessionInfo,
+    StageView,
+)
 
 UID_HEX: Final = 12
 _ORDER_ENDED: Final = ("FILLED", "CANCELLED", "REJECTED")
@@ -45,6 +59,11 @@ def _session_opened(state: State, envelope: Envelope, event: session.SessionOpen
         cycle_rule=event.cycle_rule,
         rate=event.rate,
         anchor_ns=event.anchor_ns,
+        seq=envelope.seq,
+        code_digest=event.code_digest,
+        schema_digest=event.schema_digest,
+        rulebook_digest=event.rulebook_digest,
+        settings_digest=event.settings_digest,
     )
     state.settings = {row.key: row for row in event.settings}
 
@@ -65,6 +84,9 @@ def _session_resumed(state: State, envelope: Envelope, event: session.SessionRes
 
 
 def _artifact_loaded(state: State, envelope: Envelope, event: session.ArtifactLoaded) -> None:
+    state.artifacts.append(
+        ArtifactView(envelope.seq, envelope.ts, event.kind, event.name, event.digest)
+    )
     if event.kind == "RULEBOOK" and state.session is not None:
         state.rule_rows = event.rows
         state.hours = hours_of(event.rows, state.session.day)
@@ -97,6 +119,8 @@ def _instruments_loaded(state: State, envelope: Envelope, event: session.Instrum
 
 def _config_changed(state: State, envelope: Envelope, event: session.ConfigChanged) -> None:
     state.settings |= {row.key: row for row in event.settings}
+    keys = ", ".join(row.key for row in event.settings)
+    state.artifacts.append(ArtifactView(envelope.seq, envelope.ts, "SETTINGS", keys, event.who))
     state.note(envelope, event.who, event)
 
 
@@ -121,7 +145,8 @@ def _feed_frame(state: State, envelope: Envelope, event: feed.FeedFrame) -> None
     state.connections[event.connection] = msgspec.structs.replace(
         was, last_frame_ts=envelope.ts, frames=was.frames + 1
     )
-    state.quotes.take(event.data, envelope.ts)
+    state.quotes.take(event.data, envelope.ts, envelope.seq)
+    state.origins["frame"] = envelope.seq
 
 
 def _feed_status(state: State, envelope: Envelope, event: feed.FeedStatus) -> None:
@@ -151,6 +176,7 @@ def _feed_health(state: State, envelope: Envelope, event: market.FeedHealthChang
         health_ts=envelope.ts,
         limit_ms=event.limit_ms,
     )
+    state.origins["feed health"] = envelope.seq
     state.note(envelope, f"{event.connection}:{event.status}", event)
 
 
@@ -170,6 +196,7 @@ def _bar_closed(state: State, envelope: Envelope, event: market.BarClosed) -> No
     found = state.underlying(row.underlying)
     found.closes.append(event.close_paise)
     found.bars_done = event.bars_done
+    found.origins["bar"] = envelope.seq
 
 
 def _snapshot_taken(state: State, envelope: Envelope, event: market.SnapshotTaken) -> None:
@@ -185,6 +212,8 @@ def _snapshot_taken(state: State, envelope: Envelope, event: market.SnapshotTake
     near = event.expiries[0] if event.expiries else None
     found.forward_paise = None if near is None else near.forward_paise
     found.forward_source = None if near is None else near.forward_source
+    found.expiries = event.expiries
+    found.pending_snapshot = envelope.seq, payload_of(envelope, event)
 
 
 def _regime_assessed(state: State, envelope: Envelope, event: decision.RegimeAssessed) -> None:
@@ -197,10 +226,55 @@ def _regime_assessed(state: State, envelope: Envelope, event: decision.RegimeAss
     probabilities = dict(zip(event.labels, event.probs_milli, strict=False))
     found.leader_prob_milli = probabilities.get(event.leader)
     found.unstable = event.unstable
+    found.origins["regime"] = envelope.seq
 
 
 def _day_type(state: State, envelope: Envelope, event: decision.DayTypeAssessed) -> None:
-    state.underlying(event.underlying).day_type = event.day_type
+    found = state.underlying(event.underlying)
+    found.day_type = event.day_type
+    found.origins["day type"] = envelope.seq
+
+
+class _Named(msgspec.Struct, array_like=True):
+    """The head of an entry whose first field is its underlying."""
+
+    underlying: str
+
+
+class _Cycled(msgspec.Struct, array_like=True):
+    """The head of an entry that begins with its cycle and its underlying."""
+
+    cycle: int
+    underlying: str
+
+
+_named: Final = msgspec.msgpack.Decoder(_Named)
+_cycled: Final = msgspec.msgpack.Decoder(_Cycled)
+
+
+def payload_of(envelope: Envelope, event: Event) -> bytes:
+    """An entry's payload in the current shape of its kind."""
+    current = envelope.version == BY_KIND[envelope.kind].version
+    return bytes(envelope.payload) if current else encode_payload(event)
+
+
+def _keep_features(state: State, envelope: Envelope, payload: bytes) -> None:
+    found = state.underlying(_named.decode(payload).underlying)
+    found.features = Kept(envelope.seq, envelope.ts, payload)
+    found.origins["features"] = envelope.seq
+
+
+def _keep_screened(state: State, envelope: Envelope, payload: bytes) -> None:
+    """Said only when it differs from the last: what is kept holds until the next."""
+    found = state.underlying(_cycled.decode(payload).underlying)
+    found.screened = Kept(envelope.seq, envelope.ts, payload)
+    found.origins["screening"] = envelope.seq
+
+
+def _keep_candidate(state: State, envelope: Envelope, payload: bytes) -> None:
+    found = state.underlying(_cycled.decode(payload).underlying)
+    found.candidate = Kept(envelope.seq, envelope.ts, payload)
+    found.origins["candidate"] = envelope.seq
 
 
 # --- decisions ---------------------------------------------------------------------------------
@@ -214,22 +288,59 @@ def _keep_gates(state: State, envelope: Envelope, payload: bytes) -> None:
 
 
 def _decision_made(state: State, envelope: Envelope, event: decision.DecisionMade) -> None:
+    found = state.underlying(event.underlying)
+    gates = state.pending_gates.pop(event.gates_seq, None)
+    taken = found.pending_snapshot
     line = DecisionLine(
         seq=envelope.seq,
         ts=envelope.ts,
         cause=envelope.cause,
         made=event,
-        gates=state.pending_gates.pop(event.gates_seq, None),
+        gates=gates,
+        snapshot=taken[1] if taken is not None and taken[0] == event.snapshot_seq else None,
+        origins=_origins(state, found, event),
     )
     state.decisions += 1
-    _count_reason(state, line)
-    _extend_episode(state, state.underlying(event.underlying), line)
+    lean = lean_of(gates)
+    _count_reason(state, line, lean)
+    if lean is not None:
+        _follow_stages(found, lean, envelope.ts)
+    _extend_episode(state, found, line)
     if event.outcome == "TRADE":
         state.trades += 1
         state.trade_decisions.append(line)
 
 
-def _count_reason(state: State, line: DecisionLine) -> None:
+ROLES: Final = (
+    "frame", "print", "feed health", "bar", "features", "regime", "day type", "risk", "risk state",
+    "readiness", "screening", "candidate",
+)  # fmt: skip
+"""What a decision's origins may be: the last frame, that with the underlying's own print, and the
+last entry of each kind that the gates look at."""
+
+
+def _origins(
+    state: State, found: UnderlyingState, event: decision.DecisionMade
+) -> tuple[tuple[str, int], ...]:
+    seqs = state.origins | found.origins
+    spot = None if found.spot_row is None else state.quotes.now.seq(found.spot_row.token)
+    if spot is not None:
+        seqs["print"] = spot
+    if seqs.get("candidate", 0) < event.gates_seq:
+        seqs.pop("candidate", None)  # an earlier decision's
+    return tuple(sorted(seqs.items(), key=lambda item: (item[1], item[0])))
+
+
+def _follow_stages(found: UnderlyingState, lean: Lean, ts: int) -> None:
+    """Since when each stage says what it says."""
+    for one in lean.official:
+        was = found.stages.get(one.stage)
+        now = (one.verdict, one.reason, one.depends_on)
+        if was is None or (was.verdict, was.reason, was.waits_for) != now:
+            found.stages[one.stage] = StageView(one.stage, *now, since_ts=ts)
+
+
+def _count_reason(state: State, line: DecisionLine, lean: Lean | None) -> None:
     row = state.reasons.get(line.key)
     if row is None:
         row = state.reasons[line.key] = ReasonState()
@@ -240,17 +351,33 @@ def _count_reason(state: State, line: DecisionLine) -> None:
     row.recent.append(line)
     part = _part_of_day(state, line.ts)
     if part is not None:
-        row.heat[part] += 1
+        heat = row.heat.setdefault(name, [])
+        heat.extend([0] * (part + 1 - len(heat)))
+        heat[part] += 1
+    if lean is not None:
+        _count_nearness(row, line, lean)
+
+
+def _count_nearness(row: ReasonState, line: DecisionLine, lean: Lean) -> None:
+    name = line.made.underlying
+    if is_sole(lean):
+        row.sole_by_underlying[name] = row.sole_by_underlying.get(name, 0) + 1
+        row.sole_recent.append(line)
+    ppm = missed_ppm(deciding_row(lean, line.made.stage))
+    best = row.nearest.get(name)
+    if ppm is not None and (best is None or ppm < best.ppm):
+        row.nearest[name] = Miss(ppm, line)
 
 
 def _part_of_day(state: State, ts: int) -> int | None:
+    """The column of the heat: five minutes each from the open, the last one holds what is later."""
     hours = state.hours
     if hours is None or hours.open_ns is None or hours.close_ns is None:
         return None
-    length = hours.close_ns - hours.open_ns
-    if length <= 0:
+    columns = min(-(-(hours.close_ns - hours.open_ns) // HEAT_PART_NS), HEAT_PARTS_MAX)
+    if columns <= 0:
         return None
-    return min(max((ts - hours.open_ns) * HEAT_PARTS // length, 0), HEAT_PARTS - 1)
+    return min(max((ts - hours.open_ns) // HEAT_PART_NS, 0), columns - 1)
 
 
 def _extend_episode(state: State, found: UnderlyingState, line: DecisionLine) -> None:
@@ -329,6 +456,7 @@ def _position_settled(state: State, envelope: Envelope, event: orders.PositionSe
 
 def _risk_changed(state: State, envelope: Envelope, event: orders.RiskStateChanged) -> None:
     was = state.risk
+    state.origins["risk"] = envelope.seq
     state.risk = RiskView(
         ts=envelope.ts,
         status=event.status,
@@ -340,6 +468,31 @@ def _risk_changed(state: State, envelope: Envelope, event: orders.RiskStateChang
     )
     if was is None or was.status != event.status:
         state.note(envelope, event.status, event)
+
+
+def _risk_transitioned(state: State, envelope: Envelope, event: risk.RiskTransitioned) -> None:
+    state.origins["risk state"] = envelope.seq
+    state.governance = msgspec.structs.replace(
+        state.governance,
+        state=event.after,
+        state_ts=envelope.ts,
+        state_seq=envelope.seq,
+        state_reason=event.reason,
+        halts=event.halts,
+    )
+
+
+def _readiness_changed(
+    state: State, envelope: Envelope, event: governance.ReadinessChanged
+) -> None:
+    state.origins["readiness"] = envelope.seq
+    state.governance = msgspec.structs.replace(
+        state.governance,
+        readiness=event.status,
+        readiness_ts=envelope.ts,
+        readiness_seq=envelope.seq,
+        blockers=event.reasons,
+    )
 
 
 Apply = Callable[[State, Envelope, Any], None]
@@ -372,19 +525,22 @@ APPLY: Final[dict[str, Apply]] = {
     "PositionChanged": _position_changed,
     "PositionSettled": _position_settled,
     "RiskStateChanged": _risk_changed,
+    "RiskTransitioned": _risk_transitioned,
+    "ReadinessChanged": _readiness_changed,
 }
 """Kinds that change what is shown, decoded and applied."""
 
 APPLY_RAW: Final[dict[str, Callable[[State, Envelope, bytes], None]]] = {
-    "GatesEvaluated": _keep_gates
+    "GatesEvaluated": _keep_gates,
+    "FeaturesDerived": _keep_features,
+    "ContractsScreened": _keep_screened,
+    "CandidateProposed": _keep_candidate,
 }
 """Kinds kept as payloads of their current version, undecoded."""
 
 PASSED_OVER: Final[tuple[str, ...]] = (
     "InstrumentsGated",
     "TicksJudged",
-    "ContractsScreened",
-    "CandidateProposed",
     "SessionSummarised",
     "SubscriptionChanged",
     "FramesDropped",
@@ -408,10 +564,7 @@ PASSED_OVER: Final[tuple[str, ...]] = (
     "DifferenceFound",
     "IncidentRaised",
     "IncidentResolved",
-    "ReadinessChanged",
     "SessionEndDue",
-    "FeaturesDerived",
-    "RiskTransitioned",
     "SettingsDeferred",
     "SpreadApproved",
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from engine.rulebook import Rulebook
+from engine.rulebook import Rulebook, resolve_day
 from events.session import RuleRow
 from projections.live.view import SessionHours
 
@@ -20,16 +20,18 @@ def hours_of(rows: tuple[RuleRow, ...], day: int) -> SessionHours | None:
         book = Rulebook(rows)
         trading_day = book.is_trading_day(day)
         window = book.session_window(day, "fno")
+        events = tuple((one.kind, one.at_ns) for one in resolve_day(book, day, ()).events)
     except ValueError:
         return None
     if window is None:
-        return SessionHours(trading_day, None, None, None, None)
+        return SessionHours(trading_day, None, None, None, None, events=events)
     return SessionHours(
         trading_day=trading_day,
         open_ns=window.open_ns,
         close_ns=window.close_ns,
         auction_from_ns=window.auction_from_ns,
         auction_to_ns=window.auction_to_ns,
+        events=events,
     )
 
 

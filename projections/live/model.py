@@ -7,7 +7,10 @@ changes afterwards.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
+
+import msgspec
 
 from events import registry
 from events.envelope import Envelope, EnvelopeError, decode_envelope, encode_payload
@@ -92,7 +95,10 @@ class LiveModel:
             except UNREADABLE as error:
                 self._unreadable(envelope, str(error).partition(":")[0])
                 return
-        APPLY_RAW[envelope.kind](self._state, envelope, payload)
+        try:
+            APPLY_RAW[envelope.kind](self._state, envelope, payload)
+        except msgspec.MsgspecError:
+            self._unreadable(envelope, "PAYLOAD_INVALID")
 
     def _unreadable(self, envelope: Envelope, fault: str) -> None:
         self._state.unreadable += 1
@@ -109,6 +115,10 @@ class LiveModel:
             hours=state.hours,
             settings=tuple(state.settings.values()),
             symbols=state.symbols,
+            instruments=state.instruments,
+            quotes=state.quotes.frozen(),
+            artifacts=tuple(state.artifacts),
+            governance=state.governance,
             seq=state.seq,
             ts=state.ts,
             facts=state.facts,
@@ -134,7 +144,7 @@ class LiveModel:
     def _underlying(self, row: UnderlyingState) -> UnderlyingView:
         spot, spot_ts = row.spot_paise, row.spot_ts
         vix, vix_ts = row.vix_paise, row.vix_ts
-        quotes = self._state.quotes
+        quotes = self._state.quotes.now
         seen = None if row.spot_row is None else quotes.last_price(row.spot_row.token)
         if seen is not None:
             spot, spot_ts = seen
@@ -160,6 +170,11 @@ class LiveModel:
             bars_done=row.bars_done,
             closes_paise=tuple(row.closes),
             episode=row.episode,
+            stages=tuple(row.stages.values()),
+            expiries=row.expiries,
+            screened=row.screened,
+            candidate=row.candidate,
+            features=row.features,
         )
 
     def _position(self, ts: int, event: PositionChanged) -> PositionView:
@@ -167,7 +182,7 @@ class LiveModel:
         is_open = event.status != "CLOSED"
         mark = None
         if row is not None and is_open:
-            quotes = self._state.quotes
+            quotes = self._state.quotes.now
             long = event.quantity_units >= 0
             mark = quotes.bid(row.token) if long else quotes.ask(row.token)
         price = None if mark is None else mark[0]
@@ -244,6 +259,8 @@ class LiveModel:
     def _funnel_row(self, key: tuple[str, str, str], row: ReasonState) -> FunnelRow:
         stage, reason, outcome = key
         names = self._state.underlyings
+        columns = max(map(len, row.heat.values()), default=0)
+        heats = tuple(_filled(row.heat.get(name, ()), columns) for name in names)
         return FunnelRow(
             stage=stage,
             reason=reason,
@@ -251,11 +268,20 @@ class LiveModel:
             count=row.count,
             by_underlying=tuple(row.by_underlying.get(name, 0) for name in names),
             last_ts=row.last_ts,
-            heat=tuple(row.heat),
+            heat=tuple(map(sum, zip(*heats, strict=True))),
+            heat_by_underlying=heats,
             blocking_now=tuple(
                 name
                 for name, found in names.items()
                 if found.episode is not None and found.episode.last.key == key
             ),
             recent=tuple(row.recent),
+            sole=sum(row.sole_by_underlying.values()),
+            sole_by_underlying=tuple(row.sole_by_underlying.get(name, 0) for name in names),
+            sole_recent=tuple(row.sole_recent),
+            nearest=tuple(sorted(row.nearest.values(), key=lambda one: (one.ppm, one.line.seq))),
         )
+
+
+def _filled(counts: Sequence[int], columns: int) -> tuple[int, ...]:
+    return (*counts, *(0,) * (columns - len(counts)))

@@ -12,18 +12,24 @@ from typing import Final
 
 from events.base import Event
 from events.envelope import Envelope
+from events.market import ExpiryView
 from events.orders import PositionChanged
 from events.session import Instrument, RuleRow, Setting
 from projections.live.quotes import QuoteTable
 from projections.live.view import (
+    ArtifactView,
     ConnectionView,
     DecisionLine,
     Episode,
+    GovernanceView,
+    Kept,
+    Miss,
     Notice,
     OrderLine,
     RiskView,
     SessionHours,
     SessionInfo,
+    StageView,
 )
 
 CLOSES_KEPT: Final = 512
@@ -34,7 +40,9 @@ TRADES_KEPT: Final = 100
 ORDERS_KEPT: Final = 200
 CLOSED_POSITIONS_KEPT: Final = 200
 PENDING_GATES_KEPT: Final = 64
-HEAT_PARTS: Final = 50
+SOLE_PER_REASON: Final = 30
+ARTIFACTS_KEPT: Final = 100
+HEAT_PARTS_MAX: Final = 288
 
 FunnelKey = tuple[str, str, str]
 """(stage, reason, outcome)."""
@@ -64,6 +72,13 @@ class UnderlyingState:
         self.bars_done = 0
         self.closes: deque[int] = deque(maxlen=CLOSES_KEPT)
         self.episode: Episode | None = None
+        self.stages: dict[str, StageView] = {}
+        self.expiries: tuple[ExpiryView, ...] = ()
+        self.screened: Kept | None = None
+        self.candidate: Kept | None = None
+        self.features: Kept | None = None
+        self.pending_snapshot: tuple[int, bytes] | None = None
+        self.origins: dict[str, int] = {}
 
 
 class ReasonState:
@@ -73,8 +88,14 @@ class ReasonState:
         self.count = 0
         self.last_ts = 0
         self.by_underlying: dict[str, int] = {}
-        self.heat = [0] * HEAT_PARTS
+        self.heat: dict[str, list[int]] = {}
         self.recent: deque[DecisionLine] = deque(maxlen=RECENT_PER_REASON)
+        self.sole_by_underlying: dict[str, int] = {}
+        self.sole_recent: deque[DecisionLine] = deque(maxlen=SOLE_PER_REASON)
+        self.nearest: dict[str, Miss] = {}
+
+
+NO_GOVERNANCE: Final = GovernanceView(None, None, None, (), None, None, None, None, ())
 
 
 class State:
@@ -89,6 +110,9 @@ class State:
         self.symbols: tuple[str, ...] = ()
         self.underlyings: dict[str, UnderlyingState] = {}
         self.quotes = QuoteTable()
+        self.artifacts: deque[ArtifactView] = deque(maxlen=ARTIFACTS_KEPT)
+        self.governance = NO_GOVERNANCE
+        self.origins: dict[str, int] = {}
         self.seq = 0
         self.ts = 0
         self.facts = 0

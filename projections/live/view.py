@@ -1,6 +1,7 @@
 """What a screen can show of a session at one moment, as frozen values.
 
-Lives here: the structs that ``LiveModel.view`` gives out. May import: msgspec, events (types only).
+Lives here: the structs that ``LiveModel.view`` gives out. May import: msgspec, events (types only),
+projections.live.quotes.
 Always holds: every struct is frozen and may cross threads; money is integer paise, quantities are
 integer units, times are ns UTC on the session clock; unknown is ``None``, never 0.
 Start reading at ``LiveView``.
@@ -8,15 +9,23 @@ Start reading at ``LiveView``.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from events.base import Event
 from events.decision import DecisionMade
-from events.session import CycleRule, MarketIdentity, Setting
+from events.market import ExpiryView
+from events.session import CycleRule, Instrument, MarketIdentity, Setting
+from projections.live.quotes import Quotes
+
+HEAT_PART_NS: Final = 300_000_000_000
+"""Five minutes: a column of a reason's heat."""
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
-    """Who the session is. ``uid`` is the first 12 hex of its opening payload's SHA-256."""
+    """Who the session is. ``uid`` is the first 12 hex of its opening payload's SHA-256; ``seq`` is
+    that entry's, and the digests are those it names."""
 
     uid: str
     mode: str
@@ -26,6 +35,22 @@ class SessionInfo(msgspec.Struct, frozen=True):
     cycle_rule: CycleRule
     rate: int
     anchor_ns: int
+    seq: int
+    code_digest: str
+    schema_digest: str
+    rulebook_digest: str
+    settings_digest: str
+
+
+class ArtifactView(msgspec.Struct, frozen=True, gc=False):
+    """A rulebook, a model or whatever else was loaded, and when settings were changed: then
+    ``kind`` is ``SETTINGS``, ``name`` their keys and ``digest`` who changed them."""
+
+    seq: int
+    ts: int
+    kind: str
+    name: str
+    digest: str
 
 
 class SessionHours(msgspec.Struct, frozen=True):
@@ -34,6 +59,7 @@ class SessionHours(msgspec.Struct, frozen=True):
     ``auction_from_ns`` and ``auction_to_ns`` bound the closing auction of the cash market, None
     where the day has none. ``trading_day`` is None where no calendar covers the day. ``moved_ns``
     is how far the close was moved since the session began: the desk's own times move with it.
+    ``events`` are the scheduled ones of the day as (kind, ns UTC), in order of time.
     """
 
     trading_day: bool | None
@@ -42,17 +68,22 @@ class SessionHours(msgspec.Struct, frozen=True):
     auction_from_ns: int | None
     auction_to_ns: int | None
     moved_ns: int = 0
+    events: tuple[tuple[str, int], ...] = ()
 
 
 class DecisionLine(msgspec.Struct, frozen=True, gc=False):
-    """One decision. ``gates`` is the payload of its ``GatesEvaluated``, undecoded; None when it was
-    not seen. ``cause`` is the seq of the timer tick that asked for it."""
+    """One decision. ``gates`` and ``snapshot`` are the payloads of its ``GatesEvaluated`` and
+    ``SnapshotTaken``, undecoded; None when they were not seen. ``cause`` is the seq of the timer
+    tick that asked for it; ``origins`` name what it was derived from as (role, seq), by seq:
+    ``projections.live.fold.ROLES`` lists the roles."""
 
     seq: int
     ts: int
     cause: int
     made: DecisionMade
     gates: bytes | None
+    snapshot: bytes | None
+    origins: tuple[tuple[str, int], ...]
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -70,11 +101,34 @@ class Episode(msgspec.Struct, frozen=True, gc=False):
     last: DecisionLine
 
 
+class StageView(msgspec.Struct, frozen=True, gc=False):
+    """A stage of an underlying's last decision, and since when it has said the same.
+
+    ``waits_for`` is the stage whose input failed, None where this one was judged.
+    """
+
+    stage: str
+    verdict: str
+    reason: str | None
+    waits_for: str | None
+    since_ts: int
+
+
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """An entry kept as its payload, undecoded, in the current shape of its kind."""
+
+    seq: int
+    ts: int
+    payload: bytes
+
+
 class UnderlyingView(msgspec.Struct, frozen=True):
     """One underlying. ``spot_paise`` with ``spot_ts`` is its last print in a frame, else the last
     snapshot's; ``forward_paise`` is of the nearest expiry, rounded to a paisa for display.
 
-    ``closes_paise`` are the closes of its declared bars, oldest first.
+    ``closes_paise`` are the closes of its declared bars, oldest first. ``expiries`` are those of
+    its last snapshot, which was taken at ``snapshot_ts``; ``screened``, ``candidate`` and
+    ``features`` are its last entries of those kinds.
     """
 
     name: str
@@ -95,6 +149,11 @@ class UnderlyingView(msgspec.Struct, frozen=True):
     bars_done: int
     closes_paise: tuple[int, ...]
     episode: Episode | None
+    stages: tuple[StageView, ...]
+    expiries: tuple[ExpiryView, ...]
+    screened: Kept | None
+    candidate: Kept | None
+    features: Kept | None
 
 
 class PositionView(msgspec.Struct, frozen=True, gc=False):
@@ -167,6 +226,21 @@ class RiskView(msgspec.Struct, frozen=True, gc=False):
     cooldown_until_ns: int
 
 
+class GovernanceView(msgspec.Struct, frozen=True, gc=False):
+    """Whether entries may be made at all, as last said: ``ReadinessChanged`` (None in a backtest,
+    which has no readiness) and the risk state of ``RiskTransitioned`` with the halts in force."""
+
+    readiness: str | None
+    readiness_ts: int | None
+    readiness_seq: int | None
+    blockers: tuple[str, ...]
+    state: str | None
+    state_ts: int | None
+    state_seq: int | None
+    state_reason: str | None
+    halts: tuple[str, ...]
+
+
 class ConnectionView(msgspec.Struct, frozen=True, gc=False):
     """One feed connection. ``health`` is what the core made of it, ``limit_ms`` its own ceiling."""
 
@@ -183,11 +257,23 @@ class ConnectionView(msgspec.Struct, frozen=True, gc=False):
     limit_ms: int | None
 
 
+class Miss(msgspec.Struct, frozen=True, gc=False):
+    """How near a decision came: ``ppm`` is by how many millionths of its limit the deciding gate
+    was missed."""
+
+    ppm: int
+    line: DecisionLine
+
+
 class FunnelRow(msgspec.Struct, frozen=True, gc=False):
     """All decisions of the day with one (stage, reason). ``by_underlying`` follows the order of
-    ``LiveView.underlyings``; ``heat`` counts them in equal parts of the day's hours;
-    ``blocking_now`` names the underlyings whose last decision this is; ``recent`` is newest
-    last."""
+    ``LiveView.underlyings``; ``heat`` counts them in columns of ``HEAT_PART_NS`` from the open, and
+    ``heat_by_underlying`` each one's; ``blocking_now`` names the underlyings whose last decision
+    this is; ``recent`` is newest last.
+
+    ``sole`` counts those that no other gate blocked, ``sole_recent`` are the last of them;
+    ``nearest`` are the nearest misses, one an underlying at most, nearest first.
+    """
 
     stage: str
     reason: str
@@ -196,8 +282,13 @@ class FunnelRow(msgspec.Struct, frozen=True, gc=False):
     by_underlying: tuple[int, ...]
     last_ts: int
     heat: tuple[int, ...]
+    heat_by_underlying: tuple[tuple[int, ...], ...]
     blocking_now: tuple[str, ...]
     recent: tuple[DecisionLine, ...]
+    sole: int
+    sole_by_underlying: tuple[int, ...]
+    sole_recent: tuple[DecisionLine, ...]
+    nearest: tuple[Miss, ...]
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -228,6 +319,10 @@ class LiveView(msgspec.Struct, frozen=True):
     hours: SessionHours | None
     settings: tuple[Setting, ...]
     symbols: tuple[str, ...]
+    instruments: tuple[Instrument, ...]
+    quotes: Quotes
+    artifacts: tuple[ArtifactView, ...]
+    governance: GovernanceView
     seq: int
     ts: int
     facts: int

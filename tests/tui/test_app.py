@@ -78,7 +78,12 @@ def in_mode(view: LiveView, mode: str) -> LiveView:
 Then = Callable[[Screen], Awaitable[None]]
 SCENES: dict[str, tuple[bool, str, tuple[str, ...], Then | None]] = {
     "home": (False, "REPLAY", (), None),
+    "gates": (False, "REPLAY", ("2", "down"), None),
+    "gates-live": (True, "SIM", ("2",), None),
+    "gates-dead": (True, "SIM", ("2",), _silence),
     "blocked": (False, "REPLAY", ("b", "down"), None),
+    "blocked-nearest": (False, "REPLAY", ("5", "u", "n", "tab"), None),
+    "blocked-live": (True, "SIM", ("5",), None),
     "why": (False, "REPLAY", ("down", "enter"), None),
     "why-all": (False, "REPLAY", ("down", "enter", "a"), None),
     "help": (False, "REPLAY", ("question_mark",), None),
@@ -260,7 +265,7 @@ def test_the_cursor_stays_on_its_row_when_rows_move() -> None:
         screen.give(view_of(story))
         await screen.settle()
         assert grid.cursor_key == key
-        assert ">N9" in screen.lines()[5]
+        assert ">A N9" in screen.lines()[5]
 
     on_screen(view_of(a_day()), use)
 

@@ -13,6 +13,7 @@ from typing import Final
 from tui.places import Place
 from tui.ports import Ports
 from tui.screens.blocked import BlockedPane
+from tui.screens.gates import GatesPane
 from tui.screens.help import HelpPane
 from tui.screens.home import HomePane
 from tui.screens.pane import Pane
@@ -20,6 +21,7 @@ from tui.screens.why import WhyPane
 
 PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
     "home": lambda ports: HomePane(ports.explain),
+    "gates": lambda ports: GatesPane(ports.explain),
     "blocked": lambda _: BlockedPane(),
     "why": lambda ports: WhyPane(ports.explain),
     "help": lambda _: HelpPane(),

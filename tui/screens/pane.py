@@ -26,6 +26,7 @@ class Target(msgspec.Struct, frozen=True):
     place: Place
     reason: tuple[str, str] | None = None
     decision: DecisionLine | None = None
+    stage: str | None = None
     seq: int | None = None
 
 

@@ -46,6 +46,7 @@ class WhyPane(Pane):
         self._detail = Lines("gate-detail")
         self._line: DecisionLine | None = None
         self._gates: GatesEvaluated | None = None
+        self._stage: str | None = None
         self._all_gates = False
         self._fresh = False
 
@@ -60,6 +61,7 @@ class WhyPane(Pane):
         if line is None:
             return
         self._line = line
+        self._stage = target.stage
         self._gates = gates_of(line)
         self._fresh = True
         self.crumb = f"> {line.made.underlying} {fmt.clock(line.ts)} #{line.seq}"
@@ -104,7 +106,7 @@ class WhyPane(Pane):
         self._grid.show(gates_table(self._line, self._gates, all_gates=self._all_gates))
         if self._fresh and self._grid.size.height:  # a pane just shown has no height yet
             self._grid.jump(0)
-            self._grid.point_at_key(deciding_key(self._gates))
+            self._grid.point_at_key(deciding_key(self._gates, self._stage))
             self._fresh = False
         detail = wrap(detail_text(self._gates, self._grid.cursor_key), width, DETAIL_ROWS)
         self._detail.show(tuple((("  ", "text"), (row, "text")) for row in detail))

@@ -31,7 +31,7 @@ VERDICTS: Final[dict[str, Span]] = {
     "BLOCK": ("✗ BLOCK", "bad"),
     "UNKNOWN": ("? UNKNOWN", "unknown"),
 }
-_SENSES: Final = {"AT_MOST": "<=", "AT_LEAST": ">=", "IS_TRUE": "is"}
+SENSES: Final[dict[str, str]] = {"AT_MOST": "<=", "AT_LEAST": ">=", "IS_TRUE": "is"}
 
 
 def gates_of(line: DecisionLine | None) -> GatesEvaluated | None:
@@ -39,7 +39,7 @@ def gates_of(line: DecisionLine | None) -> GatesEvaluated | None:
     return None if line is None or line.gates is None else _decoded(line.gates)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _decoded(payload: bytes) -> GatesEvaluated | None:
     """Cached: the last decision of each underlying is asked for at every frame."""
     try:
@@ -178,7 +178,7 @@ def _gate_row(part: str, stage: str, row: GateRow) -> Row:
             span(lead + row.gate, dim),
             verdict if part == "official" else (verdict[0], "dim"),
             span(fmt.measure(row.observed, unit), dim),
-            ("" if spec is None or row.limit is None else _SENSES[spec.sense], "dim"),
+            ("" if spec is None or row.limit is None else SENSES[spec.sense], "dim"),
             span(fmt.measure(row.limit, unit), dim),
             span(margin, missed),
             span(fmt.age(age_ns), dim),
@@ -188,12 +188,13 @@ def _gate_row(part: str, stage: str, row: GateRow) -> Row:
     )
 
 
-def deciding_key(gates: GatesEvaluated | None) -> GateKey | None:
-    """Where the eye should fall first: the gate that decided, else the stage, else the last."""
+def deciding_key(gates: GatesEvaluated | None, stage: str | None = None) -> GateKey | None:
+    """Where the eye should fall first: the gate that decided ``stage``, or the decision where none
+    is named; else the stage, else the last."""
     if gates is None:
         return None
     for verdict in gates.official:
-        if verdict.verdict != "PASS":
+        if verdict.stage == stage or (stage is None and verdict.verdict != "PASS"):
             return "official", verdict.stage, verdict.gate or ""
     return ("official", gates.official[-1].stage, "") if gates.official else None
 

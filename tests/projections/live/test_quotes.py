@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.wire import kite
-from projections.live.quotes import QuoteTable
+from projections.live.quotes import Depth, Quote, QuoteTable
 from tests.projections.live.story import (
     CALL_TOKEN,
     INSTRUMENTS,
@@ -25,23 +25,53 @@ def table() -> QuoteTable:
 def test_the_last_quote_stands_with_its_time() -> None:
     """Price, bid, ask and the time of the frame that brought them."""
     quotes = table()
-    quotes.take(kite.encode_frame([full_packet(CALL_TOKEN, 100, 105)]), 7)
-    quotes.take(kite.encode_frame([index_packet(NIFTY_TOKEN, 9_000)]), 8)
-    assert quotes.bid(CALL_TOKEN) == (100, 7)
-    assert quotes.ask(CALL_TOKEN) == (105, 7)
-    assert quotes.last_price(NIFTY_TOKEN) == (9_000, 8)
-    assert quotes.bid(NIFTY_TOKEN) is None
-    assert quotes.last_price(999) is None
+    quotes.take(kite.encode_frame([full_packet(CALL_TOKEN, 100, 105)]), 7, 7)
+    quotes.take(kite.encode_frame([index_packet(NIFTY_TOKEN, 9_000)]), 8, 8)
+    assert quotes.now.bid(CALL_TOKEN) == (100, 7)
+    assert quotes.now.ask(CALL_TOKEN) == (105, 7)
+    assert quotes.now.last_price(NIFTY_TOKEN) == (9_000, 8)
+    assert quotes.now.bid(NIFTY_TOKEN) is None
+    assert quotes.now.last_price(999) is None
+
+
+def test_all_of_a_quote_and_its_book() -> None:
+    """What the last packet said, what it could not say, and five levels for who asks."""
+    quotes = table()
+    quotes.take(kite.encode_frame([full_packet(CALL_TOKEN, 100, 105)]), 7, 3)
+    later = kite.encode_full(
+        CALL_TOKEN, 101, 65, 101, 1_200, 0, 0, 100, 101, 100, 100, 0, 5_500, 0, 0, 9,
+        ((65, 99, 1), (130, 98, 2)), ((195, 103, 3),),
+    )  # fmt: skip
+    quotes.take(kite.encode_frame([index_packet(NIFTY_TOKEN, 9_000), later]), 8, 4)
+    quote = quotes.now.quote(CALL_TOKEN)
+    assert quote == Quote(8, 4, 101, 1_200, 5_500, 5_000, 99, 65, 103, 195)
+    assert quotes.now.depth(CALL_TOKEN) == Depth(((99, 65, 1), (98, 130, 2)), ((103, 195, 3),))
+    index = quotes.now.quote(NIFTY_TOKEN)
+    assert index == Quote(8, 4, 9_000, None, None, None, None, 0, None, 0)
+    assert quotes.now.depth(NIFTY_TOKEN) is None
+    assert quotes.now.quote(999) is None
+    assert quotes.now.seq(CALL_TOKEN) == 4
+
+
+def test_what_was_given_out_never_changes() -> None:
+    """A frozen copy keeps its quotes; without a packet it is the same value again."""
+    quotes = table()
+    quotes.take(kite.encode_frame([full_packet(CALL_TOKEN, 100, 105)]), 7, 1)
+    given = quotes.frozen()
+    assert quotes.frozen() is given
+    quotes.take(kite.encode_frame([full_packet(CALL_TOKEN, 200, 205)]), 8, 2)
+    assert given.bid(CALL_TOKEN) == (100, 7)
+    assert quotes.frozen().bid(CALL_TOKEN) == (200, 8)
 
 
 def test_a_frame_that_lies_changes_nothing() -> None:
     """A frame refused by the walk is refused whole here too."""
     quotes = table()
     good = kite.encode_frame([full_packet(CALL_TOKEN, 100, 105)])
-    assert quotes.take(good, 1) == 1
-    assert quotes.take(good + b"\0", 2) == 0
-    assert quotes.take(good[:-1], 3) == 0
-    assert quotes.bid(CALL_TOKEN) == (100, 1)
+    assert quotes.take(good, 1, 1) == 1
+    assert quotes.take(good + b"\0", 2, 2) == 0
+    assert quotes.take(good[:-1], 3, 3) == 0
+    assert quotes.now.bid(CALL_TOKEN) == (100, 1)
     assert quotes.ticks == 1
 
 
@@ -50,14 +80,14 @@ def test_strangers_are_not_kept() -> None:
     quotes = table()
     for number in range(2_000):
         token = (100 + number) << 8 | kite.Segment.NFO
-        quotes.take(kite.encode_frame([full_packet(token, 1, 2)]), number)
-    assert len(quotes._last) <= len(INSTRUMENTS)
-    assert len(quotes._last_ts) <= len(INSTRUMENTS)
+        quotes.take(kite.encode_frame([full_packet(token, 1, 2)]), number, number)
+    assert len(quotes.now.last) <= len(INSTRUMENTS)
+    assert len(quotes.now.seen) <= len(INSTRUMENTS)
 
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_survived(data: bytes) -> None:
     """Whatever stands in a journaled frame, the table neither raises nor invents an instrument."""
     quotes = table()
-    quotes.take(data, 1)
-    assert quotes.bid(CALL_TOKEN) is None or data.find(CALL_TOKEN.to_bytes(4, "big")) >= 0
+    quotes.take(data, 1, 1)
+    assert quotes.now.bid(CALL_TOKEN) is None or data.find(CALL_TOKEN.to_bytes(4, "big")) >= 0
