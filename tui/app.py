@@ -1,34 +1,31 @@
 """The terminal UI: follows a running engine's journal, or shows a recorded session.
 
-Lives here: the app and ``run``. May import: textual, tui. Always holds: one timer paints ten times
+Lives here: the app. May import: textual, tui. Always holds: one timer paints ten times
 a second from one immutable frame; only the active pane is painted; the mode stands in row 0
 whatever is shown; closing it changes nothing but the terminal. Start reading at ``AxiomApp.paint``.
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import ClassVar, Final
 
 from textual import events
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
 from textual.widget import Widget
 
-from journal.errors import JournalError
-from journal.reader import JournalReader
 from tui import fmt
-from tui.clock import Clock, MachineClock
+from tui.clock import Clock
 from tui.keys import KEYS
 from tui.places import Place
 from tui.ports import Answer, Ports
 from tui.screens import PANES
 from tui.screens.pane import Pane, Target
-from tui.source import Source
 from tui.store import Frame, Store
+from tui.tools import ToolsApp
 from tui.view import bar
 from tui.widgets.grid import LiveGrid
 from tui.widgets.line import Lines
@@ -61,7 +58,7 @@ class Answered(Message):
         self.asked = asked
 
 
-class AxiomApp(App[int]):
+class AxiomApp(ToolsApp):
     """One session on a terminal. ``store`` is read ten times a second; nothing is written."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -72,7 +69,7 @@ class AxiomApp(App[int]):
         (120, "-normal"),
     ]
     CSS = """
-    Screen { background: #101418; color: #d8dee6; layout: vertical; overflow: hidden; }
+    Screen { background: $background; color: $foreground; layout: vertical; overflow: hidden; }
     #alert, #small, Pane { display: none; }
     Pane { height: 1fr; }
     Pane.-active { display: block; }
@@ -118,7 +115,7 @@ class AxiomApp(App[int]):
             yield self._bars["keys"]
 
     def on_mount(self) -> None:
-        self._activate("home", None)
+        self._activate(self._recall(), None)
         if self._auto_paint:
             self.set_interval(1 / FRAMES_PER_S, self.paint)
         self.call_after_refresh(self.paint)
@@ -222,7 +219,9 @@ class AxiomApp(App[int]):
             self._trail.clear()
 
     def action_go_back(self) -> None:
-        """Back to where one was, with the cursor as it was."""
+        """Back to all rows, or to where one was, with the cursor as it was."""
+        if self._clear_filter():
+            return
         place, focus = self._trail.pop() if self._trail else ("home", None)
         self._activate(place, focus)
 
@@ -254,6 +253,10 @@ class AxiomApp(App[int]):
 
     def _grid(self) -> LiveGrid | None:
         return self._panes[self._place].focused_grid()
+
+    def _grids(self) -> Iterable[LiveGrid]:
+        for pane in self._panes.values():
+            yield from pane.query(LiveGrid)
 
     def action_move(self, by: int) -> None:
         """Move the cursor by rows."""
@@ -295,9 +298,13 @@ class AxiomApp(App[int]):
         self._open(message.target)
 
     def on_pane_asks(self, message: Pane.Asks) -> None:
-        """A line is wanted from the person; it takes the place of the key bar."""
+        """A line is wanted from the person."""
+        self._ask(message.label, message.done, message.initial)
+
+    def _ask(self, label: str, done: Callable[[str], None], initial: str = "") -> None:
+        """Ask in the last row, in place of the key bar."""
         self._bars["keys"].display = False
-        self._prompt.ask(message.label, message.done, message.initial)
+        self._prompt.ask(label, done, initial)
 
     def on_prompt_closed(self) -> None:
         """The keys belong to the pane again."""
@@ -332,6 +339,7 @@ class AxiomApp(App[int]):
 
     def action_leave(self) -> None:
         """Close the screen; the engine is a process of its own and goes on."""
+        self._keep_at_leaving()
         self.exit(0)
 
 
@@ -343,36 +351,3 @@ def _same(frame: Frame, painted: Frame | None) -> bool:
         and frame.now_ts == painted.now_ts
         and (frame.state, frame.no_data) == (painted.state, painted.no_data)
     )
-
-
-def run(
-    session_folder: Path,
-    *,
-    live: bool,
-    ports: Ports | None = None,
-    clock: Clock | None = None,
-) -> int:
-    """Show a session until the user leaves. ``live`` follows a running engine's tail.
-
-    Returns 0, or 2 with one line on standard error when there is no terminal or no readable
-    journal. ``ports`` are the composition root's: among them what makes a decision's sentence.
-    """
-    # Textual paints on standard error, so that must be the terminal too.
-    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        sys.stderr.write("axiom: the terminal UI needs a terminal; use `axiom why` without one\n")
-        return 2
-    try:
-        JournalReader(session_folder).close()
-    except JournalError as error:
-        sys.stderr.write(f"axiom: {error}; check the session's id with `axiom sessions`\n")
-        return 2
-    clock = clock or MachineClock()
-    store = Store(clock, live=live)
-    source = Source(store, clock)
-    thread = source.start(session_folder, live=live)
-    try:
-        result = AxiomApp(store, clock, ports or Ports(), live=live).run()
-    finally:
-        source.stop.set()
-        thread.join(timeout=2)
-    return result or 0

@@ -56,6 +56,7 @@ _FIRST: Final[tuple[Key, ...]] = (
 _LISTS_TEXT: Final = "the last decisions, the nearest misses, those one gate away"
 _REST: Final[tuple[Key, ...]] = (
     Key(("escape",), "esc", "go_back", "back", "back to where you were", but("home")),
+    Key(("escape",), "esc", "clear_filter", None, "show all rows again", ("home",)),
     Key(("left_square_bracket",), "[", "pane('before')", None, "the decision before", ("why",)),
     Key(
         ("right_square_bracket",), "]", "pane('after')", "prev/next", "the decision after", ("why",)
@@ -72,6 +73,13 @@ _REST: Final[tuple[Key, ...]] = (
     Key(("home", "g"), "home g", "jump(0)", None, "first row", LISTS),
     Key(("end", "G"), "end G", "jump(-1)", None, "last row", LISTS),
     Key(("f",), "f", "freeze", "freeze", "freeze the tables; the top rows go on", LISTS),
+    Key(("slash",), "/", "filter", "filter", "filter: words, column:text, column:>5, !word", LISTS),
+    Key(("s",), "s", "sort", None, "sort by the next column; after the last, as it was", LISTS),
+    Key(("S",), "S", "turn_sort", None, "turn the order round", LISTS),
+    Key(("y",), "y", "copy('text')", None, "copy the row as text, and into a file", LISTS),
+    Key(("Y",), "Y", "copy('json')", None, "copy the row as JSON, and into a file", LISTS),
+    Key(("e",), "e", "export", None, "export the table as CSV and JSON lines", LISTS),
+    Key(("T",), "T", "theme", None, "the other theme: dark or light", EVERYWHERE),
     Key(("ctrl+k",), "ctrl+k", "halt", None, "how to halt the engine from here", EVERYWHERE),
     Key(("q",), "q", "leave", "quit", "leave; the engine goes on", EVERYWHERE),
     Key(("ctrl+c",), "ctrl+c", "leave", None, "leave, as q does", EVERYWHERE),

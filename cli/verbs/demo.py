@@ -168,7 +168,7 @@ def _terminal() -> bool:
 
 def _screen(folder: Path) -> int:
     from projections.why import sentence
-    from tui.app import run
     from tui.ports import Ports
+    from tui.run import run
 
     return run(folder, live=False, ports=Ports(explain=sentence))

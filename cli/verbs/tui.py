@@ -25,11 +25,16 @@ def command(session: str, common: Common) -> int:
     """
     if common.json:
         raise UserError("the terminal UI has no JSON: 'axiom why --json' answers without a screen")
+    from cli.memory_port import FileMemory
     from cli.recorded import first_fact, is_running
     from projections.why import sentence
-    from tui.app import run
     from tui.ports import Ports
+    from tui.run import run
 
     folder = common.session(session)
     first_fact(folder)  # what cannot be shown is refused before the screen is taken
-    return run(folder, live=is_running(folder), ports=Ports(explain=sentence))
+    return run(
+        folder,
+        live=is_running(folder),
+        ports=Ports(explain=sentence, memory=FileMemory(common.home)),
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import tui.app
+import tui.run
 from projections.why import sentence
 from tests.cli.conftest import Call
 from tui.ports import Ports
@@ -33,7 +33,7 @@ def test_the_screen_gets_the_session_and_the_one_sentence(
         seen.update(named, folder=folder)
         return 0
 
-    monkeypatch.setattr(tui.app, "run", run)
+    monkeypatch.setattr(tui.run, "run", run)
     assert axiom("tui", session.name).code == 0
     ports = seen.pop("ports")
     assert isinstance(ports, Ports)

@@ -208,7 +208,7 @@ def test_the_program_gives_the_screen_the_shared_words(
         given.append(explain)
         return int(live or not folder.is_dir())
 
-    monkeypatch.setattr("tui.app.run", run)
+    monkeypatch.setattr("tui.run.run", run)
     folder = write_session(tmp_path, cycles=1)
     assert main(["tui", str(folder), "--home", str(tmp_path)]) == 0
     assert given == [why.sentence]

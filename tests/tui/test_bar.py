@@ -49,7 +49,7 @@ def test_the_mode_word_stands_first_and_colours_the_row(mode: str, width: int) -
 def test_each_mode_looks_different_with_and_without_colour() -> None:
     """Five words, five backgrounds."""
     words = (*MODES, "REPLAY")
-    colours = {theme.STYLES[bar.mode_role(word)].bgcolor for word in words}
+    colours = {theme.LOOKS[True].styles[bar.mode_role(word)].bgcolor for word in words}
     assert len(colours) == len(words)
     assert all(isinstance(colour, Color) for colour in colours)
 

@@ -14,14 +14,14 @@ import pytest
 
 from tests.projections.live.story import a_day
 from tests.tui.test_source import tidy, write
-from tui.app import run
+from tui.run import run
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 30.0
 PROGRAM = """
 import sys
 from pathlib import Path
-from tui.app import run
+from tui.run import run
 sys.exit(run(Path(sys.argv[1]), live=sys.argv[2] == "live"))
 """
 

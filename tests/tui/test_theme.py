@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from rich.color import Color
+import pytest
+from rich.color import Color, ColorSystem
 from rich.color_triplet import ColorTriplet
 
-from tui.theme import CURSOR, STYLES
+from tui.theme import DARK, LIGHT, LOOKS, other_theme
 
 LEAST_CONTRAST = 4.5
 """WCAG 2.1, success criterion 1.4.3, for text of normal size."""
@@ -25,15 +26,38 @@ def contrast(one: Color, other: Color) -> float:
 
 
 def test_every_role_can_be_read() -> None:
-    """Each role has a ground of its own and enough contrast on it."""
+    """In both themes each role has a ground of its own and enough contrast on it."""
     poor = {}
-    for role, style in (*STYLES.items(), ("cursor", CURSOR)):
+    for dark, look in LOOKS.items():
+        for role, style in (*look.styles.items(), ("cursor", look.cursor)):
+            assert style.color is not None
+            assert style.bgcolor is not None
+            ratio = contrast(style.color, style.bgcolor)
+            if ratio < LEAST_CONTRAST:
+                poor[dark, role] = round(ratio, 2)
+    assert poor == {}
+
+
+def test_both_themes_have_the_same_roles() -> None:
+    """A switch of the theme leaves no role without a style."""
+    assert set(LOOKS[True].styles) == set(LOOKS[False].styles) == set(LOOKS[True].faded)
+    assert other_theme(DARK) == LIGHT
+    assert other_theme(LIGHT) == DARK
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_sixteen_colours_are_enough(dark: bool) -> None:
+    """Brought down to sixteen colours every role can still be told from its ground, and the four
+    modes and REPLAY have four grounds and more."""
+    grounds = {}
+    for role, style in LOOKS[dark].styles.items():
         assert style.color is not None
         assert style.bgcolor is not None
-        ratio = contrast(style.color, style.bgcolor)
-        if ratio < LEAST_CONTRAST:
-            poor[role] = round(ratio, 2)
-    assert poor == {}
+        front = style.color.downgrade(ColorSystem.STANDARD).number
+        ground = style.bgcolor.downgrade(ColorSystem.STANDARD).number
+        assert front != ground, role
+        grounds[role] = ground
+    assert len({grounds[mode] for mode in ("LIVE", "PAPER", "SIM", "REPLAY")}) == 4
 
 
 def test_the_measure_of_contrast_is_right() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from tui.keys import KEYS
+from tui.places import EVERYWHERE, Place
 from tui.store import Frame
 from tui.view.text import Column, Role, Row, Table, column, span
 
@@ -30,12 +31,21 @@ SIGNS: Final[tuple[tuple[str, Role, str], ...]] = (
 SCREENSHOT_NOTE: Final = "shift+drag selects text with the mouse in most terminals"
 
 
+def _where(places: tuple[Place, ...]) -> str:
+    without = [place for place in EVERYWHERE if place not in places]
+    if not without:
+        return "everywhere"
+    if len(without) < len(places):
+        return f"but {' '.join(without)}"
+    return " ".join(places)
+
+
 def help_table(frame: Frame) -> Table:
     """Keys first, then signs."""
     rows = [
         Row(
             ("key", key.action),
-            (span(key.shown, "key"), span(key.text), span(" ".join(key.places), "dim")),
+            (span(key.shown, "key"), span(key.text), span(_where(key.places), "dim")),
         )
         for key in KEYS
     ]

@@ -1,7 +1,7 @@
 """The grid for live tables.
 
-Lives here: ``LiveGrid``. May import: textual, tui.view.text, tui.theme. Always holds: only visible
-rows are laid out and only changed ones repainted; a moved cursor follows the key of its row when
+Lives here: ``LiveGrid``. May import: textual, tui's pure parts. Always holds: only visible rows
+are laid out and only changed ones repainted; a moved cursor follows the key of its row when
 rows move, one at the top stays at the top; every line has exactly the grid's width. Textual's own
 table repaints the whole of itself for one cell; at ten frames a second this costs a fraction.
 Start reading at ``LiveGrid.show``.
@@ -18,9 +18,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.theme import CURSOR
-from tui.view.text import Table, crop, header_line, row_line, title_line
-from tui.widgets.line import strip_of
+from tui.view.shaping import AS_GIVEN, Shaping, shape
+from tui.view.text import Row, Table, crop, header_line, row_line, title_line
+from tui.widgets.line import look_of, strip_of
 
 HEAD_ROWS: Final = 2
 """Title and column titles; they do not scroll."""
@@ -45,7 +45,9 @@ class LiveGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def __init__(self, name: str) -> None:
         super().__init__(id=name)
+        self._given = EMPTY_TABLE
         self._table = EMPTY_TABLE
+        self._shaping = AS_GIVEN
         self._faded = False
         self._cursor = 0
         self._key: Hashable | None = None
@@ -57,8 +59,30 @@ class LiveGrid(ScrollView, can_focus=True, inherit_bindings=False):
         """The key of the row under the cursor, None in an empty table."""
         return self._key
 
+    @property
+    def table(self) -> Table:
+        """The table as it stands there, filtered and sorted."""
+        return self._table
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        return self._table.rows[self._cursor] if self._table.rows else None
+
+    @property
+    def shaping(self) -> Shaping:
+        """How the table is filtered and sorted, whatever is shown in it."""
+        return self._shaping
+
+    def reshape(self, shaping: Shaping) -> None:
+        """Filter and sort from now on like this."""
+        self._shaping = shaping
+        self.show(self._given, faded=self._faded)
+
     def show(self, table: Table, *, faded: bool = False) -> None:
         """Show this table; a moved cursor stays on its row, and that row where it is on screen."""
+        self._given = table
+        table = shape(table, self._shaping)
         was, self._table = self._table, table
         cursor_was, top_was = self._cursor, round(self.scroll_y)
         self._place_cursor()
@@ -194,23 +218,23 @@ class LiveGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        table = self._table
+        table, look = self._table, look_of(self)
         if y == 0:
             line = title_line(self._title_text(), width, focused=self.has_focus)
-            return strip_of(line, width, faded=self._faded)
+            return strip_of(line, width, look, faded=self._faded)
         if y == 1:
             line = header_line(table, width) if table.rows else ()
-            return strip_of(line, width, faded=self._faded)
+            return strip_of(line, width, look, faded=self._faded)
         row = y - HEAD_ROWS + round(self.scroll_y)
         if row >= len(table.rows):
             empty = y == HEAD_ROWS and not table.rows
             text = crop(((f"  {table.empty}", "dim"),), width) if empty else ()
-            return strip_of(text, width, faded=self._faded)
+            return strip_of(text, width, look, faded=self._faded)
         # Only the table with the focus shows a cursor: two would ask which one a key moves.
         at_cursor = row == self._cursor and self.has_focus
         line = row_line(table, table.rows[row], width, at_cursor=at_cursor)
-        marked = CURSOR if at_cursor else None
-        return strip_of(line, width, faded=self._faded, extra=marked)
+        marked = look.cursor if at_cursor else None
+        return strip_of(line, width, look, faded=self._faded, extra=marked)
 
     def _title_text(self) -> str:
         """The title, with the place in the list where not all rows fit."""

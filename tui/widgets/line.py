@@ -11,13 +11,20 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.theme import FADED, STYLES
+from tui.theme import LOOKS, Look
 from tui.view.text import Line, crop
 
 
-def strip_of(line: Line, width: int, *, faded: bool, extra: Style | None = None) -> Strip:
+def look_of(widget: Widget) -> Look:
+    """The styles of the theme that the widget's app shows now."""
+    return LOOKS[not widget.app.has_class("-light-mode")]
+
+
+def strip_of(
+    line: Line, width: int, look: Look, *, faded: bool, extra: Style | None = None
+) -> Strip:
     """A line in exactly ``width`` cells; ``extra`` is laid over every span."""
-    styles = FADED if faded else STYLES
+    styles = look.faded if faded else look.styles
     segments = [
         Segment(text, styles[role] if extra is None else styles[role] + extra)
         for text, role in crop(line, width)
@@ -47,4 +54,4 @@ class Lines(Widget):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         line = self._lines[y] if y < len(self._lines) else ()
-        return strip_of(line, width, faded=self._faded)
+        return strip_of(line, width, look_of(self), faded=self._faded)

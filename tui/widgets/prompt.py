@@ -27,7 +27,7 @@ class Prompt(Horizontal):
     Prompt.-shown { display: block; }
     Prompt Lines { width: auto; min-width: 4; }
     Prompt Input {
-        height: 1; width: 1fr; border: none; padding: 0; background: #20303f; color: #ffffff;
+        height: 1; width: 1fr; border: none; padding: 0; background: $surface; color: $foreground;
     }
     """
 
