@@ -27,6 +27,7 @@ from tui.screens.pane import Pane, Target
 from tui.store import Frame, Store
 from tui.tools import ToolsApp
 from tui.view import bar
+from tui.view.alarms import Bell, alarms
 from tui.widgets.grid import LiveGrid
 from tui.widgets.line import Lines
 from tui.widgets.prompt import Prompt
@@ -101,6 +102,7 @@ class AxiomApp(ToolsApp):
         self._frozen: tuple[Frame, int] | None = None
         self._painted: Frame | None = None
         self._hidden_focus: Widget | None = None
+        self._bell = Bell(on=ports.bell)
 
     # --- building ------------------------------------------------------------------------------
 
@@ -140,6 +142,8 @@ class AxiomApp(ToolsApp):
     def paint(self) -> None:
         """One frame: the top rows always, the active pane unless the view is frozen."""
         frame = self._store.frame()
+        if self._bell.due(frame, alarms(frame), self._clock.mono_ns()):
+            self.bell()
         self._paint_bars(frame)
         shown = frame if self._frozen is None else self._frozen[0]
         if shown is not self._painted and not _same(shown, self._painted):

@@ -30,6 +30,9 @@ PLACES: Final[tuple[PlaceRow, ...]] = (
     PlaceRow("home", ("1",), "Home", "can it trade, and if not why"),
     PlaceRow("gates", ("2",), "Gates", "which stage stops which underlying, and by how much"),
     PlaceRow("blocked", ("5", "b"), "Blocked", "what blocked trades today"),
+    PlaceRow("recon", ("7",), "Recon", "whether our books and the broker's agree"),
+    PlaceRow("data", ("8",), "Data", "how fresh and whole the data is"),
+    PlaceRow("incidents", ("i",), "Inc", "what asked for a person, and who has seen it"),
     PlaceRow("why", (), None, "why one decision ended as it did"),
     PlaceRow("help", ("question_mark",), None, "every key and every sign"),
 )

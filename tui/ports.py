@@ -84,9 +84,11 @@ class Memory(Protocol):
 
 
 class Ports(msgspec.Struct, frozen=True):
-    """All that the screen was given; None is a port that is not there, and the screen says so."""
+    """All that the screen was given; None is a port that is not there, and the screen says so.
+    ``bell``: a new loud alarm may ring."""
 
     explain: Explain = reason_sentence
     control: Control | None = None
     library: Library | None = None
     memory: Memory | None = None
+    bell: bool = True

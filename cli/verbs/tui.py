@@ -15,8 +15,9 @@ from cli.paths import LATEST
 
 @click.command(name="tui")
 @click.argument("session", default=LATEST)
+@click.option("--no-bell", is_flag=True, help="Ring no terminal bell for a new alarm.")
 @recorded_options
-def command(session: str, common: Common) -> int:
+def command(session: str, no_bell: bool, common: Common) -> int:
     """Open the terminal UI on a SESSION (default: latest); it follows one that is running.
 
     \b
@@ -36,5 +37,5 @@ def command(session: str, common: Common) -> int:
     return run(
         folder,
         live=is_running(folder),
-        ports=Ports(explain=sentence, memory=FileMemory(common.home)),
+        ports=Ports(explain=sentence, memory=FileMemory(common.home), bell=not no_bell),
     )

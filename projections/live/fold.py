@@ -15,10 +15,11 @@ from typing import Any, Final
 import msgspec
 
 from engine.rulebook import amended_rows
-from events import decision, feed, governance, market, orders, risk, session
+from events import broker, decision, feed, governance, market, orders, risk, session
 from events.base import Event
 from events.envelope import Envelope, encode_payload
 from events.registry import BY_KIND
+from projections.live import watch
 from projections.live.hours import hours_of, moved_hours
 from projections.live.state import (
     HEAT_PARTS_MAX,
@@ -145,7 +146,8 @@ def _feed_frame(state: State, envelope: Envelope, event: feed.FeedFrame) -> None
     state.connections[event.connection] = msgspec.structs.replace(
         was, last_frame_ts=envelope.ts, frames=was.frames + 1
     )
-    state.quotes.take(event.data, envelope.ts, envelope.seq)
+    packets = state.quotes.take(event.data, envelope.ts, envelope.seq)
+    state.watch.count_packets(envelope.ts, packets)
     state.origins["frame"] = envelope.seq
 
 
@@ -495,9 +497,58 @@ def _readiness_changed(
     )
 
 
+# --- what the session says of itself --------------------------------------------------------------
+
+
+def _noted(subject: Callable[[Any], str]) -> Apply:
+    """A kind that the screens' fold only notes, under this subject."""
+
+    def note(state: State, envelope: Envelope, event: Any) -> None:
+        state.note(envelope, subject(event), event)
+
+    return note
+
+
+def _health_observed(state: State, envelope: Envelope, event: feed.HealthObserved) -> None:
+    if event.status != "OK":
+        state.note(envelope, event.what, event)
+
+
+def _reconciled(state: State, envelope: Envelope, event: governance.Reconciled) -> None:
+    before = state.watch.comparisons
+    if not before or before[-1].status != event.status:
+        state.note(envelope, event.status, event)
+
+
+def _auth(state: State, envelope: Envelope, event: broker.AuthStatus) -> None:
+    before = state.watch.login
+    if before is None or before.status != event.status:
+        state.note(envelope, event.status, event)
+
+
+def _history_loaded(state: State, envelope: Envelope, event: feed.HistoryLoaded) -> None:
+    if event.fault is not None:
+        state.note(envelope, event.fault, event)
+
+
+def _watched(apply: Apply | None, kind: str) -> Apply:
+    """The fold of a kind, then that of the session's watch, as far as each has one."""
+    also = watch.APPLY.get(kind)
+    if also is None:
+        assert apply is not None
+        return apply
+
+    def both(state: State, envelope: Envelope, event: Any) -> None:
+        if apply is not None:
+            apply(state, envelope, event)
+        also(state.watch, envelope, event)
+
+    return both
+
+
 Apply = Callable[[State, Envelope, Any], None]
 
-APPLY: Final[dict[str, Apply]] = {
+_APPLY: Final[dict[str, Apply]] = {
     "SessionOpened": _session_opened,
     "CarriedOver": _carried_over,
     "SessionResumed": _session_resumed,
@@ -527,6 +578,19 @@ APPLY: Final[dict[str, Apply]] = {
     "RiskStateChanged": _risk_changed,
     "RiskTransitioned": _risk_transitioned,
     "ReadinessChanged": _readiness_changed,
+    "IncidentRaised": _noted(lambda event: f"{event.code}:{event.subject}"),
+    "IncidentResolved": _noted(lambda event: f"{event.code}:{event.subject}"),
+    "DifferenceFound": _noted(lambda event: f"{event.reason}:{event.subject}"),
+    "Reconciled": _reconciled,
+    "AuthStatus": _auth,
+    "FramesDropped": _noted(lambda event: str(event.connection)),
+    "ClockStepped": _noted(lambda event: event.source),
+    "HealthObserved": _health_observed,
+    "HistoryLoaded": _history_loaded,
+}
+
+APPLY: Final[dict[str, Apply]] = {
+    kind: _watched(_APPLY.get(kind), kind) for kind in {**_APPLY, **watch.APPLY}
 }
 """Kinds that change what is shown, decoded and applied."""
 
@@ -542,16 +606,9 @@ PASSED_OVER: Final[tuple[str, ...]] = (
     "InstrumentsGated",
     "TicksJudged",
     "SessionSummarised",
-    "SubscriptionChanged",
-    "FramesDropped",
-    "HistoryLoaded",
-    "ClockStepped",
-    "HealthObserved",
-    "AuthStatus",
     "OrderSendStarted",
     "OrderSendResult",
     "BrokerUpdate",
-    "BrokerSnapshot",
     "OrderLookup",
     "QuotesObserved",
     "OrderWanted",
@@ -559,11 +616,6 @@ PASSED_OVER: Final[tuple[str, ...]] = (
     "MarginObserved",
     "ApprovalRequested",
     "ApprovalClosed",
-    "CommandAnswered",
-    "Reconciled",
-    "DifferenceFound",
-    "IncidentRaised",
-    "IncidentResolved",
     "SessionEndDue",
     "SettingsDeferred",
     "SpreadApproved",

@@ -139,6 +139,7 @@ class LiveModel:
             notices=tuple(state.notices),
             frames_rejected=state.frames_rejected,
             unreadable=state.unreadable,
+            watch=state.watch.view(),
         )
 
     def _underlying(self, row: UnderlyingState) -> UnderlyingView:

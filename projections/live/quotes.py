@@ -69,6 +69,11 @@ class Quotes(msgspec.Struct, frozen=True):
         seen = self.seen.get(token)
         return None if seen is None else seen[1]
 
+    def seen_ts(self, token: int) -> int | None:
+        """When an instrument was last in a frame, None before its first packet."""
+        seen = self.seen.get(token)
+        return None if seen is None else seen[0]
+
     def bid(self, token: int) -> tuple[int, int] | None:
         """(best bid in paise, ts), None where no packet with depth came or nobody bids."""
         return self._side(token, _BID_AT)

@@ -31,6 +31,7 @@ from projections.live.view import (
     SessionInfo,
     StageView,
 )
+from projections.live.watch import WatchState
 
 CLOSES_KEPT: Final = 512
 EPISODES_KEPT: Final = 400
@@ -113,6 +114,7 @@ class State:
         self.artifacts: deque[ArtifactView] = deque(maxlen=ARTIFACTS_KEPT)
         self.governance = NO_GOVERNANCE
         self.origins: dict[str, int] = {}
+        self.watch = WatchState()
         self.seq = 0
         self.ts = 0
         self.facts = 0

@@ -18,6 +18,7 @@ from events.decision import DecisionMade
 from events.market import ExpiryView
 from events.session import CycleRule, Instrument, MarketIdentity, Setting
 from projections.live.quotes import Quotes
+from projections.live.watch_view import WatchView
 
 HEAT_PART_NS: Final = 300_000_000_000
 """Five minutes: a column of a reason's heat."""
@@ -343,6 +344,7 @@ class LiveView(msgspec.Struct, frozen=True):
     notices: tuple[Notice, ...]
     frames_rejected: int
     unreadable: int
+    watch: WatchView
 
     @property
     def blocked(self) -> int:

@@ -6,6 +6,7 @@ from events import feed, registry, session
 from projections.live.fold import APPLY
 from projections.live.view import Notice
 from tests.projections.live.story import Story, a_day
+from tests.projections.live.trouble import a_troubled_day
 from tests.tui.screen import view_of
 from tui.view.notices import TEXTS, notice_row, notices_table, tell
 
@@ -17,7 +18,9 @@ def told(story: Story) -> list[tuple[str, str, str]]:
 
 def test_every_noted_kind_has_a_text() -> None:
     """Each kind that the model notes in a whole day is told in words, not by its name alone."""
-    story = a_day()
+    story = a_troubled_day()
+    story.fact(feed.HealthObserved("DISK_FREE_MB", "BAD", 100, 2_048))
+    story.fact(feed.HistoryLoaded(0, 60_000, "kite", 0, 1, (), (), (), (), (), (), "HTTP_503"))
     story.rejected("FRAME_TRAILING")
     story.fact(session.OperatorCommand("HALT", "trader", "news", None, None, "", "NONE"))
     story.fact(session.ConfigChanged((session.Setting("risk.x", 1),), "trader", "test"))

@@ -13,16 +13,22 @@ from typing import Final
 from tui.places import Place
 from tui.ports import Ports
 from tui.screens.blocked import BlockedPane
+from tui.screens.data import DataPane
 from tui.screens.gates import GatesPane
 from tui.screens.help import HelpPane
 from tui.screens.home import HomePane
+from tui.screens.incidents import IncidentsPane
 from tui.screens.pane import Pane
+from tui.screens.recon import ReconPane
 from tui.screens.why import WhyPane
 
 PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
     "home": lambda ports: HomePane(ports.explain),
     "gates": lambda ports: GatesPane(ports.explain),
     "blocked": lambda _: BlockedPane(),
+    "recon": lambda _: ReconPane(),
+    "data": lambda _: DataPane(),
+    "incidents": lambda _: IncidentsPane(),
     "why": lambda ports: WhyPane(ports.explain),
     "help": lambda _: HelpPane(),
 }

@@ -7,6 +7,7 @@ number, and a lamp whose own input is missing or old shows ``?``. Start reading 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -16,7 +17,9 @@ from tui import fmt
 from tui.keys import hints
 from tui.places import TABBED, Place
 from tui.store import Frame
+from tui.view.alarms import LOUD, alarm_text, alarms
 from tui.view.phase import phase_of
+from tui.view.staleness import NEEDED, instrument_ages
 from tui.view.text import Line, Role, Span, crop, line_width, span, spread
 from tui.view.why import CONTRACT_AGE, LINK_AGE, SPOT_AGE, age_limit_ms
 
@@ -116,7 +119,7 @@ def aged(age_ns: int | None, limit_ms: int | None) -> Span:
 
 def lamps(frame: Frame) -> tuple[Lamp, ...]:
     """All lamps in their order. With no data every one of them is unknown."""
-    found = (_feed_lamp(frame), _journal_lamp(frame), _risk_lamp(frame))
+    found = tuple(lamp for make in _LAMPS if (lamp := make(frame)) is not None)
     if not frame.no_data:
         return found
     return tuple(Lamp(lamp.word, UNKNOWN, "unknown", lamp.number) for lamp in found)
@@ -176,14 +179,102 @@ def _risk_lamp(frame: Frame) -> Lamp:
     return Lamp("RISK", shape, role, fmt.clean(risk.status))
 
 
+RECONCILED_S: Final = "orders.reconciled_age_s_max"
+_ASKED_MODES: Final = ("LIVE", "SIM")
+"""Modes in which a broker's books are there to be compared."""
+
+
+def _recon_lamp(frame: Frame) -> Lamp | None:
+    """Not there where no broker has books: a backtest has no RECON to be without."""
+    view = frame.view
+    last = view.watch.reconciled
+    standing = sum(row.closed_ts is None for row in view.watch.differences)
+    if last is None and not standing:
+        expected = view.session is not None and view.session.mode in _ASKED_MODES
+        return Lamp("RECON", UNKNOWN, "unknown", fmt.MISSING) if expected else None
+    number = fmt.MISSING if last is None else fmt.age(frame.age_ns(last.ts))
+    if standing or (last is not None and last.status == "DIFFERS"):
+        return Lamp("RECON", BAD, "bad", str(max(standing, 1)))
+    limit_s = view.setting(RECONCILED_S)
+    age = frame.age_ns(None if last is None else last.ts)
+    if age is None or (limit_s is not None and age > limit_s * fmt.NS_PER_S):
+        return Lamp("RECON", UNKNOWN, "unknown", number)
+    return Lamp("RECON", OK, "ok", number)
+
+
+def _data_lamp(frame: Frame) -> Lamp:
+    """Bad for an old price that is held, a warning for one that is needed; the rest is counted."""
+    if not frame.view.connections or not frame.view.instruments:
+        return Lamp("DATA", UNKNOWN, "unknown", fmt.MISSING)
+    stale = [row for row in instrument_ages(frame) if row.stale]
+    held = sum(row.use == "HELD" for row in stale)
+    if held and frame.view.closed is None:
+        return Lamp("DATA", BAD, "bad", f"{held} held")
+    needed = any(row.use in NEEDED for row in stale) and frame.view.closed is None
+    shape, role = (WARN, "warn") if needed else (OK, "ok")
+    return Lamp("DATA", shape, role, f"{len(stale)} stale")  # type: ignore[arg-type]
+
+
+KILLED: Final = ("GOV_HALTED", "GOV_STOPPING")
+"""Halts by a person; the others are the risk's."""
+
+
+def _kill_lamp(frame: Frame) -> Lamp:
+    halts = frame.view.watch.halts
+    if halts is None:
+        return Lamp("KILL", UNKNOWN, "unknown", fmt.MISSING)
+    by_person = any(code in KILLED for code in halts)
+    return Lamp("KILL", BAD, "bad", "ON") if by_person else Lamp("KILL", OK, "ok", "off")
+
+
+def _alarm_lamp(frame: Frame) -> Lamp:
+    """How many nobody has acknowledged; its shape is that of the worst."""
+    if frame.view.session is None:
+        return Lamp("ALM", UNKNOWN, "unknown", fmt.MISSING)
+    found = alarms(frame)
+    if not found:
+        return Lamp("ALM", OK, "ok", "0")
+    loud = found[0].severity <= LOUD
+    return Lamp("ALM", BAD if loud else WARN, "bad" if loud else "warn", str(len(found)))
+
+
+_LAMPS: Final[tuple[Callable[[Frame], Lamp | None], ...]] = (
+    _feed_lamp, _journal_lamp, _risk_lamp, _recon_lamp, _data_lamp, _kill_lamp, _alarm_lamp,
+)  # fmt: skip
+
+
 def lamp_line(frame: Frame, width: int) -> Line:
     """Row 1: the lamps, and the account's day at the right."""
+    right = profit_line(frame)
+    found = lamps(frame)
+    room = width - line_width(right)
+    whole = _lamp_spans(found, range(len(found)), " ")
+    if line_width(whole) > room:
+        whole = _lamp_spans(found, _numbers_that_fit(found, room), "")
+    return spread(whole, right, width)
+
+
+def _numbers_that_fit(found: tuple[Lamp, ...], room: int) -> list[int]:
+    """In a narrow row the numbers of what is not well come first, then those in order."""
+    order = sorted(range(len(found)), key=lambda place: found[place].role == "ok")
+    kept: list[int] = []
+    for place in order:
+        if line_width(_lamp_spans(found, [*kept, place], "")) <= room:
+            kept.append(place)
+    return kept
+
+
+def _lamp_spans(found: tuple[Lamp, ...], numbered: Sequence[int], gap: str) -> Line:
+    """Each lamp as word and shape, with its number where it is one of ``numbered``; without a gap
+    only the number's first word."""
     spans: list[Span] = []
-    for lamp in lamps(frame):
-        spans.extend(
-            ((f" {lamp.word} ", "dim"), (lamp.shape, lamp.role), (f" {lamp.number} ", "text"))
-        )
-    return spread(tuple(spans), profit_line(frame), width)
+    for place, lamp in enumerate(found):
+        shown = lamp.number if gap else lamp.number.partition(" ")[0]
+        number = f" {shown}" if place in numbered else ""
+        spans.append((f" {lamp.word}{gap}", "dim"))
+        spans.append((lamp.shape, lamp.role))
+        spans.append((f"{number}{gap}", "text"))
+    return tuple(piece for piece in spans if piece[0])
 
 
 def profit_line(frame: Frame) -> Line:
@@ -233,7 +324,8 @@ def alert_line(frame: Frame, width: int) -> Line | None:
             " - its engine died here, or runs on: axiom sessions tells"
         )
         return ((fmt.fit(text, width), "alert"),)
-    return None
+    alarm = alarm_text(frame, alarms(frame))
+    return None if alarm is None else ((fmt.fit(fmt.clean(f" {alarm}"), width), "alert"),)
 
 
 def tab_line(place: Place, crumb: str, frozen_text: str, width: int) -> Line:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from events import decision, feed, market, orders, session
+from events import broker, decision, feed, governance, market, orders, session
 from events.reasons import BY_CODE
 from projections.live.view import LiveView, Notice
 from tui import fmt
@@ -118,6 +118,51 @@ def _closed(view: LiveView, event: session.SessionClosed) -> Told:
     return INFO, "text", f"SESSION CLOSED {event.reason}"
 
 
+def _raised(view: LiveView, event: governance.IncidentRaised) -> Told:
+    text = f"INCIDENT {event.incident_id} SEV{event.severity} {event.code} {event.subject}"
+    return (BAD, "bad", text) if event.severity <= 2 else (WARN, "warn", text)
+
+
+def _resolved(view: LiveView, event: governance.IncidentResolved) -> Told:
+    how = "passed by itself" if event.who is None else f"ended by {event.who}"
+    return GOOD, "ok", f"INCIDENT {event.incident_id} {event.code} {event.subject} {how}"
+
+
+def _difference(view: LiveView, event: governance.DifferenceFound) -> Told:
+    ours, theirs = (fmt.MISSING if one is None else str(one) for one in (event.ours, event.theirs))
+    text = f"BOOKS DIFFER {event.subject} {event.reason}: ours {ours}, broker {theirs}"
+    return BAD, "bad", text
+
+
+def _reconciled(view: LiveView, event: governance.Reconciled) -> Told:
+    text = f"BOOKS {event.status}: {event.orders} orders, {event.positions} positions"
+    return (BAD, "bad", text) if event.status == "DIFFERS" else (INFO, "text", text)
+
+
+def _login(view: LiveView, event: broker.AuthStatus) -> Told:
+    text = f"LOGIN {event.status} {event.fault or ''}"
+    return (INFO, "text", text) if event.status == "OK" else (BAD, "bad", text)
+
+
+def _dropped(view: LiveView, event: feed.FramesDropped) -> Told:
+    return BAD, "bad", f"FRAMES DROPPED {event.frames} of connection {event.connection}"
+
+
+def _clock(view: LiveView, event: feed.ClockStepped) -> Told:
+    off = event.offset_ns // fmt.NS_PER_MS
+    text = f"CLOCK {event.source} off by {off} ms, limit {event.limit_ns // fmt.NS_PER_MS} ms"
+    beyond = abs(event.offset_ns) > event.limit_ns
+    return (BAD, "bad", text) if beyond else (INFO, "text", text)
+
+
+def _measured(view: LiveView, event: feed.HealthObserved) -> Told:
+    return WARN, "warn", f"PROCESS {event.what} {event.observed}, limit {event.limit}"
+
+
+def _history(view: LiveView, event: feed.HistoryLoaded) -> Told:
+    return WARN, "warn", f"HISTORY {view.symbol(event.instrument)} failed: {event.fault}"
+
+
 TEXTS: Final[dict[str, Callable[[LiveView, Any], Told]]] = {
     "FeedHealthChanged": _health,
     "FeedStatus": _feed,
@@ -134,6 +179,15 @@ TEXTS: Final[dict[str, Callable[[LiveView, Any], Told]]] = {
     "SessionResumed": _resumed,
     "TailCut": _tail,
     "SessionClosed": _closed,
+    "IncidentRaised": _raised,
+    "IncidentResolved": _resolved,
+    "DifferenceFound": _difference,
+    "Reconciled": _reconciled,
+    "AuthStatus": _login,
+    "FramesDropped": _dropped,
+    "ClockStepped": _clock,
+    "HealthObserved": _measured,
+    "HistoryLoaded": _history,
 }
 
 
