@@ -33,6 +33,18 @@ def ask(folder: Path, decision_seq: int) -> dict[str, Any]:
         return document(least_change(folder, decision_seq, on_progress=move))
 
 
+def told(folder: Path, decision_seq: int) -> str:
+    """The sentence alone, for a screen; where there is no answer, why there is none."""
+    from journal.errors import JournalError
+    from replay.least_change import least_change
+    from replay.session import ReplayError
+
+    try:
+        return sentence(least_change(folder, decision_seq))
+    except (ReplayError, JournalError) as error:
+        return f"{error}."
+
+
 def nothing_to_change() -> dict[str, Any]:
     """The keys of a decision that is a trade."""
     sentence = "It traded: nothing would have had to be otherwise."

@@ -30,7 +30,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 LISTS: Final[tuple[Place, ...]] = but("help")
-TABLES: Final[tuple[Place, ...]] = but("help", "why")
+TABLES: Final[tuple[Place, ...]] = but("help")
 
 
 def _shown(name: str) -> str:
@@ -50,9 +50,12 @@ def _go(row: PlaceRow) -> Key:
     )
 
 
+_OPEN_TEXT: Final = "open the row: why a decision ended so"
 _FIRST: Final[tuple[Key, ...]] = (
-    Key(("enter", "w"), "enter w", "open", "why", "open the row: why a decision ended so", TABLES),
+    Key(("enter", "w"), "enter w", "open", "why", _OPEN_TEXT, but("help", "why")),
+    Key(("enter",), "enter", "open", "entry", "open the journal's entry behind the row", ("why",)),
 )
+_LEAST_TEXT: Final = "the least change of limits that would have let it trade"
 _LISTS_TEXT: Final = "the last decisions, the nearest misses, those one gate away"
 _REST: Final[tuple[Key, ...]] = (
     Key(("escape",), "esc", "go_back", "back", "back to where you were", but("home")),
@@ -62,6 +65,11 @@ _REST: Final[tuple[Key, ...]] = (
         ("right_square_bracket",), "]", "pane('after')", "prev/next", "the decision after", ("why",)
     ),
     Key(("a",), "a", "pane('all')", "all gates", "all gates, or only those that failed", ("why",)),
+    Key(("v",), "v", "pane('gates')", "gates", "the gates of the decision", ("why",)),
+    Key(("c",), "c", "pane('chain')", "chain", "what led to it, what followed", ("why",)),
+    Key(("d",), "d", "pane('inputs')", "inputs", "what the decision saw then", ("why",)),
+    Key(("h",), "h", "pane('build')", "hashes", "configuration, code and models", ("why",)),
+    Key(("l",), "l", "pane('least')", "least change", _LEAST_TEXT, ("why",)),
     Key(("u",), "u", "pane('underlying')", "underlying", "one underlying, or all", ("blocked",)),
     Key(("n",), "n", "pane('list')", "list", _LISTS_TEXT, ("blocked",)),
     Key(("a",), "a", "pane('ack')", "acknowledge", "say that you saw it", ("incidents",)),

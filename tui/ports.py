@@ -7,7 +7,7 @@ all; every call has a deadline and is made off the painting thread. Start readin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 import msgspec
@@ -83,6 +83,11 @@ class Memory(Protocol):
         ...
 
 
+LeastChange = Callable[[int], str]
+"""What the least change of limits is under which the decision at a seq would have been a trade, or
+why there is none, in one sentence. Runs the session again: takes seconds. Never raises."""
+
+
 class Ports(msgspec.Struct, frozen=True):
     """All that the screen was given; None is a port that is not there, and the screen says so.
     ``bell``: a new loud alarm may ring."""
@@ -92,3 +97,4 @@ class Ports(msgspec.Struct, frozen=True):
     library: Library | None = None
     memory: Memory | None = None
     bell: bool = True
+    least_change: LeastChange | None = None

@@ -26,6 +26,9 @@ def command(session: str, no_bell: bool, common: Common) -> int:
     """
     if common.json:
         raise UserError("the terminal UI has no JSON: 'axiom why --json' answers without a screen")
+    from functools import partial
+
+    from cli.counterfactual import told
     from cli.memory_port import FileMemory
     from cli.recorded import first_fact, is_running
     from projections.why import sentence
@@ -34,8 +37,11 @@ def command(session: str, no_bell: bool, common: Common) -> int:
 
     folder = common.session(session)
     first_fact(folder)  # what cannot be shown is refused before the screen is taken
-    return run(
-        folder,
-        live=is_running(folder),
-        ports=Ports(explain=sentence, memory=FileMemory(common.home), bell=not no_bell),
+    live = is_running(folder)
+    ports = Ports(
+        explain=sentence,
+        memory=FileMemory(common.home),
+        bell=not no_bell,
+        least_change=None if live else partial(told, folder),
     )
+    return run(folder, live=live, ports=ports)

@@ -38,4 +38,6 @@ def test_the_screen_gets_the_session_and_the_one_sentence(
     ports = seen.pop("ports")
     assert isinstance(ports, Ports)
     assert (ports.explain, ports.control) == (sentence, None)
+    assert ports.least_change is not None
+    assert ports.least_change(1) == "entry 1 is no decision."
     assert seen == {"folder": session, "live": False}

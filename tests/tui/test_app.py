@@ -25,7 +25,7 @@ from tui.store import Store
 from tui.widgets.grid import LiveGrid
 
 GOLDEN = Path(__file__).parent / "golden"
-GLYPHS = set("₹▲▼●◐✗?~·…─═▁▂▃▄▅▆▇█")
+GLYPHS = set("₹▲▼●◐✗?~·…─═└▁▂▃▄▅▆▇█")
 """Every glyph beyond ASCII that a screen may use: one cell wide in common fonts."""
 
 
@@ -86,6 +86,9 @@ SCENES: dict[str, tuple[bool, str, tuple[str, ...], Then | None]] = {
     "blocked-live": (True, "SIM", ("5",), None),
     "why": (False, "REPLAY", ("down", "enter"), None),
     "why-all": (False, "REPLAY", ("down", "enter", "a"), None),
+    "why-chain": (False, "REPLAY", ("down", "enter", "c"), None),
+    "why-inputs": (False, "REPLAY", ("enter", "d"), None),
+    "why-build": (False, "REPLAY", ("enter", "h"), None),
     "help": (False, "REPLAY", ("question_mark",), None),
     "home-unfinished": (False, "REPLAY", (), None),
     "home-live": (True, "SIM", (), None),
@@ -138,7 +141,7 @@ def test_every_key_answers_on_every_pane() -> None:
 
     async def use(screen: Screen) -> None:
         names = [name for key in KEYS for name in key.keys if key.action != "leave"]
-        for start in ("1", "b", "question_mark"):
+        for start in ("1", "2", "b", "question_mark"):
             await screen.press(start)
             place = screen.app._place
             for name in names:

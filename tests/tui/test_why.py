@@ -113,19 +113,23 @@ def test_a_decision_without_gates_says_so() -> None:
     assert table_of(line).rows == ()
     assert "not seen" in table_of(line).empty
     assert gates_of(msgspec.structs.replace(line, gates=b"\x91\x01")) is None
-    assert detail_text(None, ("official", "N1_MARKET_OPEN", "")) == ""
+    assert detail_text(line, None, ("official", "N1_MARKET_OPEN", "")) == ""
     assert deciding_key(None) is None
 
 
 def test_the_detail_tells_what_a_row_means_and_what_to_do() -> None:
     """The gate's title, its marks, the reason's sentence and remedy; for a stage its question."""
-    gates = gates_of(last_of(view_of(a_day()), "QUOTE_SPREAD_WIDE"))
-    text = detail_text(gates, ("official", "N4_QUOTE_OK", "near_spread"))
+    line = last_of(view_of(a_day()), "QUOTE_SPREAD_WIDE")
+    gates = gates_of(line)
+    text = detail_text(line, gates, ("official", "N4_QUOTE_OK", "near_spread"))
     assert text.startswith("near_spread: median spread near the money.")
     assert "RELAXED_BY_POLICY" in text
     assert "QUOTE_SPREAD_WIDE: " in text
-    assert detail_text(gates, ("official", "N1_MARKET_OPEN", "")) == "N1_MARKET_OPEN: market open."
-    assert detail_text(gates, "something else") == ""
+    assert (
+        detail_text(line, gates, ("official", "N1_MARKET_OPEN", ""))
+        == "N1_MARKET_OPEN: market open."
+    )
+    assert detail_text(line, gates, "something else") == ""
     assert "does not know" in reason_text("NOT_A_CODE")
 
 
@@ -167,7 +171,7 @@ def test_a_verdict_of_tomorrow_is_shown_as_it_stands() -> None:
     line = last_of(view_of(_one_decision()), "WARMUP_BARS")
     shown = [texts(row) for row in gates_table(line, gates, all_gates=True).rows]
     assert shown[0][1] == "! DEFERRED"
-    assert ["new_gate", "● PASS", "7", "", "9", "2", "-", "", "m"] in shown
+    assert ["new_gate", "● PASS", "7", "", "9", "2", "-", f"#{line.cause}", "", "m"] in shown
 
 
 def _one_decision() -> Story:

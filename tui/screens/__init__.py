@@ -29,7 +29,7 @@ PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
     "recon": lambda _: ReconPane(),
     "data": lambda _: DataPane(),
     "incidents": lambda _: IncidentsPane(),
-    "why": lambda ports: WhyPane(ports.explain),
+    "why": lambda ports: WhyPane(ports.explain, ports.least_change),
     "help": lambda _: HelpPane(),
 }
 """How each pane of ``tui.places.PLACES`` is made."""

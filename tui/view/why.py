@@ -20,6 +20,7 @@ from events.reasons import BY_CODE, STAGE_TITLES, STAGES
 from projections.live.view import DecisionLine, LiveView
 from tui import fmt
 from tui.view.text import Column, Role, Row, Span, Table, column, span
+from tui.view.trace import source_of
 
 Explain = Callable[[DecisionMade, GatesEvaluated | None], str]
 """The sentence of a decision; the composition root gives the one that every surface uses."""
@@ -102,7 +103,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     column("LIMIT", 12, ">"),
     column("MARGIN", 11, ">"),
     column("AGE", 6, ">"),
-    column("REASON", 25, priority=3, grow=True),
+    column("SOURCE", 9, ">", priority=2),
+    column("REASON", 18, priority=3, grow=True),
     column("MARKS", 12, priority=4),
 )
 
@@ -119,17 +121,19 @@ def gates_table(line: DecisionLine, gates: GatesEvaluated | None, *, all_gates: 
     rows: list[Row] = []
     for part, verdicts in (("official", gates.official), ("assumed", gates.assumed)):
         for verdict in verdicts:
-            rows.extend(_stage_rows(part, verdict, all_gates=all_gates))
+            rows.extend(_stage_rows(line, part, verdict, all_gates=all_gates))
     passed = sum(verdict.verdict == "PASS" for verdict in gates.official)
     title += f"  {passed} of {len(gates.official)} stages pass"
     return Table(title, COLUMNS, tuple(rows), "no stages")
 
 
-def _stage_rows(part: str, verdict: StageVerdict, *, all_gates: bool) -> list[Row]:
+def _stage_rows(
+    line: DecisionLine, part: str, verdict: StageVerdict, *, all_gates: bool
+) -> list[Row]:
     rows = [_stage_row(part, verdict)]
     for kind, gates in ((part, verdict.rows), ("evidence", verdict.evidence)):
         rows.extend(
-            _gate_row(kind, verdict.stage, gate)
+            _gate_row(line, kind, verdict.stage, gate)
             for gate in gates
             if all_gates or gate.verdict != "PASS"
         )
@@ -152,6 +156,7 @@ def _stage_row(part: str, verdict: StageVerdict) -> Row:
             blank,
             blank,
             blank,
+            blank,
             span(verdict.reason or "", "dim"),
             blank,
         ),
@@ -162,7 +167,7 @@ def _waits_for(verdict: StageVerdict) -> str:
     return "" if verdict.depends_on is None else f"needs {short_stage(verdict.depends_on)}"
 
 
-def _gate_row(part: str, stage: str, row: GateRow) -> Row:
+def _gate_row(line: DecisionLine, part: str, stage: str, row: GateRow) -> Row:
     spec = BY_GATE.get(row.gate)
     unit = "" if spec is None else spec.unit
     dim: Role = "text" if part == "official" else "dim"
@@ -182,6 +187,7 @@ def _gate_row(part: str, stage: str, row: GateRow) -> Row:
             span(fmt.measure(row.limit, unit), dim),
             span(margin, missed),
             span(fmt.age(age_ns), dim),
+            span(f"#{source_of(line, stage, row.gate)[1]}", "dim"),
             span(row.reason or "", "dim"),
             span(" ".join(row.marks), "warn"),
         ),
@@ -202,11 +208,17 @@ def deciding_key(gates: GatesEvaluated | None, stage: str | None = None) -> Gate
 # --- the text about one row ----------------------------------------------------------------------
 
 
-def detail_text(gates: GatesEvaluated | None, key: object) -> str:
+def gate_source(line: DecisionLine, key: GateKey) -> int:
+    """The entry that the gate under the cursor looked at; of a stage, that of its gates."""
+    return source_of(line, key[1], key[2])[1]
+
+
+def detail_text(line: DecisionLine, gates: GatesEvaluated | None, key: object) -> str:
     """What the row under the cursor asks, what its reason means and what to do about it."""
     if gates is None or not isinstance(key, tuple):
         return ""
     part, stage, gate = key
+    role, seq = source_of(line, stage, gate)
     verdicts = gates.assumed if part == "assumed" else gates.official
     verdict = next((v for v in verdicts if v.stage == stage), None)
     if verdict is None:
@@ -219,7 +231,8 @@ def detail_text(gates: GatesEvaluated | None, key: object) -> str:
     spec = BY_GATE.get(gate)
     asks = gate if spec is None else f"{gate}: {spec.title}."
     marks = "" if row is None or not row.marks else f" Marked: {', '.join(row.marks)}."
-    return f"{asks}{marks} {reason_text(None if row is None else row.reason)}".rstrip()
+    text = f"{asks}{marks} {reason_text(None if row is None else row.reason)}".rstrip()
+    return f"{text} Observed with the {role}, entry #{seq}."
 
 
 def reason_text(code: str | None) -> str:

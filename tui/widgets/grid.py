@@ -79,6 +79,12 @@ class LiveGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self._shaping = shaping
         self.show(self._given, faded=self._faded)
 
+    @property
+    def cursor_text(self) -> str:
+        """The row under the cursor whole: what its columns had no room for, too."""
+        cells = () if self.row is None else self.row.cells
+        return "  ".join(text.strip() for text, _ in cells if text.strip())
+
     def show(self, table: Table, *, faded: bool = False) -> None:
         """Show this table; a moved cursor stays on its row, and that row where it is on screen."""
         self._given = table
