@@ -214,6 +214,21 @@ def spark(values: tuple[int, ...], width: int) -> str:
     return "".join(BLOCKS[(value - low) * top // span] for value in shown)
 
 
+def plot(values: tuple[int, ...], width: int, height: int) -> tuple[str, ...]:
+    """Values as columns of blocks over ``height`` rows, top row first; the least has one eighth."""
+    shown = resample(values, width)
+    if not shown:
+        return (" " * width,) * height
+    low = min(shown)
+    top, steps = max(shown) - low, height * len(BLOCKS) - 1
+    levels = [1 + (0 if top == 0 else (value - low) * steps // top) for value in shown]
+    rows: list[str] = []
+    for row in reversed(range(height)):
+        fill = (min(max(level - row * len(BLOCKS), 0), len(BLOCKS)) for level in levels)
+        rows.append("".join(BLOCKS[count - 1] if count else " " for count in fill))
+    return tuple(rows)
+
+
 def heat(counts: tuple[int, ...], width: int) -> str:
     """Counts as blocks against the greatest, merged to ``width`` parts; none is a blank."""
     size = len(counts)

@@ -480,7 +480,6 @@ def _risk_transitioned(state: State, envelope: Envelope, event: risk.RiskTransit
         state_ts=envelope.ts,
         state_seq=envelope.seq,
         state_reason=event.reason,
-        halts=event.halts,
     )
 
 

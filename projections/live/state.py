@@ -96,7 +96,7 @@ class ReasonState:
         self.nearest: dict[str, Miss] = {}
 
 
-NO_GOVERNANCE: Final = GovernanceView(None, None, None, (), None, None, None, None, ())
+NO_GOVERNANCE: Final = GovernanceView(None, None, None, (), None, None, None, None)
 
 
 class State:

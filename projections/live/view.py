@@ -229,7 +229,7 @@ class RiskView(msgspec.Struct, frozen=True, gc=False):
 
 class GovernanceView(msgspec.Struct, frozen=True, gc=False):
     """Whether entries may be made at all, as last said: ``ReadinessChanged`` (None in a backtest,
-    which has no readiness) and the risk state of ``RiskTransitioned`` with the halts in force."""
+    which has no readiness) and the risk state of ``RiskTransitioned``."""
 
     readiness: str | None
     readiness_ts: int | None
@@ -239,7 +239,6 @@ class GovernanceView(msgspec.Struct, frozen=True, gc=False):
     state_ts: int | None
     state_seq: int | None
     state_reason: str | None
-    halts: tuple[str, ...]
 
 
 class ConnectionView(msgspec.Struct, frozen=True, gc=False):

@@ -168,3 +168,21 @@ def test_heat_shows_every_count(counts: list[int], width: int) -> None:
 def test_shares(part: int, whole: int, shown: str) -> None:
     """Rounded half up; tiny is not zero, and nearly all is not all."""
     assert fmt.percent(part, whole) == shown
+
+
+@given(st.lists(st.integers(-(10**9), 10**9), max_size=90), st.integers(1, 60), st.integers(1, 5))
+def test_a_plot_keeps_its_room_and_its_order(values: list[int], width: int, height: int) -> None:
+    """Rows of one width; a greater value is never lower, and the least has still a mark."""
+    rows = fmt.plot(tuple(values), width, height)
+    shown = fmt.resample(tuple(values), width)
+    assert len(rows) == height
+    assert len({len(row) for row in rows}) == 1
+    if not shown:
+        return
+    heights = [
+        sum(fmt.BLOCKS.index(row[at]) + 1 if row[at] != " " else 0 for row in rows)
+        for at in range(len(shown))
+    ]
+    assert min(heights) >= 1
+    order = sorted(range(len(shown)), key=lambda at: shown[at])
+    assert [heights[at] for at in order] == sorted(heights)

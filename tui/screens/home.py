@@ -20,6 +20,7 @@ from tui.view.home import (
 )
 from tui.view.notices import notices_table
 from tui.view.text import wrap
+from tui.view.verdict import plot_lines, verdict_lines
 from tui.view.why import Explain
 from tui.widgets.grid import HEAD_ROWS, LiveGrid
 from tui.widgets.line import Lines
@@ -33,7 +34,10 @@ class HomePane(Pane):
     place = "home"
     SCOPED_CSS = False  # the class that tells the width is the screen's
     DEFAULT_CSS = """
+    #verdict { height: 2; }
     #home-why { height: 2; }
+    #plots { height: 4; }
+    .-narrow #plots { display: none; }
     #positions { height: 7; }
     #lower { layout: horizontal; height: 1fr; }
     #events { margin-left: 1; }
@@ -46,19 +50,24 @@ class HomePane(Pane):
         super().__init__(id="home")
         self._explain = explain
         self._underlyings = LiveGrid("underlyings")
+        self._verdict = Lines("verdict")
         self._why = Lines("home-why")
+        self._plots = Lines("plots")
         self._positions = LiveGrid("positions")
         self._blocked = LiveGrid("blocked-short")
         self._events = LiveGrid("events")
 
     def compose(self) -> ComposeResult:
+        yield self._verdict
         yield self._underlyings
         yield self._why
         yield self._positions
+        yield self._plots
         yield Container(self._blocked, self._events, id="lower")
 
     def paint(self, frame: Frame) -> None:
         faded = frame.no_data
+        self._verdict.show(verdict_lines(frame, self.size.width), faded=faded)
         table = underlyings_table(frame)
         height = max(len(table.rows), 1) + HEAD_ROWS
         if self._underlyings.styles.height is None or self._underlyings.styles.height.value != (
@@ -66,7 +75,9 @@ class HomePane(Pane):
         ):
             self._underlyings.styles.height = height
         self._underlyings.show(table, faded=faded)
-        text = why_text(frame, self._pointed(frame.view), self._explain)
+        pointed = self._pointed(frame.view)
+        self._plots.show(plot_lines(frame, pointed, self.size.width), faded=faded)
+        text = why_text(frame, pointed, self._explain)
         rows = wrap(text, max(self.size.width - 4, 10), WHY_ROWS)
         self._why.show(tuple((("  ", "text"), (row, "text")) for row in rows), faded=faded)
         self._positions.show(positions_table(frame), faded=faded)
