@@ -146,8 +146,9 @@ class AxiomApp(ToolsApp):
             self.bell()
         self._paint_bars(frame)
         shown = frame if self._frozen is None else self._frozen[0]
-        if shown is not self._painted and not _same(shown, self._painted):
-            self._panes[self._place].paint(shown)
+        pane = self._panes[self._place]
+        if pane.stirred() or (shown is not self._painted and not _same(shown, self._painted)):
+            pane.paint(shown)
             self._painted = shown
 
     def _paint_bars(self, frame: Frame) -> None:
@@ -224,7 +225,8 @@ class AxiomApp(ToolsApp):
 
     def action_go_back(self) -> None:
         """Back to all rows, or to where one was, with the cursor as it was."""
-        if self._clear_filter():
+        if self._clear_filter() or self._panes[self._place].back():
+            self._repaint()
             return
         place, focus = self._trail.pop() if self._trail else ("home", None)
         self._activate(place, focus)

@@ -30,7 +30,8 @@ class Key(msgspec.Struct, frozen=True):
 
 
 LISTS: Final[tuple[Place, ...]] = but("help")
-TABLES: Final[tuple[Place, ...]] = but("help")
+TABLES: Final[tuple[Place, ...]] = but("help", "entry")
+ENTRIES: Final[tuple[Place, ...]] = ("journal", "entry")
 
 
 def _shown(name: str) -> str:
@@ -76,6 +77,14 @@ _REST: Final[tuple[Key, ...]] = (
     Key(("A",), "A", "pane('ack-all')", None, "acknowledge all that are open", ("incidents",)),
     Key(("v",), "v", "pane('stale')", "stale only", "only what is stale, or all", ("data",)),
     Key(("h",), "h", "pane('held')", "held only", "only what is held, or all", ("data",)),
+    Key(("left_square_bracket",), "[", "pane('before')", None, "the entry before", ("entry",)),
+    Key(
+        ("right_square_bracket",), "]", "pane('after')", "prev/next", "the entry after", ("entry",)
+    ),
+    Key(("c",), "c", "pane('cause')", "cause", "the entry that it follows from", ENTRIES),
+    Key(
+        ("o",), "o", "pane('goto')", "go to", "go to #seq, hh:mm:ss or the next of a kind", ENTRIES
+    ),
     Key(("tab",), "tab", "next_table", "next table", "next table", TABLES),
     Key(("shift+tab",), "shift+tab", "previous_table", None, "table before", TABLES),
     Key(("down", "j"), "down j", "move(1)", None, "next row", LISTS),

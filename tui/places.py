@@ -12,7 +12,7 @@ import msgspec
 
 Place = Literal[
     "home", "gates", "blocked", "why", "positions", "execution", "chain", "data", "recon",
-    "incidents", "days", "journal", "replay", "halt", "help",
+    "incidents", "days", "journal", "entry", "replay", "halt", "help",
 ]  # fmt: skip
 
 
@@ -32,8 +32,10 @@ PLACES: Final[tuple[PlaceRow, ...]] = (
     PlaceRow("blocked", ("5", "b"), "Blocked", "what blocked trades today"),
     PlaceRow("recon", ("7",), "Recon", "whether our books and the broker's agree"),
     PlaceRow("data", ("8",), "Data", "how fresh and whole the data is"),
+    PlaceRow("journal", ("0",), "Jrnl", "what was written, and what it follows from"),
     PlaceRow("incidents", ("i",), "Inc", "what asked for a person, and who has seen it"),
     PlaceRow("why", (), None, "why one decision ended as it did"),
+    PlaceRow("entry", (), None, "everything that one entry of the journal says"),
     PlaceRow("help", ("question_mark",), None, "every key and every sign"),
 )
 """A row for each pane that is built; ``tui.screens.PANES`` has the same places."""

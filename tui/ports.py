@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from tui.entries import Entries
 from tui.view.why import Explain, reason_sentence
 
 Outcome = Literal["ACCEPTED", "REFUSED", "PENDING", "UNANSWERED"]
@@ -98,3 +99,4 @@ class Ports(msgspec.Struct, frozen=True):
     memory: Memory | None = None
     bell: bool = True
     least_change: LeastChange | None = None
+    entries: Entries | None = None

@@ -9,10 +9,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import msgspec
+
 from journal.errors import JournalError
 from journal.reader import JournalReader
 from tui.app import AxiomApp
 from tui.clock import Clock, MachineClock
+from tui.entries import EntryReader, follower_of, reader_of
 from tui.ports import Ports
 from tui.source import Source
 from tui.store import Store
@@ -43,9 +46,12 @@ def run(
     store = Store(clock, live=live)
     source = Source(store, clock)
     thread = source.start(session_folder, live=live)
+    pages = EntryReader(reader_of(session_folder), follower_of(session_folder))
+    given = msgspec.structs.replace(ports or Ports(), entries=pages)
     try:
-        result = AxiomApp(store, clock, ports or Ports(), live=live).run()
+        result = AxiomApp(store, clock, given, live=live).run()
     finally:
         source.stop.set()
+        pages.stop()
         thread.join(timeout=2)
     return result or 0

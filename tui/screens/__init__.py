@@ -14,10 +14,12 @@ from tui.places import Place
 from tui.ports import Ports
 from tui.screens.blocked import BlockedPane
 from tui.screens.data import DataPane
+from tui.screens.entry import EntryPane
 from tui.screens.gates import GatesPane
 from tui.screens.help import HelpPane
 from tui.screens.home import HomePane
 from tui.screens.incidents import IncidentsPane
+from tui.screens.journal import JournalPane
 from tui.screens.pane import Pane
 from tui.screens.recon import ReconPane
 from tui.screens.why import WhyPane
@@ -30,6 +32,8 @@ PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
     "data": lambda _: DataPane(),
     "incidents": lambda _: IncidentsPane(),
     "why": lambda ports: WhyPane(ports.explain, ports.least_change),
+    "journal": lambda ports: JournalPane(ports.entries),
+    "entry": lambda ports: EntryPane(ports.entries),
     "help": lambda _: HelpPane(),
 }
 """How each pane of ``tui.places.PLACES`` is made."""

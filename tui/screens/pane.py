@@ -89,6 +89,14 @@ class Pane(Container):
         """A key of this pane: a row of the key table whose action is ``pane('action')``."""
         raise TypeError(f"{type(self).__name__} has no action {action!r}")
 
+    def back(self) -> bool:
+        """Escape: a step back within the pane; False where there is none."""
+        return False
+
+    def stirred(self) -> bool:
+        """Whether something beside the frame is new since the last paint."""
+        return False
+
     def focused_grid(self) -> LiveGrid | None:
         """The grid with the cursor: the focused one, else the first."""
         grids = list(self.query(LiveGrid))
