@@ -42,12 +42,16 @@ def run_with_screen(common: Common, *more: str) -> int:
     session; whoever leaves the screen while something is open is asked what is to become of it."""
     engine, log = start_engine([*sys.argv[1:], *more], common)
     folder = common.session(begun_session(engine, log))
+    from cli.control_port import control_of
     from cli.memory_port import FileMemory
     from projections.why import sentence
     from tui.ports import Ports
     from tui.run import run
 
-    code = run(folder, live=True, ports=Ports(explain=sentence, memory=FileMemory(common.home)))
+    ports = Ports(
+        explain=sentence, control=control_of(common, folder), memory=FileMemory(common.home)
+    )
+    code = run(folder, live=True, ports=ports)
     if engine.poll() is None:
         say(
             f"the engine goes on (process {engine.pid}): 'axiom status' shows it, 'axiom tui' opens"

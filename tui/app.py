@@ -7,9 +7,12 @@ whatever is shown; closing it changes nothing but the terminal. Start reading at
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable, Iterable
 from typing import ClassVar, Final
 
+import msgspec
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,15 +22,17 @@ from textual.widget import Widget
 
 from tui import fmt
 from tui.clock import Clock
+from tui.given import GivenList
 from tui.keys import KEYS
 from tui.places import Place
-from tui.ports import Answer, Ports
+from tui.ports import Answer, Command, Control, Ports
 from tui.screens import PANES
 from tui.screens.pane import Pane, Target
 from tui.store import Frame, Store
 from tui.tools import ToolsApp
 from tui.view import bar
 from tui.view.alarms import Bell, alarms
+from tui.view.halt import why_not
 from tui.widgets.grid import LiveGrid
 from tui.widgets.line import Lines
 from tui.widgets.prompt import Prompt
@@ -36,8 +41,6 @@ FRAMES_PER_S: Final = 10
 MESSAGE_NS: Final = 5_000_000_000
 COLUMNS_MIN: Final = 80
 ROWS_MIN: Final = 24
-NO_COMMANDS: Final = "Nothing to command: this is a recorded session and has no engine."
-NO_CONTROL: Final = "This screen only reads. Command from another terminal: axiom halt REASON"
 _PRIORITY: Final = ("tab", "shift+tab", "ctrl+k", "ctrl+c")
 """Keys that Textual's own screen would take otherwise."""
 
@@ -53,8 +56,9 @@ def _bindings() -> list[BindingType]:
 class Answered(Message):
     """What became of a command that a pane gave."""
 
-    def __init__(self, answer: Answer, asked: Pane.Gives) -> None:
+    def __init__(self, number: int, answer: Answer, asked: Pane.Gives) -> None:
         super().__init__()
+        self.number = number
         self.answer = answer
         self.asked = asked
 
@@ -103,6 +107,7 @@ class AxiomApp(ToolsApp):
         self._painted: Frame | None = None
         self._hidden_focus: Widget | None = None
         self._bell = Bell(on=ports.bell)
+        self._given = GivenList()
 
     # --- building ------------------------------------------------------------------------------
 
@@ -141,11 +146,11 @@ class AxiomApp(ToolsApp):
 
     def paint(self) -> None:
         """One frame: the top rows always, the active pane unless the view is frozen."""
-        frame = self._store.frame()
+        frame = self._frame()
         if self._bell.due(frame, alarms(frame), self._clock.mono_ns()):
             self.bell()
         self._paint_bars(frame)
-        shown = frame if self._frozen is None else self._frozen[0]
+        shown = self._shown_frame(frame)
         pane = self._panes[self._place]
         if pane.stirred() or (shown is not self._painted and not _same(shown, self._painted)):
             pane.paint(shown)
@@ -170,8 +175,14 @@ class AxiomApp(ToolsApp):
         new = self._store.frame().view.seq - frame.view.seq
         return f"FROZEN {fmt.age(self._clock.mono_ns() - since)} +{fmt.group_indian(new)} entries"
 
-    def _shown_frame(self) -> Frame:
-        return self._store.frame() if self._frozen is None else self._frozen[0]
+    def _frame(self) -> Frame:
+        """What is known now, with what was commanded from here."""
+        return msgspec.structs.replace(self._store.frame(), given=self._given.shown)
+
+    def _shown_frame(self, now: Frame | None = None) -> Frame:
+        """What the pane shows. Whoever halts looks at what is, frozen or not."""
+        frozen = None if self._place == "halt" else self._frozen
+        return frozen[0] if frozen is not None else now or self._frame()
 
     def _message_text(self) -> str | None:
         if self._message is not None and self._clock.mono_ns() > self._message[1]:
@@ -289,7 +300,7 @@ class AxiomApp(ToolsApp):
 
     def action_freeze(self) -> None:
         """Stop the tables where they are; the top rows go on."""
-        frozen = None if self._frozen else (self._store.frame(), self._clock.mono_ns())
+        frozen = None if self._frozen else (self._frame(), self._clock.mono_ns())
         self._frozen = frozen
         self._repaint()
 
@@ -313,7 +324,9 @@ class AxiomApp(ToolsApp):
         self._prompt.ask(label, done, initial)
 
     def on_prompt_closed(self) -> None:
-        """The keys belong to the pane again."""
+        """The keys belong to the pane again, unless the answer led to another question."""
+        if self._prompt.is_open:
+            return
         self._bars["keys"].display = True
         grid = self._grid()
         if grid is not None:
@@ -321,32 +334,54 @@ class AxiomApp(ToolsApp):
         self._repaint()
 
     def on_pane_gives(self, message: Pane.Gives) -> None:
-        """A command goes to the engine, off the thread that paints."""
-        control = self._ports.control
-        if control is None:
-            self._say(NO_CONTROL if self._live else NO_COMMANDS)
+        """A command goes to the engine at once, in a thread of its own: one that hangs holds up
+        neither the screen nor the next command."""
+        frame = self._frame()
+        no = why_not(frame, self._ports.control)
+        if no is not None or self._ports.control is None:
+            self._say(no or "")
             return
+        given = self._given.begin(message.command, frame.view.seq, frame.mono_ns)
+        work = (self._ports.control, given.number, message)
+        threading.Thread(target=self._give, args=work, name="give", daemon=True).start()
         self._say(f"{message.command.verb}: sent")
 
-        def give() -> None:
-            self.post_message(Answered(control.give(message.command), message))
-
-        self.run_worker(give, thread=True, group="commands")
+    def _give(self, control: Control, number: int, message: Pane.Gives) -> None:
+        answer = _answer_of(control, message.command)
+        with contextlib.suppress(RuntimeError):  # the screen was closed while the engine thought
+            self.post_message(Answered(number, answer, message))
 
     def on_answered(self, message: Answered) -> None:
         """What became of a command."""
+        self._given.end(message.number, message.answer)
         self._say(message.answer.text)
         message.asked.done(message.answer)
         self._repaint()
 
     def action_halt(self) -> None:
-        """Say how to halt: this screen holds nothing that could command."""
-        self._say(NO_CONTROL if self._live else NO_COMMANDS)
+        """The kill switch, from wherever one is: its first level goes out with one more key."""
+        self._prompt.give_up()
+        # The focus goes at once: the next key must not end in a line that is being typed.
+        self.screen.set_focus(None)
+        if self._place == "halt":
+            self._activate("halt", None)
+        self._go("halt")
+        self._panes["halt"].look_at(Target("halt"))
+        self._repaint()
 
     def action_leave(self) -> None:
         """Close the screen; the engine is a process of its own and goes on."""
         self._keep_at_leaving()
         self.exit(0)
+
+
+def _answer_of(control: Control, command: Command) -> Answer:
+    """The port's answer; one that breaks has told nothing, and the person hears so."""
+    try:
+        return control.give(command)
+    except (OSError, ValueError, RuntimeError) as error:
+        text = f"{command.verb}: {type(error).__name__}: {error}: it may have gone out"
+        return Answer("UNANSWERED", text, None)
 
 
 def _same(frame: Frame, painted: Frame | None) -> bool:
@@ -356,4 +391,5 @@ def _same(frame: Frame, painted: Frame | None) -> bool:
         and frame.view is painted.view
         and frame.now_ts == painted.now_ts
         and (frame.state, frame.no_data) == (painted.state, painted.no_data)
+        and frame.given == painted.given
     )

@@ -30,8 +30,11 @@ class Key(msgspec.Struct, frozen=True):
 
 
 LISTS: Final[tuple[Place, ...]] = but("help")
-TABLES: Final[tuple[Place, ...]] = but("help", "entry")
+TABLES: Final[tuple[Place, ...]] = but("help", "why", "halt", "entry")
+GRIDS: Final[tuple[Place, ...]] = but("help", "entry")
 ENTRIES: Final[tuple[Place, ...]] = ("journal", "entry")
+SHAPED: Final[tuple[Place, ...]] = but("help", "halt")
+"""Panes whose tables may be filtered and sorted; the levels of the kill switch stay as they are."""
 
 
 def _shown(name: str) -> str:
@@ -53,8 +56,23 @@ def _go(row: PlaceRow) -> Key:
 
 _OPEN_TEXT: Final = "open the row: why a decision ended so"
 _FIRST: Final[tuple[Key, ...]] = (
-    Key(("enter", "w"), "enter w", "open", "why", _OPEN_TEXT, but("help", "why")),
+    Key(("enter", "w"), "enter w", "open", "why", _OPEN_TEXT, TABLES),
     Key(("enter",), "enter", "open", "entry", "open the journal's entry behind the row", ("why",)),
+    Key(("enter",), "enter", "pane('give')", "do it", "do what the level says", ("halt",)),
+    Key(
+        ("x",),
+        "x",
+        "pane('exit')",
+        "exit",
+        "close what is held, by the mode's word",
+        ("positions",),
+    ),
+    Key(("a",), "a", "pane('approve')", "approve", "approve the entry that waits", ("execution",)),
+    Key(("r",), "r", "pane('refuse')", "refuse", "turn down the entry that waits", ("execution",)),
+    Key(
+        ("u",), "u", "pane('resolve')", "resolve", "what became of an UNKNOWN order", ("execution",)
+    ),
+    Key(("ctrl+k",), "ctrl+k", "halt", "HALT", "the kill switch; enter then halts", EVERYWHERE),
 )
 _LEAST_TEXT: Final = "the least change of limits that would have let it trade"
 _LISTS_TEXT: Final = "the last decisions, the nearest misses, those one gate away"
@@ -85,8 +103,8 @@ _REST: Final[tuple[Key, ...]] = (
     Key(
         ("o",), "o", "pane('goto')", "go to", "go to #seq, hh:mm:ss or the next of a kind", ENTRIES
     ),
-    Key(("tab",), "tab", "next_table", "next table", "next table", TABLES),
-    Key(("shift+tab",), "shift+tab", "previous_table", None, "table before", TABLES),
+    Key(("tab",), "tab", "next_table", "table", "next table", GRIDS),
+    Key(("shift+tab",), "shift+tab", "previous_table", None, "table before", GRIDS),
     Key(("down", "j"), "down j", "move(1)", None, "next row", LISTS),
     Key(("up", "k"), "up k", "move(-1)", None, "row before", LISTS),
     Key(("pagedown",), "pgdn", "page(1)", None, "a page down", LISTS),
@@ -94,14 +112,15 @@ _REST: Final[tuple[Key, ...]] = (
     Key(("home", "g"), "home g", "jump(0)", None, "first row", LISTS),
     Key(("end", "G"), "end G", "jump(-1)", None, "last row", LISTS),
     Key(("f",), "f", "freeze", "freeze", "freeze the tables; the top rows go on", LISTS),
-    Key(("slash",), "/", "filter", "filter", "filter: words, column:text, column:>5, !word", LISTS),
-    Key(("s",), "s", "sort", None, "sort by the next column; after the last, as it was", LISTS),
-    Key(("S",), "S", "turn_sort", None, "turn the order round", LISTS),
+    Key(
+        ("slash",), "/", "filter", "filter", "filter: words, column:text, column:>5, !word", SHAPED
+    ),
+    Key(("s",), "s", "sort", None, "sort by the next column; after the last, as it was", SHAPED),
+    Key(("S",), "S", "turn_sort", None, "turn the order round", SHAPED),
     Key(("y",), "y", "copy('text')", None, "copy the row as text, and into a file", LISTS),
     Key(("Y",), "Y", "copy('json')", None, "copy the row as JSON, and into a file", LISTS),
     Key(("e",), "e", "export", None, "export the table as CSV and JSON lines", LISTS),
     Key(("T",), "T", "theme", None, "the other theme: dark or light", EVERYWHERE),
-    Key(("ctrl+k",), "ctrl+k", "halt", None, "how to halt the engine from here", EVERYWHERE),
     Key(("q",), "q", "leave", "quit", "leave; the engine goes on", EVERYWHERE),
     Key(("ctrl+c",), "ctrl+c", "leave", None, "leave, as q does", EVERYWHERE),
 )

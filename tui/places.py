@@ -29,12 +29,15 @@ class PlaceRow(msgspec.Struct, frozen=True):
 PLACES: Final[tuple[PlaceRow, ...]] = (
     PlaceRow("home", ("1",), "Home", "can it trade, and if not why"),
     PlaceRow("gates", ("2",), "Gates", "which stage stops which underlying, and by how much"),
+    PlaceRow("positions", ("3",), "Pos", "what is held, at what risk, and what would trip next"),
     PlaceRow("blocked", ("5", "b"), "Blocked", "what blocked trades today"),
+    PlaceRow("execution", ("6",), "Exec", "what works at the broker, what waits for a person"),
     PlaceRow("recon", ("7",), "Recon", "whether our books and the broker's agree"),
     PlaceRow("data", ("8",), "Data", "how fresh and whole the data is"),
     PlaceRow("journal", ("0",), "Jrnl", "what was written, and what it follows from"),
     PlaceRow("incidents", ("i",), "Inc", "what asked for a person, and who has seen it"),
     PlaceRow("why", (), None, "why one decision ended as it did"),
+    PlaceRow("halt", (), None, "stop it, how far, and whether the engine took it"),
     PlaceRow("entry", (), None, "everything that one entry of the journal says"),
     PlaceRow("help", ("question_mark",), None, "every key and every sign"),
 )

@@ -1,9 +1,9 @@
 """What the reader published last, and what it is worth now.
 
 Lives here: the hand-over between the reader's thread and the screen, and the frame made from it.
-May import: msgspec, projections.live, tui.clock. Always holds: handing over is one assignment of a
-frozen value, so neither side waits; ages are measured against the frame's clock and go on rising
-when nothing arrives any more. Start reading at ``Store.frame``.
+May import: msgspec, projections.live, tui.clock, tui.given. Always holds: handing over is one
+assignment of a frozen value, so neither side waits; ages are measured against the frame's clock and
+go on rising when nothing arrives any more. Start reading at ``Store.frame``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 from projections.live.model import LiveModel
 from projections.live.view import LiveView
 from tui.clock import Clock
+from tui.given import Given
 
 SILENCE_LIMIT_NS: Final = 2_000_000_000
 """A running engine journals a tick or a frame at least each second; after two, NO DATA."""
@@ -41,7 +42,8 @@ class Frame(msgspec.Struct, frozen=True):
 
     ``now_ts`` is the session clock as best known (ns UTC): of the last entry in a recorded session,
     carried forward in a running one. ``silent_ns`` is how long nothing was journaled, None where
-    nothing is expected. ``no_data`` means that everything shown is old.
+    nothing is expected. ``no_data`` means that everything shown is old. ``given`` are the commands
+    of this screen, whose ages are against ``mono_ns``.
     """
 
     view: LiveView
@@ -52,6 +54,8 @@ class Frame(msgspec.Struct, frozen=True):
     wall_ns: int
     silent_ns: int | None
     no_data: bool
+    mono_ns: int
+    given: tuple[Given, ...] = ()
 
     @property
     def unfinished(self) -> bool:
@@ -98,6 +102,7 @@ class Store:
             silent_ns=silent,
             no_data=last.state == "FAILED"
             or (silent is not None and silent > silence_limit_ns(last.view)),
+            mono_ns=mono,
         )
 
 

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 from msgspec.structs import replace
@@ -22,6 +22,9 @@ from cli.errors import EXIT_BAD, EXIT_GOOD, UserError, one_line
 from cli.options import Common, recorded_options
 from engine.commands import BY_VERB, checked, word_of
 from events.session import OperatorCommand
+
+if TYPE_CHECKING:
+    from adapters.control.client import ControlError
 
 Folders = tuple[Path, ...]
 
@@ -221,7 +224,7 @@ def give(
     from adapters.control.place import runtime_folders
 
     folders = runtime_folders(common.home, common.desk)
-    request = _request(verb, subject, value, why, confirm, command_id)
+    request = request_of(verb, subject, value, why, confirm, command_id)
     if confirm is None and BY_VERB[verb].dangerous:
         request = replace(request, word=_asked_word(common, folders, request))
     answer = _answer(common, folders, request)
@@ -246,7 +249,7 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def _request(
+def request_of(
     verb: str,
     subject: str | None,
     value: str | None,
@@ -288,28 +291,40 @@ def _answer(common: Common, folders: Folders, request: CommandRequest) -> Comman
     with _told(common, halt=request.verb == "HALT"):
         answer = ask(folders, request)
     if answer.outcome == PENDING:
-        more = "; no entry leaves from here on" if request.verb == "HALT" else ""
-        raise UserError(
-            f"the engine has the command and has not journaled an answer{more}: ask again with"
-            f" --id {request.command_id}"
-        )
+        raise UserError(pending_line(request))
     return answer
+
+
+def pending_line(request: CommandRequest) -> str:
+    """The line about a command that the engine has and has not answered."""
+    more = "; no entry leaves from here on" if request.verb == "HALT" else ""
+    return (
+        f"the engine has the command and has not journaled an answer{more}: ask again with"
+        f" --id {request.command_id}"
+    )
 
 
 @contextmanager
 def _told(common: Common, *, halt: bool = False) -> Iterator[None]:
     """Nobody there, or no answer, as one line that says what to do."""
-    from adapters.control.client import ControlError, NoEngine
+    from adapters.control.client import ControlError
 
-    by_file = "'axiom halt --file' halts one that cannot be asked, and the next one at its start"
     try:
         yield
-    except NoEngine as error:
-        to_do = by_file if halt else "'axiom run' starts one"
-        raise UserError(f"no engine of desk '{common.desk}' answers: {error}{to_do}") from error
     except ControlError as error:
-        to_do = by_file if halt else "look at 'axiom journal tail'"
-        raise UserError(f"{error}; it may have the command: {to_do}") from error
+        raise UserError(unanswered_line(common.desk, error, halt=halt)) from error
+
+
+def unanswered_line(desk: str, error: ControlError, *, halt: bool) -> str:
+    """The line about an engine that is not there or does not answer, with what to do."""
+    from adapters.control.client import NoEngine
+
+    by_file = "'axiom halt --file' halts one that cannot be asked, and the next one at its start"
+    if isinstance(error, NoEngine):
+        to_do = by_file if halt else "'axiom run' starts one"
+        return f"no engine of desk '{desk}' answers: {error}{to_do}"
+    to_do = by_file if halt else "look at 'axiom journal tail'"
+    return f"{error}; it may have the command: {to_do}"
 
 
 def _show(common: Common, verb: str, answer: CommandAnswer) -> None:
@@ -320,13 +335,18 @@ def _show(common: Common, verb: str, answer: CommandAnswer) -> None:
         row = {"verb": verb, "sentence": _sentence(reason)}
         write_json({**row, **{n: getattr(answer, n) for n in answer.__struct_fields__}})
         return
+    show(answer_line(verb, answer))
+
+
+def answer_line(verb: str, answer: CommandAnswer) -> str:
+    """What the engine answered, as one line."""
+    reason = answer.reason or ""
     entry = f" (entry {answer.seq})" if answer.seq is not None else ""
-    if answer.outcome == ACCEPTED:
-        # A halt that a resume leaves in force, a limit that waits: taken, and not all that is so.
-        but = "" if reason == "CMD_ACCEPTED" else f", but {reason}: {_sentence(reason)}"
-        show(f"{verb} accepted{entry}{but}")
-    else:
-        show(f"{verb} refused{entry}: {reason}: {_sentence(reason)}")
+    if answer.outcome != ACCEPTED:
+        return f"{verb} refused{entry}: {reason}: {_sentence(reason)}"
+    # A halt that a resume leaves in force, a limit that waits: taken, and not all that is so.
+    but = "" if reason == "CMD_ACCEPTED" else f", but {reason}: {_sentence(reason)}"
+    return f"{verb} accepted{entry}{but}"
 
 
 def _sentence(code: str) -> str:

@@ -28,6 +28,7 @@ def command(session: str, no_bell: bool, common: Common) -> int:
         raise UserError("the terminal UI has no JSON: 'axiom why --json' answers without a screen")
     from functools import partial
 
+    from cli.control_port import control_of
     from cli.counterfactual import told
     from cli.memory_port import FileMemory
     from cli.recorded import first_fact, is_running
@@ -40,6 +41,7 @@ def command(session: str, no_bell: bool, common: Common) -> int:
     live = is_running(folder)
     ports = Ports(
         explain=sentence,
+        control=control_of(common, folder) if live else None,
         memory=FileMemory(common.home),
         bell=not no_bell,
         least_change=None if live else partial(told, folder),

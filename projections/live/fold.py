@@ -19,11 +19,10 @@ from events import broker, decision, feed, governance, market, orders, risk, ses
 from events.base import Event
 from events.envelope import Envelope, encode_payload
 from events.registry import BY_KIND
-from projections.live import watch
+from projections.live import desk, watch
 from projections.live.hours import hours_of, moved_hours
 from projections.live.state import (
     HEAT_PARTS_MAX,
-    ORDERS_KEPT,
     PENDING_GATES_KEPT,
     ReasonState,
     State,
@@ -37,14 +36,12 @@ from projections.live.view import (
     Episode,
     Kept,
     Miss,
-    OrderLine,
     RiskView,
     SessionInfo,
     StageView,
 )
 
 UID_HEX: Final = 12
-_ORDER_ENDED: Final = ("FILLED", "CANCELLED", "REJECTED")
 
 
 # --- the session -------------------------------------------------------------------------------
@@ -75,6 +72,7 @@ def _carried_over(state: State, envelope: Envelope, event: session.CarriedOver) 
     for one in event.positions:
         # What an open position has realised comes back with its own close.
         state.carried_net_paise -= one.realised_paise
+    state.capital_paise = event.capital_paise
 
 
 def _session_resumed(state: State, envelope: Envelope, event: session.SessionResumed) -> None:
@@ -123,10 +121,6 @@ def _config_changed(state: State, envelope: Envelope, event: session.ConfigChang
     keys = ", ".join(row.key for row in event.settings)
     state.artifacts.append(ArtifactView(envelope.seq, envelope.ts, "SETTINGS", keys, event.who))
     state.note(envelope, event.who, event)
-
-
-def _operator_command(state: State, envelope: Envelope, event: session.OperatorCommand) -> None:
-    state.note(envelope, event.verb, event)
 
 
 def _tail_cut(state: State, envelope: Envelope, event: session.TailCut) -> None:
@@ -406,36 +400,6 @@ def _exit_signalled(state: State, envelope: Envelope, event: orders.ExitSignalle
     state.note(envelope, event.exit_id, event)
 
 
-def _order_changed(state: State, envelope: Envelope, event: orders.OrderChanged) -> None:
-    state.orders.pop(event.order_id, None)  # re-inserted last: the order of the table is by change
-    state.orders[event.order_id] = OrderLine(
-        order_id=event.order_id,
-        ts=envelope.ts,
-        seq=envelope.seq,
-        symbol=state.symbol(event.contract),
-        role=event.role,
-        side=event.side,
-        status=event.status,
-        reason=event.reason,
-        quantity_units=event.quantity_units,
-        filled_units=event.filled_units,
-        limit_paise=event.limit_paise,
-    )
-    if len(state.orders) > ORDERS_KEPT:
-        _drop_one_order(state)
-
-
-def _drop_one_order(state: State) -> None:
-    """Forget the oldest ended order; a working or unknown one only when there are no others."""
-    ended = (key for key, row in state.orders.items() if row.status in _ORDER_ENDED)
-    del state.orders[next(ended, next(iter(state.orders)))]
-
-
-def _fill_applied(state: State, envelope: Envelope, event: orders.FillApplied) -> None:
-    state.charges_paise += event.charges_paise
-    state.note(envelope, f"{event.order_id}:{event.fill_no}", event)
-
-
 def _position_changed(state: State, envelope: Envelope, event: orders.PositionChanged) -> None:
     if event.status == "CLOSED":
         _, was = state.positions.pop(event.position_id, (0, event))
@@ -481,6 +445,7 @@ def _risk_transitioned(state: State, envelope: Envelope, event: risk.RiskTransit
         state_seq=envelope.seq,
         state_reason=event.reason,
     )
+    state.note(envelope, f"{event.trigger}:{event.after}", event)
 
 
 def _readiness_changed(
@@ -555,7 +520,7 @@ _APPLY: Final[dict[str, Apply]] = {
     "SessionAmended": _session_amended,
     "InstrumentsLoaded": _instruments_loaded,
     "ConfigChanged": _config_changed,
-    "OperatorCommand": _operator_command,
+    "OperatorCommand": desk.operator_command,
     "TailCut": _tail_cut,
     "SessionClosed": _session_closed,
     "FeedFrame": _feed_frame,
@@ -570,12 +535,19 @@ _APPLY: Final[dict[str, Apply]] = {
     "DecisionMade": _decision_made,
     "IntentApproved": _intent_approved,
     "ExitSignalled": _exit_signalled,
-    "OrderChanged": _order_changed,
-    "FillApplied": _fill_applied,
+    "OrderChanged": desk.order_changed,
+    "FillApplied": desk.fill_applied,
     "PositionChanged": _position_changed,
     "PositionSettled": _position_settled,
     "RiskStateChanged": _risk_changed,
     "RiskTransitioned": _risk_transitioned,
+    "SpreadApproved": desk.spread_approved,
+    "OrderWanted": desk.order_wanted,
+    "OrderSendStarted": desk.send_started,
+    "OrderSendResult": desk.send_result,
+    "ApprovalRequested": desk.approval_requested,
+    "ApprovalClosed": desk.approval_closed,
+    "CommandAnswered": desk.command_answered,
     "ReadinessChanged": _readiness_changed,
     "IncidentRaised": _noted(lambda event: f"{event.code}:{event.subject}"),
     "IncidentResolved": _noted(lambda event: f"{event.code}:{event.subject}"),
@@ -605,18 +577,12 @@ PASSED_OVER: Final[tuple[str, ...]] = (
     "InstrumentsGated",
     "TicksJudged",
     "SessionSummarised",
-    "OrderSendStarted",
-    "OrderSendResult",
     "BrokerUpdate",
     "OrderLookup",
     "QuotesObserved",
-    "OrderWanted",
     "MarginWanted",
     "MarginObserved",
-    "ApprovalRequested",
-    "ApprovalClosed",
     "SessionEndDue",
     "SettingsDeferred",
-    "SpreadApproved",
 )
 """Known kinds that no screen shows yet."""

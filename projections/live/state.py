@@ -17,19 +17,24 @@ from events.orders import PositionChanged
 from events.session import Instrument, RuleRow, Setting
 from projections.live.quotes import QuoteTable
 from projections.live.view import (
+    ApprovalLine,
     ArtifactView,
+    CommandLine,
     ConnectionView,
     DecisionLine,
     Episode,
+    FillLine,
     GovernanceView,
     Kept,
     Miss,
     Notice,
     OrderLine,
     RiskView,
+    SendView,
     SessionHours,
     SessionInfo,
     StageView,
+    WireView,
 )
 from projections.live.watch import WatchState
 
@@ -39,6 +44,12 @@ NOTICES_KEPT: Final = 400
 RECENT_PER_REASON: Final = 100
 TRADES_KEPT: Final = 100
 ORDERS_KEPT: Final = 200
+FILLS_KEPT: Final = 200
+APPROVALS_KEPT: Final = 64
+COMMANDS_KEPT: Final = 100
+SENDS_KEPT: Final = 512
+"""Times of messages: the broker takes fewer in a minute."""
+
 CLOSED_POSITIONS_KEPT: Final = 200
 PENDING_GATES_KEPT: Final = 64
 SOLE_PER_REASON: Final = 30
@@ -134,6 +145,13 @@ class State:
         )
         self.closed_realised_paise = 0
         self.orders: dict[str, OrderLine] = {}
+        self.wires: dict[str, WireView] = {}
+        self.fills: deque[FillLine] = deque(maxlen=FILLS_KEPT)
+        self.approvals: dict[str, ApprovalLine] = {}
+        self.commands: deque[CommandLine] = deque(maxlen=COMMANDS_KEPT)
+        self.kill: str | None = None
+        self.sends = SendView(0, 0, 0, 0, ())
+        self.capital_paise: int | None = None
         self.charges_paise = 0
         self.carried_net_paise = 0
         self.risk: RiskView | None = None
@@ -157,6 +175,11 @@ class State:
         """The trading symbol of an instrument index, or the index itself where it is unknown."""
         row = self.instrument(index)
         return f"#{index}" if row is None else row.tradingsymbol
+
+    def lot_units(self, index: int) -> int:
+        """The lot of an instrument index, 0 where it is unknown."""
+        row = self.instrument(index)
+        return 0 if row is None else row.lot_units
 
     def connection(self, number: int) -> ConnectionView:
         """A connection as last seen, or a fresh one."""

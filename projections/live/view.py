@@ -15,8 +15,9 @@ import msgspec
 
 from events.base import Event
 from events.decision import DecisionMade
+from events.governance import ApprovalRequested
 from events.market import ExpiryView
-from events.session import CycleRule, Instrument, MarketIdentity, Setting
+from events.session import CycleRule, Instrument, MarketIdentity, OperatorCommand, Setting
 from projections.live.quotes import Quotes
 from projections.live.watch_view import WatchView
 
@@ -183,13 +184,35 @@ class PositionView(msgspec.Struct, frozen=True, gc=False):
     exit_reason: str | None
 
 
+class WireView(msgspec.Struct, frozen=True, gc=False):
+    """The last message about an order: what was wanted, when it left, what the broker answered.
+
+    ``sent_ts`` is None until it leaves, ``outcome`` until it is answered (ACCEPTED, REFUSED,
+    NOT_SENT or UNKNOWN); ``said`` are the broker's own words.
+    """
+
+    action: str
+    order_type: str
+    trigger_paise: int | None
+    wanted_ts: int
+    sent_ts: int | None
+    outcome: str | None
+    elapsed_us: int | None
+    broker_order_id: str | None
+    said: str | None
+
+
 class OrderLine(msgspec.Struct, frozen=True, gc=False):
-    """The last known state of an order."""
+    """The last known state of an order. ``authority`` is the intent or the exit behind it;
+    ``lot_units`` is 0 where the contract is not known; ``wire`` is None for an order that needs no
+    message (paper)."""
 
     order_id: str
+    authority: str
     ts: int
     seq: int
     symbol: str
+    lot_units: int
     role: str
     side: str
     status: str
@@ -197,6 +220,57 @@ class OrderLine(msgspec.Struct, frozen=True, gc=False):
     quantity_units: int
     filled_units: int
     limit_paise: int | None
+    wire: WireView | None
+
+
+class FillLine(msgspec.Struct, frozen=True, gc=False):
+    """One fill. ``slippage_paise`` is a unit's distance from the mid at the decision, above zero to
+    our cost; ``role`` is None where its order was not seen."""
+
+    seq: int
+    ts: int
+    order_id: str
+    fill_no: int
+    symbol: str
+    lot_units: int
+    role: str | None
+    side: str
+    quantity_units: int
+    price_paise: int
+    slippage_paise: int
+    charges_paise: int
+
+
+class ApprovalLine(msgspec.Struct, frozen=True):
+    """An entry that waits for a person."""
+
+    seq: int
+    ts: int
+    lot_units: int
+    asked: ApprovalRequested
+
+
+class CommandLine(msgspec.Struct, frozen=True):
+    """What an operator asked for, and the engine's answer; None while it owes one."""
+
+    seq: int
+    ts: int
+    asked: OperatorCommand
+    outcome: str | None
+    reason: str | None
+    answered_seq: int | None
+    answered_ts: int | None
+
+
+class SendView(msgspec.Struct, frozen=True, gc=False):
+    """Messages to the broker: how many left, how many of them he refused or never answered, the
+    times of the last ones (oldest first) and the slowest answer."""
+
+    sent: int
+    refused: int
+    unknown: int
+    slowest_us: int
+    recent_ts: tuple[int, ...]
 
 
 class MoneyView(msgspec.Struct, frozen=True, gc=False):
@@ -312,7 +386,8 @@ class LiveView(msgspec.Struct, frozen=True):
 
     ``ts`` is the session clock after them. ``closed`` is the reason in ``SessionClosed``, None for
     a session that goes on. ``symbols`` are the trading symbols by instrument index; ``unreadable``
-    counts entries this release could not decode.
+    counts entries this release could not decode. ``kill`` is the strongest level that an operator
+    asked for and has not taken back: HALT, CANCEL or FLATTEN.
     """
 
     session: SessionInfo | None
@@ -332,7 +407,13 @@ class LiveView(msgspec.Struct, frozen=True):
     positions: tuple[PositionView, ...]
     closed_positions: tuple[PositionView, ...]
     orders: tuple[OrderLine, ...]
+    fills: tuple[FillLine, ...]
+    approvals: tuple[ApprovalLine, ...]
+    commands: tuple[CommandLine, ...]
+    kill: str | None
+    sends: SendView
     money: MoneyView
+    capital_paise: int | None
     risk: RiskView | None
     connections: tuple[ConnectionView, ...]
     decisions: int

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from events import feed, registry, session
+from events import feed, governance, registry, session
 from projections.live.fold import APPLY
 from projections.live.view import Notice
 from tests.projections.live.story import Story, a_day
 from tests.projections.live.trouble import a_troubled_day
+from tests.tui import desk
 from tests.tui.screen import view_of
 from tui.view.notices import TEXTS, notice_row, notices_table, tell
 
@@ -27,6 +28,11 @@ def test_every_noted_kind_has_a_text() -> None:
     story.fact(session.TailCut(9, 100, "TORN"))
     story.fact(session.SessionResumed(9, "0" * 64, 100))
     story.fact(feed.TimerTick(story.now, 3))
+    desk.halted(story)
+    desk.refused(story, "r1")
+    desk.pair_sold(story, "I1")
+    desk.asked(story, "r1", left_s=9)
+    story.fact(governance.ApprovalClosed("r1", "EXPIRED", "APPROVAL_EXPIRED", None, None))
     story.close()
     kinds = {notice.kind for notice in view_of(story).notices}
     assert kinds == set(TEXTS)

@@ -15,23 +15,29 @@ from tui.ports import Ports
 from tui.screens.blocked import BlockedPane
 from tui.screens.data import DataPane
 from tui.screens.entry import EntryPane
+from tui.screens.execution import ExecutionPane
 from tui.screens.gates import GatesPane
+from tui.screens.halt import HaltPane
 from tui.screens.help import HelpPane
 from tui.screens.home import HomePane
 from tui.screens.incidents import IncidentsPane
 from tui.screens.journal import JournalPane
 from tui.screens.pane import Pane
+from tui.screens.positions import PositionsPane
 from tui.screens.recon import ReconPane
 from tui.screens.why import WhyPane
 
 PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
     "home": lambda ports: HomePane(ports.explain),
     "gates": lambda ports: GatesPane(ports.explain),
+    "positions": PositionsPane,
     "blocked": lambda _: BlockedPane(),
+    "execution": ExecutionPane,
     "recon": lambda _: ReconPane(),
     "data": lambda _: DataPane(),
     "incidents": lambda _: IncidentsPane(),
     "why": lambda ports: WhyPane(ports.explain, ports.least_change),
+    "halt": HaltPane,
     "journal": lambda ports: JournalPane(ports.entries),
     "entry": lambda ports: EntryPane(ports.entries),
     "help": lambda _: HelpPane(),

@@ -21,6 +21,7 @@ from tui.view.alarms import LOUD, alarm_text, alarms
 from tui.view.phase import phase_of
 from tui.view.staleness import NEEDED, instrument_ages
 from tui.view.text import Line, Role, Span, crop, line_width, span, spread
+from tui.view.waiting import needs_text, urgent_text
 from tui.view.why import CONTRACT_AGE, LINK_AGE, SPOT_AGE, age_limit_ms
 
 MODES: Final[dict[str, Role]] = {
@@ -171,8 +172,13 @@ _RISK_SHAPES: Final[dict[str, tuple[str, Role]]] = {
 }
 
 
+_HALTED: Final = ("SOFT_HALT", "HARD_HALT")
+
+
 def _risk_lamp(frame: Frame) -> Lamp:
-    risk = frame.view.risk
+    risk, state = frame.view.risk, frame.view.governance.state
+    if state in _HALTED:
+        return Lamp("RISK", BAD, "bad", state)
     if risk is None:
         return Lamp("RISK", UNKNOWN, "unknown", fmt.MISSING)
     shape, role = _RISK_SHAPES.get(risk.status, (WARN, "warn"))
@@ -310,6 +316,9 @@ def gain_role(paise: int | None) -> Role:
 
 def alert_line(frame: Frame, width: int) -> Line | None:
     """The full-width row above everything old, or None when all is well."""
+    urgent = urgent_text(frame)
+    if urgent is not None:
+        return ((fmt.fit(fmt.clean(f" {urgent}"), width), "alert"),)
     if frame.fault is not None:
         return crop(((f" {fmt.clean(frame.fault)}", "alert"),), width)
     if frame.no_data:
@@ -324,8 +333,9 @@ def alert_line(frame: Frame, width: int) -> Line | None:
             " - its engine died here, or runs on: axiom sessions tells"
         )
         return ((fmt.fit(text, width), "alert"),)
-    alarm = alarm_text(frame, alarms(frame))
-    return None if alarm is None else ((fmt.fit(fmt.clean(f" {alarm}"), width), "alert"),)
+    told = [needs_text(frame, width), alarm_text(frame, alarms(frame))]
+    text = "   ".join(one for one in told if one is not None)
+    return ((fmt.fit(fmt.clean(f" {text}"), width), "alert"),) if text else None
 
 
 def tab_line(place: Place, crumb: str, frozen_text: str, width: int) -> Line:
@@ -344,13 +354,17 @@ def key_line(place: Place, width: int, message: str | None) -> Line:
     """The last row: the keys of the pane that fit, or a message in their place."""
     if message is not None:
         return crop(((f" {fmt.clean(message)}", "warn"),), width)
+    pieces: list[Line] = [
+        ((f" {shown}", "key"), (f" {hint} ", "dim")) for shown, hint in hints(place)
+    ]
+    # Help and quit stand last and are never the ones that do not fit.
+    ends = [span for piece in pieces[-2:] for span in piece]
     spans: list[Span] = []
-    for shown, hint in hints(place):
-        piece: Line = ((f" {shown}", "key"), (f" {hint} ", "dim"))
-        if line_width(tuple(spans)) + line_width(piece) > width:
+    for piece in pieces[:-2]:
+        if line_width((*spans, *piece, *ends)) > width:
             break
         spans.extend(piece)
-    return crop(tuple(spans), width)
+    return crop((*spans, *ends), width)
 
 
 def too_small_line(frame: Frame, columns: int, rows: int) -> Line:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from events import broker, decision, feed, governance, market, orders, session
+from events import broker, decision, feed, governance, market, orders, risk, session
 from events.reasons import BY_CODE
 from projections.live.view import LiveView, Notice
 from tui import fmt
@@ -163,6 +163,40 @@ def _history(view: LiveView, event: feed.HistoryLoaded) -> Told:
     return WARN, "warn", f"HISTORY {view.symbol(event.instrument)} failed: {event.fault}"
 
 
+def _moved(view: LiveView, event: risk.RiskTransitioned) -> Told:
+    row = BY_CODE.get(event.reason)
+    words = "" if row is None else f": {row.sentence}"
+    text = f"RISK {event.before} to {event.after} {event.reason}{words}"
+    return (BAD, "bad", text) if event.halts else (GOOD, "ok", text)
+
+
+def _spread(view: LiveView, event: orders.SpreadApproved) -> Told:
+    text = (
+        f"PAIR sells {view.symbol(event.contract)} {event.quantity_units} for"
+        f" {fmt.price(event.limit_paise)} or more, debit {fmt.price(event.debit_paise)}"
+    )
+    return INFO, "text", text
+
+
+def _asked(view: LiveView, event: governance.ApprovalRequested) -> Told:
+    text = (
+        f"APPROVAL WANTED {event.side} {event.quantity_units} {view.symbol(event.contract)} up to"
+        f" {fmt.price(event.high_paise)} risk {fmt.rupees(event.risk_paise)}"
+    )
+    return WARN, "warn", text
+
+
+def _decided(view: LiveView, event: governance.ApprovalClosed) -> Told:
+    who = "" if event.who is None else f" by {event.who}"
+    return INFO, "text", f"APPROVAL {event.outcome} {event.request_id}{who}"
+
+
+def _refused(view: LiveView, event: governance.CommandAnswered) -> Told:
+    row = BY_CODE.get(event.reason)
+    words = "" if row is None else f": {row.sentence}"
+    return BAD, "bad", f"{event.verb} REFUSED {event.reason}{words}"
+
+
 TEXTS: Final[dict[str, Callable[[LiveView, Any], Told]]] = {
     "FeedHealthChanged": _health,
     "FeedStatus": _feed,
@@ -174,6 +208,11 @@ TEXTS: Final[dict[str, Callable[[LiveView, Any], Told]]] = {
     "FillApplied": _fill,
     "PositionChanged": _position,
     "RiskStateChanged": _risk,
+    "RiskTransitioned": _moved,
+    "SpreadApproved": _spread,
+    "ApprovalRequested": _asked,
+    "ApprovalClosed": _decided,
+    "CommandAnswered": _refused,
     "OperatorCommand": _command,
     "ConfigChanged": _config,
     "SessionResumed": _resumed,

@@ -67,9 +67,10 @@ class Prompt(Horizontal):
         if done is not None:
             done(event.value.strip())
 
-    def action_give_up(self) -> None:
-        """Escape: nobody is answered."""
-        self._close()
+    def give_up(self) -> None:
+        """Nobody is answered, and nobody is asked any more."""
+        if self.is_open:
+            self._close()
 
     def _close(self) -> Callable[[str], None] | None:
         done, self._done = self._done, None
@@ -86,7 +87,7 @@ class _Line(Input):
         self.cursor_blink = False
 
     def action_give_up(self) -> None:
-        """See ``Prompt.action_give_up``."""
+        """See ``Prompt.give_up``."""
         parent = self.parent
         assert isinstance(parent, Prompt)
-        parent.action_give_up()
+        parent.give_up()
