@@ -74,6 +74,7 @@ _FIRST: Final[tuple[Key, ...]] = (
     ),
     Key(("ctrl+k",), "ctrl+k", "halt", "HALT", "the kill switch; enter then halts", EVERYWHERE),
 )
+_AFTER_TEXT: Final = "the underlying after"
 _LEAST_TEXT: Final = "the least change of limits that would have let it trade"
 _LISTS_TEXT: Final = "the last decisions, the nearest misses, those one gate away"
 _REST: Final[tuple[Key, ...]] = (
@@ -89,6 +90,9 @@ _REST: Final[tuple[Key, ...]] = (
     Key(("d",), "d", "pane('inputs')", "inputs", "what the decision saw then", ("why",)),
     Key(("h",), "h", "pane('build')", "hashes", "configuration, code and models", ("why",)),
     Key(("l",), "l", "pane('least')", "least change", _LEAST_TEXT, ("why",)),
+    Key(("left_square_bracket",), "[", "pane('before')", None, "the underlying before", ("chain",)),
+    Key(("right_square_bracket",), "]", "pane('after')", "underlying", _AFTER_TEXT, ("chain",)),
+    Key(("x",), "x", "pane('expiry')", "expiry", "the next expiry", ("chain",)),
     Key(("u",), "u", "pane('underlying')", "underlying", "one underlying, or all", ("blocked",)),
     Key(("n",), "n", "pane('list')", "list", _LISTS_TEXT, ("blocked",)),
     Key(("a",), "a", "pane('ack')", "acknowledge", "say that you saw it", ("incidents",)),

@@ -30,6 +30,7 @@ PLACES: Final[tuple[PlaceRow, ...]] = (
     PlaceRow("home", ("1",), "Home", "can it trade, and if not why"),
     PlaceRow("gates", ("2",), "Gates", "which stage stops which underlying, and by how much"),
     PlaceRow("positions", ("3",), "Pos", "what is held, at what risk, and what would trip next"),
+    PlaceRow("chain", ("4",), "Chain", "where the contracts stand, and why each was not taken"),
     PlaceRow("blocked", ("5", "b"), "Blocked", "what blocked trades today"),
     PlaceRow("execution", ("6",), "Exec", "what works at the broker, what waits for a person"),
     PlaceRow("recon", ("7",), "Recon", "whether our books and the broker's agree"),

@@ -20,6 +20,7 @@ from events.base import Event
 from events.envelope import Envelope, encode_payload
 from events.registry import BY_KIND
 from projections.live import desk, watch
+from projections.live.greeks import pricing_of
 from projections.live.hours import hours_of, moved_hours
 from projections.live.state import (
     HEAT_PARTS_MAX,
@@ -89,6 +90,13 @@ def _artifact_loaded(state: State, envelope: Envelope, event: session.ArtifactLo
     if event.kind == "RULEBOOK" and state.session is not None:
         state.rule_rows = event.rows
         state.hours = hours_of(event.rows, state.session.day)
+        _price(state)
+
+
+def _price(state: State) -> None:
+    """What the rules say of the expiries, once both are known."""
+    if state.session is not None:
+        state.pricing = pricing_of(state.rule_rows, state.session.day, state.instruments)
 
 
 def _session_amended(state: State, envelope: Envelope, event: session.SessionAmended) -> None:
@@ -99,12 +107,14 @@ def _session_amended(state: State, envelope: Envelope, event: session.SessionAme
         state.rule_rows, day, event.name, event.scope, event.value, event.source
     )
     state.hours = moved_hours(state.hours, hours_of(state.rule_rows, day))
+    _price(state)
 
 
 def _instruments_loaded(state: State, envelope: Envelope, event: session.InstrumentsLoaded) -> None:
     state.instruments = event.rows
     state.symbols = tuple(row.tradingsymbol for row in event.rows)
     state.quotes.load(event.rows)
+    _price(state)
     for row in event.rows:
         if row.kind in ("CE", "PE"):
             state.underlying(row.underlying)

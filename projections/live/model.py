@@ -119,6 +119,7 @@ class LiveModel:
             quotes=state.quotes.frozen(),
             artifacts=tuple(state.artifacts),
             governance=state.governance,
+            pricing=state.pricing,
             seq=state.seq,
             ts=state.ts,
             facts=state.facts,

@@ -15,6 +15,7 @@ from events.envelope import Envelope
 from events.market import ExpiryView
 from events.orders import PositionChanged
 from events.session import Instrument, RuleRow, Setting
+from projections.live.greeks import NO_PRICING
 from projections.live.quotes import QuoteTable
 from projections.live.view import (
     ApprovalLine,
@@ -124,6 +125,7 @@ class State:
         self.quotes = QuoteTable()
         self.artifacts: deque[ArtifactView] = deque(maxlen=ARTIFACTS_KEPT)
         self.governance = NO_GOVERNANCE
+        self.pricing = NO_PRICING
         self.origins: dict[str, int] = {}
         self.watch = WatchState()
         self.seq = 0

@@ -1,7 +1,7 @@
 """What a screen can show of a session at one moment, as frozen values.
 
 Lives here: the structs that ``LiveModel.view`` gives out. May import: msgspec, events (types only),
-projections.live.quotes.
+projections.live's own values.
 Always holds: every struct is frozen and may cross threads; money is integer paise, quantities are
 integer units, times are ns UTC on the session clock; unknown is ``None``, never 0.
 Start reading at ``LiveView``.
@@ -18,6 +18,7 @@ from events.decision import DecisionMade
 from events.governance import ApprovalRequested
 from events.market import ExpiryView
 from events.session import CycleRule, Instrument, MarketIdentity, OperatorCommand, Setting
+from projections.live.greeks import Pricing
 from projections.live.quotes import Quotes
 from projections.live.watch_view import WatchView
 
@@ -398,6 +399,7 @@ class LiveView(msgspec.Struct, frozen=True):
     quotes: Quotes
     artifacts: tuple[ArtifactView, ...]
     governance: GovernanceView
+    pricing: Pricing
     seq: int
     ts: int
     facts: int

@@ -79,6 +79,9 @@ SCENES: dict[str, tuple[bool, str, tuple[str, ...], Then | None]] = {
     "gates": (False, "REPLAY", ("2", "down"), None),
     "gates-live": (True, "SIM", ("2",), None),
     "gates-dead": (True, "SIM", ("2",), _silence),
+    "chain": (False, "REPLAY", ("4",), None),
+    "chain-live": (True, "SIM", ("4", "right_square_bracket"), None),
+    "chain-dead": (True, "SIM", ("4",), _silence),
     "blocked": (False, "REPLAY", ("b", "down"), None),
     "blocked-nearest": (False, "REPLAY", ("5", "u", "n", "tab"), None),
     "blocked-live": (True, "SIM", ("5",), None),
@@ -139,7 +142,7 @@ def test_every_key_answers_on_every_pane() -> None:
 
     async def use(screen: Screen) -> None:
         names = [name for key in KEYS for name in key.keys if key.action != "leave"]
-        for start in ("1", "2", "3", "b", "6", "ctrl+k", "question_mark"):
+        for start in ("1", "2", "3", "4", "b", "6", "ctrl+k", "question_mark"):
             await screen.press(start)
             place = screen.app._place
             for name in names:

@@ -13,6 +13,7 @@ from typing import Final
 from tui.places import Place
 from tui.ports import Ports
 from tui.screens.blocked import BlockedPane
+from tui.screens.chain import ChainPane
 from tui.screens.data import DataPane
 from tui.screens.entry import EntryPane
 from tui.screens.execution import ExecutionPane
@@ -31,6 +32,7 @@ PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
     "home": lambda ports: HomePane(ports.explain),
     "gates": lambda ports: GatesPane(ports.explain),
     "positions": PositionsPane,
+    "chain": lambda _: ChainPane(),
     "blocked": lambda _: BlockedPane(),
     "execution": ExecutionPane,
     "recon": lambda _: ReconPane(),

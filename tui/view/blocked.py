@@ -22,7 +22,7 @@ from tui.view.home import blocked_rows, blocked_title, now_cell
 from tui.view.text import Column, Line, Row, Span, Table, column, span
 from tui.view.why import gates_of, reason_text, short_stage
 
-HEAT_WIDTH: Final = 26
+HEAT_WIDTH: Final = 20
 COLUMNS_AN_HOUR: Final = 12
 LETTERS: Final = ascii_letters.swapcase()
 """Capitals first: most days have fewer reasons than those."""
@@ -84,7 +84,7 @@ def _columns(names: tuple[str, ...]) -> tuple[Column, ...]:
     return (
         column("", 1),
         column("AT", 3),
-        column("BLOCKED BY", 24, grow=True),
+        column("BLOCKED BY", 22, grow=True),
         column("N", 7, ">"),
         column("%", 4, ">"),
         column("SOLE", 6, ">", priority=2),
