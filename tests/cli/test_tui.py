@@ -41,3 +41,28 @@ def test_the_screen_gets_the_session_and_the_one_sentence(
     assert ports.least_change is not None
     assert ports.least_change(1) == "entry 1 is no decision."
     assert seen == {"folder": session, "live": False}
+
+
+def test_only_a_running_session_gets_a_control(
+    axiom: Call, session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The desk's own engine is commanded; a copy of its session elsewhere has none."""
+    import shutil
+
+    import cli.recorded
+    from cli.control_port import EngineControl
+
+    seen: list[object] = []
+
+    def run(folder: Path, *, ports: Ports, **named: object) -> int:
+        seen.append(ports.control)
+        return 0
+
+    monkeypatch.setattr(tui.run, "run", run)
+    monkeypatch.setattr(cli.recorded, "is_running", lambda folder: True)
+    assert axiom("tui", session.name).code == 0
+    elsewhere = session.parents[4] / "elsewhere"
+    shutil.copytree(session, elsewhere)
+    assert axiom("tui", elsewhere).code == 0
+    assert isinstance(seen[0], EngineControl)
+    assert seen[1] is None

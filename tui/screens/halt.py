@@ -17,9 +17,9 @@ from tui.view.halt import (
     LEVELS,
     Level,
     commands_table,
-    halt_sentence,
     level_of,
     levels_table,
+    more_text,
     standing_lines,
     why_not,
 )
@@ -28,6 +28,7 @@ from tui.view.text import Line, wrap
 from tui.widgets.grid import HEAD_ROWS, LiveGrid
 from tui.widgets.line import Lines
 
+MORE_ROWS = 2
 FROM_HERE = "halted from the screen"
 
 
@@ -36,7 +37,7 @@ class HaltPane(Pane):
 
     place = "halt"
     DEFAULT_CSS = f"""
-    #standing {{ height: 3; }}
+    #standing {{ height: {2 + MORE_ROWS}; }}
     #levels {{ height: {len(LEVELS) + HEAD_ROWS + 1}; }}
     """
 
@@ -61,7 +62,7 @@ class HaltPane(Pane):
         no = why_not(frame, self._control)
         self._levels.show(levels_table(frame, can=no is None))
         lines = standing_lines(frame, no)
-        more = wrap(halt_sentence(frame.view), max(self.size.width - 4, 10), 1)
+        more = wrap(more_text(frame), max(self.size.width - 4, 10), MORE_ROWS)
         words: tuple[Line, ...] = tuple((("    ", "text"), (row, "dim")) for row in more)
         self._standing.show((*lines, *words))
         self._commands.show(commands_table(frame))

@@ -24,6 +24,7 @@ NO_COMMANDS: Final = "Nothing to command: this is a recorded session and has no 
 NO_CONTROL: Final = "This screen only reads. Command from another terminal: axiom halt REASON"
 NO_MODE: Final = "The session has not said its mode, so nothing is commanded: axiom halt REASON"
 OVER: Final = "Nothing to command: this session is closed."
+UNSURE: Final = "NOT CONFIRMED"
 BY_HAND: Final = "run 'axiom halt' in another terminal, or call the broker"
 
 
@@ -158,11 +159,22 @@ def _last_line(frame: Frame) -> Line:
         return ("  ", "text"), (text, "dim")
     given = frame.given[-1]
     found = fate(given, frame.mono_ns, frame.view.commands)
+    told = "" if found.word == UNSURE else f"  {found.text}"
     return (
         ("  ", "text"),
         _fate_span(frame, given, found),
-        span(f"  {_named(given)}  {found.text}" if found.text else f"  {_named(given)}", "text"),
+        span(f"  {_named(given)}{told}", "text"),
     )
+
+
+def more_text(frame: Frame) -> str:
+    """What is said below: of a command that is not confirmed what became of it and what to do,
+    else what the halt in force means."""
+    if frame.given:
+        found = fate(frame.given[-1], frame.mono_ns, frame.view.commands)
+        if found.word == UNSURE:
+            return f"{found.text or 'no word from the engine'}: {BY_HAND}"
+    return halt_sentence(frame.view)
 
 
 def _named(given: Given) -> str:

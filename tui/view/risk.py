@@ -80,6 +80,10 @@ _GATES: Final = (
 """Limits that only the engine measures: its name here and its gate."""
 
 
+_WITH_NEXT: Final = ("entries_minute",)
+"""Gates that count the entry which is judged as well; here only what was is counted."""
+
+
 def limits(frame: Frame) -> tuple[Limit, ...]:
     """All limits that can be told, the one with the smallest share left first."""
     found = [*_of_result(frame.view), *_counts(frame.view), *_of_gates(frame)]
@@ -135,7 +139,10 @@ def _of_row(name: str | None, row: GateRow, where: str, age_ns: int | None) -> L
     spec = BY_GATE.get(row.gate)
     if name is None or spec is None or row.limit is None:
         return None
-    return Limit(name, where, row.observed, row.limit, spec.unit, age_ns, row.reason or "")
+    used = row.observed
+    if used is not None and row.gate in _WITH_NEXT:
+        used -= 1
+    return Limit(name, where, used, row.limit, spec.unit, age_ns, row.reason or "")
 
 
 def _fuller(one: Limit, other: Limit) -> Limit:
