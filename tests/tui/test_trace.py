@@ -18,6 +18,7 @@ from projections.live.fold import ROLES
 from projections.live.view import DecisionLine, LiveView
 from projections.why import sentence
 from tests.projections.live.story import a_day
+from tests.tui.pages import StoryEntries
 from tests.tui.recorded import NAMES, entries
 from tests.tui.screen import Screen, on_screen, view_of
 from tui import fmt
@@ -156,8 +157,7 @@ def test_a_trade_leads_on_to_its_intent() -> None:
     view = view_of(a_day())
     line = view.trade_decisions[0]
     steps = [texts(row)[1] for row in chain_table(view, line, gates_of(line)).rows]
-    assert "└ intent" in steps[-1] or "└ intent" in steps
-    assert "└ decision" in steps
+    assert steps[-3:] == ["└ decision", "└ intent", "└ order"]
 
 
 def test_every_origin_has_words() -> None:
@@ -234,6 +234,22 @@ def test_the_parts_come_by_their_keys_and_the_sentence_stays(size: tuple[int, in
         assert "decision #177" not in screen.text()
 
     on_screen(view_of(a_day()), use, size=size)
+
+
+def test_from_a_blocked_row_to_the_raw_entry_in_two_keys() -> None:
+    """Check 7: enter opens Why, enter again the entry that the deciding gate looked at."""
+    story = a_day()
+
+    async def use(screen: Screen) -> None:
+        await screen.press("5", "enter", "enter")
+        await screen.settle()
+        assert "SnapshotTaken" in screen.text()
+        assert "#175" in screen.text()
+        await screen.press("escape", "c", "enter")
+        await screen.settle()
+        assert "DecisionMade" in screen.text()
+
+    on_screen(view_of(story), use, ports=Ports(entries=StoryEntries(story.envelopes)))
 
 
 def test_the_least_change_is_found_off_the_painting_thread() -> None:

@@ -15,7 +15,6 @@ from textual.message import Message
 from events.decision import GatesEvaluated
 from projections.live.view import DecisionLine, LiveView
 from tui import fmt
-from tui.places import EVERYWHERE
 from tui.ports import LeastChange
 from tui.screens.pane import Pane, Target
 from tui.store import Frame
@@ -239,10 +238,10 @@ class WhyPane(Pane):
         """The journal's entry behind the row: of a gate, the one that it looked at."""
         grid = self.focused_grid()
         key = None if grid is None else grid.cursor_key
-        if self._line is None or not isinstance(key, tuple) or "journal" not in EVERYWHERE:
+        if self._line is None or not isinstance(key, tuple):
             return None
         if key[0] == "entry":
-            return Target("journal", seq=key[1])
+            return Target("entry", seq=key[1])
         if key[0] == "input":
-            return Target("journal", seq=self._line.made.snapshot_seq)
-        return Target("journal", seq=gate_source(self._line, key))
+            return Target("entry", seq=self._line.made.snapshot_seq)
+        return Target("entry", seq=gate_source(self._line, key))

@@ -122,11 +122,17 @@ def _after(view: LiveView, line: DecisionLine) -> list[Step]:
     intent = line.made.intent_id
     if intent is None:
         return []
-    return [
+    steps = [
         (one.seq, "intent", f"{intent} {view.symbol(line.made.contract)}")
         for one in view.notices
         if one.kind == "IntentApproved" and one.subject == intent
     ]
+    steps.extend(
+        (one.seq, "order", f"{one.side} {one.filled_units} of {one.quantity_units} {one.status}")
+        for one in view.orders
+        if one.authority == intent
+    )
+    return steps
 
 
 # --- sources of gates ----------------------------------------------------------------------------
