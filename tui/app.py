@@ -146,9 +146,11 @@ class AxiomApp(ToolsApp):
 
     def paint(self) -> None:
         """One frame: the top rows always, the active pane unless the view is frozen."""
-        frame = self._frame()
-        if self._bell.due(frame, alarms(frame), self._clock.mono_ns()):
-            self.bell()
+        if self._ports.travel is not None:
+            self._store.look_back(self._ports.travel.where().view)
+        now, frame = self._store.now(), self._frame()
+        if self._bell.due(now, alarms(now), self._clock.mono_ns()):
+            self.bell()  # also while somebody looks at the past
         self._paint_bars(frame)
         shown = self._shown_frame(frame)
         pane = self._panes[self._place]
@@ -358,8 +360,27 @@ class AxiomApp(ToolsApp):
         message.asked.done(message.answer)
         self._repaint()
 
+    def action_present(self) -> None:
+        """Out of the past: every pane shows the session as it is now."""
+        self._leave_past()
+        self._repaint()
+
+    def _leave_past(self) -> None:
+        if self._ports.travel is not None:
+            self._ports.travel.leave()
+            self._store.look_back(None)
+
+    def action_look_back(self) -> None:
+        """Every pane as of the entry under the cursor."""
+        entry = self._panes[self._place].target(self._shown_frame())
+        if entry is None or entry.seq is None:
+            self._say("There is no entry under the cursor.")
+        else:
+            self._open(Target("replay", seq=entry.seq))
+
     def action_halt(self) -> None:
         """The kill switch, from wherever one is: its first level goes out with one more key."""
+        self._leave_past()  # whoever halts looks at what is
         self._prompt.give_up()
         # The focus goes at once: the next key must not end in a line that is being typed.
         self.screen.set_focus(None)

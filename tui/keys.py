@@ -77,6 +77,8 @@ _FIRST: Final[tuple[Key, ...]] = (
 _AFTER_TEXT: Final = "the underlying after"
 _LEAST_TEXT: Final = "the least change of limits that would have let it trade"
 _LISTS_TEXT: Final = "the last decisions, the nearest misses, those one gate away"
+_CHANGE_TEXT: Final = "to the next change of regime, verdict, risk or readiness"
+_DIVERGE_TEXT: Final = "replay the session and go to the first entry that differs"
 _REST: Final[tuple[Key, ...]] = (
     Key(("escape",), "esc", "go_back", "back", "back to where you were", but("home")),
     Key(("escape",), "esc", "clear_filter", None, "show all rows again", ("home",)),
@@ -107,6 +109,21 @@ _REST: Final[tuple[Key, ...]] = (
     Key(
         ("o",), "o", "pane('goto')", "go to", "go to #seq, hh:mm:ss or the next of a kind", ENTRIES
     ),
+    Key(("space",), "space", "pane('play')", "play", "play from here, or stop", ("replay",)),
+    Key(("plus",), "+", "pane('faster')", None, "play faster", ("replay",)),
+    Key(("minus",), "-", "pane('slower')", None, "play slower", ("replay",)),
+    Key(("full_stop",), ".", "pane('event 1')", "step", "one entry on", ("replay",)),
+    Key(("comma",), ",", "pane('event -1')", None, "one entry back", ("replay",)),
+    Key(("greater_than_sign",), ">", "pane('minute 1')", "minute", "a minute on", ("replay",)),
+    Key(("less_than_sign",), "<", "pane('minute -1')", None, "a minute back", ("replay",)),
+    Key(("n",), "n", "pane('decision 1')", "decision", "to the next decision", ("replay",)),
+    Key(("p",), "p", "pane('decision -1')", None, "to the decision before", ("replay",)),
+    Key(("right_square_bracket",), "]", "pane('change 1')", "change", _CHANGE_TEXT, ("replay",)),
+    Key(("left_square_bracket",), "[", "pane('change -1')", None, "the change before", ("replay",)),
+    Key(("o",), "o", "pane('goto')", "go to", "go to #seq or hh:mm:ss", ("replay",)),
+    Key(("d",), "d", "pane('diverge')", "divergence", _DIVERGE_TEXT, ("replay",)),
+    Key(("z",), "z", "look_back", None, "see every pane as of this entry", ENTRIES),
+    Key(("ctrl+l",), "ctrl+l", "present", None, "out of the past, back to now", EVERYWHERE),
     Key(("tab",), "tab", "next_table", "table", "next table", GRIDS),
     Key(("shift+tab",), "shift+tab", "previous_table", None, "table before", GRIDS),
     Key(("down", "j"), "down j", "move(1)", None, "next row", LISTS),

@@ -37,6 +37,7 @@ PLACES: Final[tuple[PlaceRow, ...]] = (
     PlaceRow("data", ("8",), "Data", "how fresh and whole the data is"),
     PlaceRow("journal", ("0",), "Jrnl", "what was written, and what it follows from"),
     PlaceRow("incidents", ("i",), "Inc", "what asked for a person, and who has seen it"),
+    PlaceRow("replay", ("t",), "Time", "what it looked like then: travel through the session"),
     PlaceRow("why", (), None, "why one decision ended as it did"),
     PlaceRow("halt", (), None, "stop it, how far, and whether the engine took it"),
     PlaceRow("entry", (), None, "everything that one entry of the journal says"),

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from tui.entries import Entries
+from tui.travel import Travel
 from tui.view.why import Explain, reason_sentence
 
 Outcome = Literal["ACCEPTED", "REFUSED", "PENDING", "UNANSWERED"]
@@ -100,3 +101,7 @@ class Ports(msgspec.Struct, frozen=True):
     bell: bool = True
     least_change: LeastChange | None = None
     entries: Entries | None = None
+    travel: Travel | None = None
+    first_divergence: Callable[[], int | None] | None = None
+    """The first seq at which a replay differs, None where it is identical. Takes seconds; raises
+    ``ValueError`` with a line for a person where it cannot be told."""

@@ -19,6 +19,7 @@ from tui.entries import EntryReader, follower_of, reader_of
 from tui.ports import Ports
 from tui.source import Source
 from tui.store import Store
+from tui.travel import Traveller
 
 
 def run(
@@ -47,11 +48,13 @@ def run(
     source = Source(store, clock)
     thread = source.start(session_folder, live=live)
     pages = EntryReader(reader_of(session_folder), follower_of(session_folder))
-    given = msgspec.structs.replace(ports or Ports(), entries=pages)
+    travel = Traveller(reader_of(session_folder), follower_of(session_folder), clock)
+    given = msgspec.structs.replace(ports or Ports(), entries=pages, travel=travel)
     try:
         result = AxiomApp(store, clock, given, live=live).run()
     finally:
         source.stop.set()
         pages.stop()
+        travel.stop()
         thread.join(timeout=2)
     return result or 0

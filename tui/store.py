@@ -37,6 +37,15 @@ class Published(msgspec.Struct, frozen=True):
     fault: str | None
 
 
+class AsOf(msgspec.Struct, frozen=True):
+    """The past is looked at: the entry that it ends with, the last one there is, and whether its
+    engine runs on meanwhile."""
+
+    seq: int
+    last_seq: int
+    live: bool
+
+
 class Frame(msgspec.Struct, frozen=True):
     """All that one repaint needs.
 
@@ -56,15 +65,17 @@ class Frame(msgspec.Struct, frozen=True):
     no_data: bool
     mono_ns: int
     given: tuple[Given, ...] = ()
+    as_of: AsOf | None = None
 
     @property
     def unfinished(self) -> bool:
         """A recorded session without its close: its engine died, or still runs elsewhere."""
-        return not self.live and self.state == "ENDED" and self.view.closed is None
+        ended = not self.live and self.state == "ENDED" and self.as_of is None
+        return ended and self.view.closed is None
 
     @property
     def replay(self) -> bool:
-        """A recorded session is looked at: nothing in it can be commanded."""
+        """A recorded session or the past is looked at: nothing in it can be commanded."""
         return not self.live
 
     def age_ns(self, ts: int | None) -> int | None:
@@ -80,13 +91,44 @@ class Store:
         self._live = live
         started = clock.mono_ns()
         self._published = Published(EMPTY_VIEW, "LOADING", started, None)
+        self._past: LiveView | None = None
 
     def publish(self, published: Published) -> None:
         """Called by the reader's thread."""
         self._published = published
 
+    def look_back(self, past: LiveView | None) -> None:
+        """Show this instead of what is published, as the past that it is; None for now again."""
+        self._past = past
+
+    @property
+    def is_past(self) -> bool:
+        """Whether frames are of the past."""
+        return self._past is not None
+
     def frame(self) -> Frame:
         """Called by the screen, ten times a second."""
+        return self.now() if self._past is None else self._then(self._past)
+
+    def _then(self, past: LiveView) -> Frame:
+        """The past: nothing is expected to come, nothing is old beyond itself."""
+        last = self._published
+        running = self._live and last.state in ("LOADING", "FOLLOWING") and not last.view.closed
+        return Frame(
+            view=past,
+            state="FAILED" if last.state == "FAILED" else "ENDED",
+            fault=last.fault,
+            live=False,
+            now_ts=past.ts,
+            wall_ns=self._clock.wall_ns(),
+            silent_ns=None,
+            no_data=False,
+            mono_ns=self._clock.mono_ns(),
+            as_of=AsOf(past.seq, last.view.seq, running),
+        )
+
+    def now(self) -> Frame:
+        """The session as it is, whatever is looked at."""
         last = self._published
         mono = self._clock.mono_ns()
         wall = self._clock.wall_ns()

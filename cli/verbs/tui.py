@@ -30,6 +30,7 @@ def command(session: str, no_bell: bool, common: Common) -> int:
 
     from cli.control_port import control_of
     from cli.counterfactual import told
+    from cli.diverged import first_divergence
     from cli.memory_port import FileMemory
     from cli.recorded import first_fact, is_running
     from projections.why import sentence
@@ -45,5 +46,6 @@ def command(session: str, no_bell: bool, common: Common) -> int:
         memory=FileMemory(common.home),
         bell=not no_bell,
         least_change=None if live else partial(told, folder),
+        first_divergence=None if live else partial(first_divergence, folder),
     )
     return run(folder, live=live, ports=ports)

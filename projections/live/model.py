@@ -16,6 +16,7 @@ from events import registry
 from events.envelope import Envelope, EnvelopeError, decode_envelope, encode_payload
 from events.orders import PositionChanged
 from events.upcast import current_event
+from projections.live.copying import copied
 from projections.live.fold import APPLY, APPLY_RAW, Apply
 from projections.live.state import ReasonState, State, UnderlyingState
 from projections.live.view import (
@@ -31,6 +32,14 @@ UNREADABLE: Final = (
     registry.VersionTooNewError,
     registry.PayloadError,
 )
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """``verdicts``: regime and last decision's key by underlying; the spot is the first one's."""
+
+    verdicts: tuple[tuple[str | None, tuple[str, str, str] | None], ...]
+    risk: str | None
+    spot_paise: int | None
 
 
 class LiveModel:
@@ -52,6 +61,21 @@ class LiveModel:
     def ts(self) -> int:
         """The session clock (ns UTC) after the last entry folded."""
         return self._state.ts
+
+    def copy(self) -> LiveModel:
+        """Another model that has folded the same and goes its own way."""
+        made: LiveModel = copied(self)
+        return made
+
+    def standing(self) -> Standing:
+        """What a person would call a change when it changes; costs a few microseconds."""
+        state = self._state
+        rows = state.underlyings.values()
+        return Standing(
+            tuple((row.regime, row.episode.last.key if row.episode else None) for row in rows),
+            None if state.risk is None else state.risk.status,
+            next((row.spot_paise for row in rows if row.spot_paise is not None), None),
+        )
 
     def fold_bytes(self, data: bytes) -> None:
         """Fold one entry as the journal's reader hands it over."""

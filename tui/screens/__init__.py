@@ -26,6 +26,7 @@ from tui.screens.journal import JournalPane
 from tui.screens.pane import Pane
 from tui.screens.positions import PositionsPane
 from tui.screens.recon import ReconPane
+from tui.screens.replay import ReplayPane
 from tui.screens.why import WhyPane
 
 PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
@@ -42,6 +43,7 @@ PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
     "halt": HaltPane,
     "journal": lambda ports: JournalPane(ports.entries),
     "entry": lambda ports: EntryPane(ports.entries),
+    "replay": lambda ports: ReplayPane(ports.travel, ports.first_divergence),
     "help": lambda _: HelpPane(),
 }
 """How each pane of ``tui.places.PLACES`` is made."""

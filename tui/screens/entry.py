@@ -57,6 +57,10 @@ class EntryPane(Pane):
             return True
         return False
 
+    def target(self, frame: Frame) -> Target | None:
+        """The entry itself."""
+        return Target("entry", seq=self._seq) if self._seq else None
+
     def stirred(self) -> bool:
         """The entry has been read."""
         return self._entry is None and self._found() is not None

@@ -100,7 +100,7 @@ class JournalPane(Pane):
         if self._entries is None:
             self._grid.show(entries_table("JOURNAL", (), NO_READER, self._rows))
             return
-        wish = self._wanted(frame.view.seq)
+        wish = self._wanted(frame.view.seq, past=frame.as_of is not None)
         self._entries.ask(wish)
         self._shown = page = self._entries.page()
         if page is None or page.wish.kinds != wish.kinds or (
@@ -114,12 +114,14 @@ class JournalPane(Pane):
         self._grid.show(self._table(page, frame), faded=frame.no_data)
         self._point(page)
 
-    def _wanted(self, last_seq: int) -> Wish:
+    def _wanted(self, last_seq: int, *, past: bool) -> Wish:
         if self._wish is None:
             return Wish(last_seq, last_seq, self._kinds)
         was = self._wish
         # The wish stays the same while the session grows, or each frame would read anew.
         end = max(was.last_seq, last_seq) if was.last_seq <= was.seq else was.last_seq
+        if past:
+            end = last_seq
         self._wish = Wish(was.seq, end, self._kinds, was.ts, was.find)
         return self._wish
 

@@ -16,7 +16,7 @@ from projections.live.view import ConnectionView, LiveView, UnderlyingView
 from tui import fmt
 from tui.keys import hints
 from tui.places import TABBED, Place
-from tui.store import Frame
+from tui.store import AsOf, Frame
 from tui.view.alarms import LOUD, alarm_text, alarms
 from tui.view.phase import phase_of
 from tui.view.staleness import NEEDED, instrument_ages
@@ -55,6 +55,9 @@ def mode_line(frame: Frame, width: int) -> Line:
     session = frame.view.session
     if frame.replay and session is not None:
         left += f" recorded {fmt.clean(session.mode)} {fmt.day_text(session.day)}  NOT LIVE "
+        if frame.as_of is not None:
+            left = f" {fmt.clean(word)}  AS OF {fmt.clock_ms(frame.view.ts)}  NOT LIVE  "
+            left += f"{fmt.clean(session.mode)} {fmt.day_text(session.day)} "
     right = _clock_text(frame)
     if word in ("LIVE", "REPLAY"):
         right += f"  {word}"
@@ -321,6 +324,8 @@ def alert_line(frame: Frame, width: int) -> Line | None:
         return ((fmt.fit(fmt.clean(f" {urgent}"), width), "alert"),)
     if frame.fault is not None:
         return crop(((f" {fmt.clean(frame.fault)}", "alert"),), width)
+    if frame.as_of is not None:
+        return ((fmt.fit(_as_of_text(frame.as_of), width), "alert"),)
     if frame.no_data:
         text = (
             f" NO DATA FROM ENGINE {fmt.age(frame.silent_ns)} - everything below is old"
@@ -336,6 +341,12 @@ def alert_line(frame: Frame, width: int) -> Line | None:
     told = [needs_text(frame, width), alarm_text(frame, alarms(frame))]
     text = "   ".join(one for one in told if one is not None)
     return ((fmt.fit(fmt.clean(f" {text}"), width), "alert"),) if text else None
+
+
+def _as_of_text(as_of: AsOf) -> str:
+    runs = "  its engine runs on" if as_of.live else ""
+    here, last = fmt.group_indian(as_of.seq), fmt.group_indian(as_of.last_seq)
+    return f" THE PAST, NOT LIVE: #{here} of #{last}  no command leaves  ctrl+l: now{runs}"
 
 
 def tab_line(place: Place, crumb: str, frozen_text: str, width: int) -> Line:

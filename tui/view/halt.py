@@ -27,9 +27,13 @@ OVER: Final = "Nothing to command: this session is closed."
 UNSURE: Final = "NOT CONFIRMED"
 BY_HAND: Final = "run 'axiom halt' in another terminal, or call the broker"
 
+IN_THE_PAST: Final = "No command leaves while the past is shown: ctrl+l returns to now."
+
 
 def why_not(frame: Frame, control: Control | None) -> str | None:
     """Why nothing can be commanded here, None where it can."""
+    if frame.as_of is not None:
+        return IN_THE_PAST
     if frame.replay:
         return NO_COMMANDS
     if control is None:
