@@ -9,10 +9,11 @@ from events import decision, session
 from events.decision import ContractsScreened
 from events.gates import CONTRACT_FILTERS
 from events.wire import kite
-from projections.live.view import LiveView
+from projections.live.view import Kept, LiveView
 from tests.projections.live.story import CALL, CALL_TOKEN, INSTRUMENTS, Story, a_day, full_packet
 from tests.tui.recorded import NAMES, entries, view_of_golden
-from tests.tui.screen import Screen, on_screen, view_of
+from tests.tui.screen import SIZES, Screen, on_screen, view_of
+from tests.tui.test_app import check_golden, check_shape
 from tui.store import Frame
 from tui.view.chain import (
     Chosen,
@@ -63,6 +64,20 @@ def frame_of(view: LiveView) -> tuple[Frame, Chosen]:
     return frame, chosen
 
 
+def last_screening(view: LiveView) -> ContractsScreened:
+    kept = view.underlyings[0].screened
+    assert kept is not None
+    return msgspec.msgpack.decode(kept.payload, type=ContractsScreened)
+
+
+def screened_as(view: LiveView, event: ContractsScreened) -> LiveView:
+    """The view with another last screening of its first underlying."""
+    first = view.underlyings[0]
+    kept = Kept(1, 1, msgspec.msgpack.encode(event))
+    changed = msgspec.structs.replace(first, screened=kept)
+    return msgspec.structs.replace(view, underlyings=(changed, *view.underlyings[1:]))
+
+
 def shown(frame: Frame, chosen: Chosen) -> dict[str, str]:
     """The first row by column."""
     table = chain_table(frame, chosen)
@@ -78,6 +93,13 @@ def test_a_row_has_both_sides_of_a_strike() -> None:
     assert (row["C.BID"], row["C.ASK"], row["C.LTP"]) == ("128.15", "128.25", "128.15")
     assert (row["P.BID"], row["P.ASK"], row["P.OI"]) == ("104.95", "105.05", "4.5L")
     assert row["STRIKE"] == "24,500*"
+    assert row["SCREENED"] == "● PE CHOSEN"
+    view = view_of(a_chain())
+    refused = msgspec.structs.replace(
+        last_screening(view), selected=None, contracts=(CALL,), first_filter=(2,), masks=(4,),
+        scores_milli=(-1,),
+    )  # fmt: skip
+    row = shown(*frame_of(screened_as(view, refused)))
     assert row["SCREENED"] == "✗ CE SPREAD"
 
 
@@ -167,6 +189,18 @@ def test_what_the_session_does_not_have() -> None:
         "-", "0", "99,999", "1.0L", "-12.3L", "2.5Cr",
     ]  # fmt: skip
     assert (strike_text(2_450_000), strike_text(2_450_050)) == ("24,500", "24,500.50")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_both_sides_are_shown_as_agreed(size: tuple[int, int]) -> None:
+    """A strike with both contracts, a screening and two books, at both sizes."""
+
+    async def use(screen: Screen) -> None:
+        await screen.press("4")
+        check_shape(screen, "REPLAY")
+        check_golden(screen, "chain-both")
+
+    on_screen(view_of(a_chain().close()), use, size=size)
 
 
 def test_keys_go_through_underlyings_and_expiries() -> None:

@@ -273,11 +273,14 @@ def change_text(quote: Quote) -> str:
 
 
 def _screen_cell(one: Strike, screens: dict[int, Screen]) -> Span:
-    """What the screening said of the side that it looked at."""
-    for word, leg in (("CE", one.call), ("PE", one.put)):
-        said = None if leg is None else screens.get(leg.index)
-        if said is None:
-            continue
+    """What the screening said of the side that it looked at; of two, of the one it took."""
+    sides = (("CE", one.call), ("PE", one.put))
+    looked = [
+        (word, screens[leg.index])
+        for word, leg in sides
+        if leg is not None and leg.index in screens
+    ]
+    for word, said in sorted(looked, key=lambda side: not side[1].selected)[:1]:
         if said.selected:
             return f"● {word} CHOSEN", "ok"
         if said.first is None:
@@ -309,15 +312,15 @@ def leg_text(frame: Frame, chosen: Chosen, leg: Leg | None) -> str:
         return f"{leg.row.tradingsymbol}: no packet yet."
     interest = f"OI {compact(quote.oi_units)} ({change_text(quote)} since first seen)"
     volume = f"volume {compact(quote.volume_units)}"
-    parts = [f"{leg.row.tradingsymbol}: {interest}, {volume}, frame #{quote.seq}"]
+    parts = _journaled(chosen.underlying, leg)
+    parts.append(f"{interest}, {volume}, frame #{quote.seq}")
     found = sensitivities(frame.view, chosen, leg, quote)
     if found is not None:
         parts.append(
             f"computed IV {percent_of(found.vol)}, delta {found.delta:+.3f}, theta"
             f" {fmt.gain(round(found.theta_paise))}/day, vega {fmt.rupees(round(found.vega_paise))}"
         )
-    parts.extend(_journaled(chosen.underlying, leg))
-    return "; ".join(parts) + "."
+    return f"{leg.row.tradingsymbol}: {'; '.join(parts)}."
 
 
 def _journaled(row: UnderlyingView, leg: Leg) -> list[str]:
@@ -349,6 +352,7 @@ def _journaled(row: UnderlyingView, leg: Leg) -> list[str]:
 # --- depth ---------------------------------------------------------------------------------------
 
 LEVELS: Final = 5
+WIDE_BOOK: Final = 43
 
 
 def depth_lines(frame: Frame, one: Strike | None, width: int) -> tuple[Line, ...]:
@@ -376,21 +380,17 @@ def _book(frame: Frame, leg: Leg | None, width: int, limit: int | None) -> tuple
 
 
 def _level(depth: Depth, at: int, width: int) -> Line:
-    bid = _quantity(depth.bids, at)
-    ask = _quantity(depth.asks, at)
-    return crop(
-        (
-            (f"{bid[1]:>10} {bid[0]:>9} ", "up"),
-            ("| ", "dim"),
-            (f"{ask[0]:<9} {ask[1]:<10}", "down"),
-        ),
-        width,
-    )
+    """One level of both sides; the number of orders only where there is room for it."""
+    wide = width >= WIDE_BOOK
+    bid, ask = _quantity(depth.bids, at, wide), _quantity(depth.asks, at, wide)
+    cells = 10 if wide else 7
+    left, right = f"{bid[1]:>{cells}} {bid[0]:>9} ", f"{ask[0]:<9} {ask[1]:<{cells}}"
+    return crop(((left, "up"), ("| ", "dim"), (right, "down")), width)
 
 
-def _quantity(side: tuple[tuple[int, int, int], ...], at: int) -> tuple[str, str]:
+def _quantity(side: tuple[tuple[int, int, int], ...], at: int, wide: bool) -> tuple[str, str]:
     """(price, units and orders) of a level, dashes where there is none."""
     if at >= len(side):
         return fmt.MISSING, fmt.MISSING
     price, units, orders = side[at]
-    return fmt.price(price), f"{compact(units)} ({orders})"
+    return fmt.price(price), f"{compact(units)} ({orders})" if wide else compact(units)
