@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -42,16 +43,12 @@ def run_with_screen(common: Common, *more: str) -> int:
     session; whoever leaves the screen while something is open is asked what is to become of it."""
     engine, log = start_engine([*sys.argv[1:], *more], common)
     folder = common.session(begun_session(engine, log))
-    from cli.control_port import control_of
-    from cli.memory_port import FileMemory
-    from projections.why import sentence
-    from tui.ports import Ports
+    from cli.screen_ports import ports_of
+    from tui.ports import Opened
     from tui.run import run
 
-    ports = Ports(
-        explain=sentence, control=control_of(common, folder), memory=FileMemory(common.home)
-    )
-    code = run(folder, live=True, ports=ports)
+    ports = ports_of(common, Opened(folder.name, folder, True))
+    code = run(folder, live=True, ports=ports, ports_of=partial(ports_of, common))
     if engine.poll() is None:
         say(
             f"the engine goes on (process {engine.pid}): 'axiom status' shows it, 'axiom tui' opens"

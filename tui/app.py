@@ -25,13 +25,12 @@ from tui.clock import Clock
 from tui.given import GivenList
 from tui.keys import KEYS
 from tui.places import Place
-from tui.ports import Answer, Command, Control, Ports
+from tui.ports import Answer, Command, Control, Opened, Ports
 from tui.screens import PANES
 from tui.screens.pane import Pane, Target
+from tui.sessions import LOOK_S, SessionsApp
 from tui.store import Frame, Store
-from tui.tools import ToolsApp
 from tui.view import bar
-from tui.view.alarms import Bell, alarms
 from tui.view.halt import why_not
 from tui.widgets.grid import LiveGrid
 from tui.widgets.line import Lines
@@ -41,7 +40,7 @@ FRAMES_PER_S: Final = 10
 MESSAGE_NS: Final = 5_000_000_000
 COLUMNS_MIN: Final = 80
 ROWS_MIN: Final = 24
-_PRIORITY: Final = ("tab", "shift+tab", "ctrl+k", "ctrl+c")
+_PRIORITY: Final = ("tab", "shift+tab", "ctrl+k", "ctrl+c", "ctrl+l")
 """Keys that Textual's own screen would take otherwise."""
 
 
@@ -63,7 +62,7 @@ class Answered(Message):
         self.asked = asked
 
 
-class AxiomApp(ToolsApp):
+class AxiomApp(SessionsApp):
     """One session on a terminal. ``store`` is read ten times a second; nothing is written."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -87,9 +86,18 @@ class AxiomApp(ToolsApp):
     """
 
     def __init__(
-        self, store: Store, clock: Clock, ports: Ports, *, live: bool, auto_paint: bool = True
+        self,
+        store: Store,
+        clock: Clock,
+        ports: Ports,
+        *,
+        live: bool,
+        shown: Opened | None = None,
+        beside: Store | None = None,
+        at: Place | None = None,
+        auto_paint: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(shown, beside, bell=ports.bell)
         self.animation_level = "none"
         self._store = store
         self._clock = clock
@@ -106,8 +114,8 @@ class AxiomApp(ToolsApp):
         self._frozen: tuple[Frame, int] | None = None
         self._painted: Frame | None = None
         self._hidden_focus: Widget | None = None
-        self._bell = Bell(on=ports.bell)
         self._given = GivenList()
+        self._at = at
 
     # --- building ------------------------------------------------------------------------------
 
@@ -122,9 +130,11 @@ class AxiomApp(ToolsApp):
             yield self._bars["keys"]
 
     def on_mount(self) -> None:
-        self._activate(self._recall(), None)
+        recalled = self._recall()
+        self._activate(self._at or recalled, None)
         if self._auto_paint:
             self.set_interval(1 / FRAMES_PER_S, self.paint)
+            self.set_interval(LOOK_S, self.look_for_next)
         self.call_after_refresh(self.paint)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -148,9 +158,8 @@ class AxiomApp(ToolsApp):
         """One frame: the top rows always, the active pane unless the view is frozen."""
         if self._ports.travel is not None:
             self._store.look_back(self._ports.travel.where().view)
-        now, frame = self._store.now(), self._frame()
-        if self._bell.due(now, alarms(now), self._clock.mono_ns()):
-            self.bell()  # also while somebody looks at the past
+        frame = self._frame()
+        self._ring(self._store.now())  # also while somebody looks at the past
         self._paint_bars(frame)
         shown = self._shown_frame(frame)
         pane = self._panes[self._place]
@@ -160,7 +169,7 @@ class AxiomApp(ToolsApp):
 
     def _paint_bars(self, frame: Frame) -> None:
         width = self.size.width
-        alert = bar.alert_line(frame, width)
+        alert = self._beside_line(width) or bar.alert_line(frame, width)
         self._bars["alert"].set_class(alert is not None, "-shown")
         self._bars["alert"].show(() if alert is None else (alert,))
         self._bars["mode"].show((bar.mode_line(frame, width),))
@@ -246,7 +255,11 @@ class AxiomApp(ToolsApp):
 
     def action_open(self) -> None:
         """Open the row under the cursor."""
-        target = self._panes[self._place].target(self._shown_frame())
+        pane = self._panes[self._place]
+        if pane.opens_here(self._shown_frame()):
+            self._repaint()
+            return
+        target = pane.target(self._shown_frame())
         if target is None:
             self._say("There is nothing to open on this row.")
         else:
@@ -361,7 +374,12 @@ class AxiomApp(ToolsApp):
         self._repaint()
 
     def action_present(self) -> None:
-        """Out of the past: every pane shows the session as it is now."""
+        """Out of the past: every pane shows the session as it is now; from there to the session
+        that runs."""
+        travel = self._ports.travel
+        if travel is None or travel.where().view is None:
+            self.go_live()
+            return
         self._leave_past()
         self._repaint()
 

@@ -29,9 +29,9 @@ class Key(msgspec.Struct, frozen=True):
     places: tuple[Place, ...]
 
 
-LISTS: Final[tuple[Place, ...]] = but("help")
-TABLES: Final[tuple[Place, ...]] = but("help", "why", "halt", "entry")
-GRIDS: Final[tuple[Place, ...]] = but("help", "entry")
+LISTS: Final[tuple[Place, ...]] = but("help", "start")
+TABLES: Final[tuple[Place, ...]] = but("help", "why", "halt", "entry", "start", "days")
+GRIDS: Final[tuple[Place, ...]] = but("help", "entry", "start")
 ENTRIES: Final[tuple[Place, ...]] = ("journal", "entry")
 SHAPED: Final[tuple[Place, ...]] = but("help", "halt")
 """Panes whose tables may be filtered and sorted; the levels of the kill switch stay as they are."""
@@ -57,6 +57,7 @@ def _go(row: PlaceRow) -> Key:
 _OPEN_TEXT: Final = "open the row: why a decision ended so"
 _FIRST: Final[tuple[Key, ...]] = (
     Key(("enter", "w"), "enter w", "open", "why", _OPEN_TEXT, TABLES),
+    Key(("enter",), "enter", "open", "open", "show this session here", ("days",)),
     Key(("enter",), "enter", "open", "entry", "open the journal's entry behind the row", ("why",)),
     Key(("enter",), "enter", "pane('give')", "do it", "do what the level says", ("halt",)),
     Key(
@@ -87,6 +88,9 @@ _REST: Final[tuple[Key, ...]] = (
         ("right_square_bracket",), "]", "pane('after')", "prev/next", "the decision after", ("why",)
     ),
     Key(("a",), "a", "pane('all')", "all gates", "all gates, or only those that failed", ("why",)),
+    Key(("p",), "p", "pane('parity')", "parity", "replay the session and compare", ("days",)),
+    Key(("r",), "r", "pane('again')", "read again", "read the desk's sessions again", ("days",)),
+    Key(("d",), "d", "pane('demo')", "demo", "run the demo and open its session", ("start",)),
     Key(("v",), "v", "pane('gates')", "gates", "the gates of the decision", ("why",)),
     Key(("c",), "c", "pane('chain')", "chain", "what led to it, what followed", ("why",)),
     Key(("d",), "d", "pane('inputs')", "inputs", "what the decision saw then", ("why",)),
@@ -123,7 +127,14 @@ _REST: Final[tuple[Key, ...]] = (
     Key(("o",), "o", "pane('goto')", "go to", "go to #seq or hh:mm:ss", ("replay",)),
     Key(("d",), "d", "pane('diverge')", "divergence", _DIVERGE_TEXT, ("replay",)),
     Key(("z",), "z", "look_back", None, "see every pane as of this entry", ENTRIES),
-    Key(("ctrl+l",), "ctrl+l", "present", None, "out of the past, back to now", EVERYWHERE),
+    Key(
+        ("ctrl+l",),
+        "ctrl+l",
+        "present",
+        None,
+        "back to now, then to the session that runs",
+        EVERYWHERE,
+    ),
     Key(("tab",), "tab", "next_table", "table", "next table", GRIDS),
     Key(("shift+tab",), "shift+tab", "previous_table", None, "table before", GRIDS),
     Key(("down", "j"), "down j", "move(1)", None, "next row", LISTS),

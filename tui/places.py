@@ -12,7 +12,7 @@ import msgspec
 
 Place = Literal[
     "home", "gates", "blocked", "why", "positions", "execution", "chain", "data", "recon",
-    "incidents", "days", "journal", "entry", "replay", "halt", "help",
+    "incidents", "days", "journal", "entry", "replay", "halt", "help", "start",
 ]  # fmt: skip
 
 
@@ -35,12 +35,14 @@ PLACES: Final[tuple[PlaceRow, ...]] = (
     PlaceRow("execution", ("6",), "Exec", "what works at the broker, what waits for a person"),
     PlaceRow("recon", ("7",), "Recon", "whether our books and the broker's agree"),
     PlaceRow("data", ("8",), "Data", "how fresh and whole the data is"),
+    PlaceRow("days", ("9",), "Days", "what the desk did on which day"),
     PlaceRow("journal", ("0",), "Jrnl", "what was written, and what it follows from"),
     PlaceRow("incidents", ("i",), "Inc", "what asked for a person, and who has seen it"),
     PlaceRow("replay", ("t",), "Time", "what it looked like then: travel through the session"),
     PlaceRow("why", (), None, "why one decision ended as it did"),
     PlaceRow("halt", (), None, "stop it, how far, and whether the engine took it"),
     PlaceRow("entry", (), None, "everything that one entry of the journal says"),
+    PlaceRow("start", (), None, "what to do where there is no session yet"),
     PlaceRow("help", ("question_mark",), None, "every key and every sign"),
 )
 """A row for each pane that is built; ``tui.screens.PANES`` has the same places."""

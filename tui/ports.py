@@ -8,6 +8,7 @@ all; every call has a deadline and is made off the painting thread. Start readin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
@@ -61,11 +62,55 @@ class Day(msgspec.Struct, frozen=True):
     fault: str | None
 
 
+class Opened(msgspec.Struct, frozen=True):
+    """A session that can be shown. ``running``: an engine writes it now."""
+
+    session: str
+    folder: Path
+    running: bool
+
+
 class Library(Protocol):
     """The desk's sessions."""
 
     def days(self) -> tuple[Day, ...]:
         """All of them, newest first. Reads files; may take seconds."""
+        ...
+
+    def find(self, session: str) -> Opened:
+        """One of them. Raises ``LookupError`` with a line where it is not there any more."""
+        ...
+
+    def newest(self) -> Opened | None:
+        """The one that was begun last, None where there is none."""
+        ...
+
+    def replay(self, session: str) -> str:
+        """Replay one and give back the verdict's word, or why there is none. Takes a while."""
+        ...
+
+
+class Chore(Protocol):
+    """A process that was started for the person."""
+
+    def lines(self) -> tuple[str, ...]:
+        """What it said so far, as far as it is kept."""
+        ...
+
+    def code(self) -> int | None:
+        """Its exit code, None while it runs."""
+        ...
+
+    def stop(self) -> None:
+        """End it, if it runs."""
+        ...
+
+
+class Starter(Protocol):
+    """What can be started where there is nothing to show yet."""
+
+    def demo(self) -> Chore:
+        """A simulated day. Raises ``OSError`` where it cannot be started."""
         ...
 
 
@@ -92,12 +137,15 @@ why there is none, in one sentence. Runs the session again: takes seconds. Never
 
 class Ports(msgspec.Struct, frozen=True):
     """All that the screen was given; None is a port that is not there, and the screen says so.
-    ``bell``: a new loud alarm may ring."""
+    ``shown`` is the
+    name of the session that is shown; ``bell``: a new loud alarm may ring."""
 
     explain: Explain = reason_sentence
     control: Control | None = None
     library: Library | None = None
     memory: Memory | None = None
+    starter: Starter | None = None
+    shown: str | None = None
     bell: bool = True
     least_change: LeastChange | None = None
     entries: Entries | None = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -89,7 +90,7 @@ def command(seed: int, headless: bool, common: Common) -> int:
         _tell(document, took)
     identical = verdict.get("identical") is True
     if identical and not (headless or common.json) and _terminal():
-        return _screen(report.folder)
+        return _screen(report.folder, common)
     return EXIT_GOOD if identical else EXIT_BAD
 
 
@@ -166,9 +167,10 @@ def _terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _screen(folder: Path) -> int:
-    from projections.why import sentence
-    from tui.ports import Ports
+def _screen(folder: Path, common: Common) -> int:
+    from cli.screen_ports import ports_of
+    from tui.ports import Opened
     from tui.run import run
 
-    return run(folder, live=False, ports=Ports(explain=sentence))
+    ports = ports_of(common, Opened(folder.name, folder, False))
+    return run(folder, live=False, ports=ports, ports_of=partial(ports_of, common))

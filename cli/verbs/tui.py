@@ -6,11 +6,13 @@ the sentence of a decision is the one that ``why`` gives; closing the screen cha
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from cli.errors import UserError
 from cli.options import Common, recorded_options
-from cli.paths import LATEST
+from cli.paths import LATEST, list_sessions
 
 
 @click.command(name="tui")
@@ -26,26 +28,23 @@ def command(session: str, no_bell: bool, common: Common) -> int:
     """
     if common.json:
         raise UserError("the terminal UI has no JSON: 'axiom why --json' answers without a screen")
-    from functools import partial
-
-    from cli.control_port import control_of
-    from cli.counterfactual import told
-    from cli.diverged import first_divergence
-    from cli.memory_port import FileMemory
     from cli.recorded import first_fact, is_running
-    from projections.why import sentence
-    from tui.ports import Ports
+    from cli.screen import on_terminal
+    from cli.screen_ports import ports_of
+    from tui.ports import Opened
     from tui.run import run
 
+    bell = not no_bell
+    if session == LATEST and on_terminal() and not list_sessions(common.home, common.desk):
+        ports = ports_of(common, None, bell=bell)
+        return run(None, live=False, ports=ports, ports_of=partial(ports_of, common, bell=bell))
     folder = common.session(session)
     first_fact(folder)  # what cannot be shown is refused before the screen is taken
-    live = is_running(folder)
-    ports = Ports(
-        explain=sentence,
-        control=control_of(common, folder) if live else None,
-        memory=FileMemory(common.home),
-        bell=not no_bell,
-        least_change=None if live else partial(told, folder),
-        first_divergence=None if live else partial(first_divergence, folder),
+    opened = Opened(folder.name, folder, is_running(folder))
+    ports = ports_of(common, opened, bell=bell)
+    return run(
+        folder,
+        live=opened.running,
+        ports=ports,
+        ports_of=partial(ports_of, common, bell=bell),
     )
-    return run(folder, live=live, ports=ports)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import cli.screen
 import tui.run
 from projections.why import sentence
 from tests.cli.conftest import Call
-from tui.ports import Ports
+from tui.ports import Opened, Ports
 
 
 def test_without_a_terminal_it_could_not_run(axiom: Call, home: Path) -> None:
@@ -40,6 +41,11 @@ def test_the_screen_gets_the_session_and_the_one_sentence(
     assert (ports.explain, ports.control) == (sentence, None)
     assert ports.least_change is not None
     assert ports.least_change(1) == "entry 1 is no decision."
+    assert ports.library is not None
+    assert ports.library.find(session.name) == Opened(session.name, session, False)
+    ports_of = seen.pop("ports_of")
+    assert callable(ports_of)
+    assert ports_of(Opened(session.name, session, True)).least_change is None
     assert seen == {"folder": session, "live": False}
 
 
@@ -66,3 +72,23 @@ def test_only_a_running_session_gets_a_control(
     assert axiom("tui", elsewhere).code == 0
     assert isinstance(seen[0], EngineControl)
     assert seen[1] is None
+
+
+def test_an_empty_home_gets_a_screen_only_where_there_is_a_terminal(
+    axiom: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal the first use is a screen; without one the refusal stays; so does that of a
+    session that was named."""
+    shown: list[object] = []
+
+    def run(folder: Path | None, **named: object) -> int:
+        shown.append(folder)
+        return 0
+
+    monkeypatch.setenv("AXIOM_HOME", str(tmp_path / "new"))
+    monkeypatch.setattr(tui.run, "run", run)
+    assert "has no session" in axiom("tui").refusal
+    monkeypatch.setattr(cli.screen, "on_terminal", lambda: True)
+    assert axiom("tui").code == 0
+    assert shown == [None]
+    assert "has no session 'x'" in axiom("tui", "x").refusal

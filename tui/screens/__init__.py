@@ -15,6 +15,7 @@ from tui.ports import Ports
 from tui.screens.blocked import BlockedPane
 from tui.screens.chain import ChainPane
 from tui.screens.data import DataPane
+from tui.screens.days import DaysPane
 from tui.screens.entry import EntryPane
 from tui.screens.execution import ExecutionPane
 from tui.screens.gates import GatesPane
@@ -27,6 +28,7 @@ from tui.screens.pane import Pane
 from tui.screens.positions import PositionsPane
 from tui.screens.recon import ReconPane
 from tui.screens.replay import ReplayPane
+from tui.screens.start import StartPane
 from tui.screens.why import WhyPane
 
 PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
@@ -38,6 +40,8 @@ PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
     "execution": ExecutionPane,
     "recon": lambda _: ReconPane(),
     "data": lambda _: DataPane(),
+    "days": lambda ports: DaysPane(ports.library, ports.shown),
+    "start": lambda ports: StartPane(ports.starter, ports.library),
     "incidents": lambda _: IncidentsPane(),
     "why": lambda ports: WhyPane(ports.explain, ports.least_change),
     "halt": HaltPane,

@@ -82,6 +82,10 @@ class Pane(Container):
         """Where ``enter`` leads from here, None for nowhere."""
         return None
 
+    def opens_here(self, frame: Frame) -> bool:
+        """Do what ``enter`` means here where it leads to no other pane; whether it did."""
+        return False
+
     def look_at(self, target: Target) -> None:
         """Somebody comes here to see this."""
 
