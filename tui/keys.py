@@ -81,6 +81,11 @@ _LISTS_TEXT: Final = "the last decisions, the nearest misses, those one gate awa
 _CHANGE_TEXT: Final = "to the next change of regime, verdict, risk or readiness"
 _DIVERGE_TEXT: Final = "replay the session and go to the first entry that differs"
 _REST: Final[tuple[Key, ...]] = (
+    Key(("c",), "c", "pane('chain')", "chain", "what led to it, what followed", ("why",)),
+    Key(("d",), "d", "pane('inputs')", "inputs", "what the decision saw then", ("why",)),
+    Key(("h",), "h", "pane('build')", "hashes", "configuration, code and models", ("why",)),
+    Key(("v",), "v", "pane('gates')", "gates", "the gates of the decision", ("why",)),
+    Key(("l",), "l", "pane('least')", "least", _LEAST_TEXT, ("why",)),
     Key(("escape",), "esc", "go_back", "back", "back to where you were", but("home")),
     Key(("escape",), "esc", "clear_filter", None, "show all rows again", ("home",)),
     Key(("left_square_bracket",), "[", "pane('before')", None, "the decision before", ("why",)),
@@ -91,11 +96,6 @@ _REST: Final[tuple[Key, ...]] = (
     Key(("p",), "p", "pane('parity')", "parity", "replay the session and compare", ("days",)),
     Key(("r",), "r", "pane('again')", "read again", "read the desk's sessions again", ("days",)),
     Key(("d",), "d", "pane('demo')", "demo", "run the demo and open its session", ("start",)),
-    Key(("v",), "v", "pane('gates')", "gates", "the gates of the decision", ("why",)),
-    Key(("c",), "c", "pane('chain')", "chain", "what led to it, what followed", ("why",)),
-    Key(("d",), "d", "pane('inputs')", "inputs", "what the decision saw then", ("why",)),
-    Key(("h",), "h", "pane('build')", "hashes", "configuration, code and models", ("why",)),
-    Key(("l",), "l", "pane('least')", "least change", _LEAST_TEXT, ("why",)),
     Key(("left_square_bracket",), "[", "pane('before')", None, "the underlying before", ("chain",)),
     Key(("right_square_bracket",), "]", "pane('after')", "underlying", _AFTER_TEXT, ("chain",)),
     Key(("x",), "x", "pane('expiry')", "expiry", "the next expiry", ("chain",)),

@@ -221,7 +221,7 @@ class WhyPane(Pane):
             self._chain.point_at_key(("entry", line.seq, "decision"))
             self._fresh = False
         grid = self.focused_grid() or self._grid
-        text = grid.cursor_text
+        text = grid.cursor_text.replace("└ ", "")
         if grid is self._grid:
             text = detail_text(line, self._gates, grid.cursor_key)
         detail = wrap(text, width, DETAIL_ROWS)
