@@ -34,8 +34,8 @@ BEGUN: Final = (": begins (", ": goes on (")
 
 
 def on_terminal() -> bool:
-    """Whether a screen can be shown here."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    """Whether a screen can be shown here: it is painted on standard error."""
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def run_with_screen(common: Common, *more: str) -> int:

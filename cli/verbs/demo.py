@@ -89,7 +89,9 @@ def command(seed: int, headless: bool, common: Common) -> int:
     else:
         _tell(document, took)
     identical = verdict.get("identical") is True
-    if identical and not (headless or common.json) and _terminal():
+    from cli.screen import on_terminal
+
+    if identical and not (headless or common.json) and on_terminal():
         return _screen(report.folder, common)
     return EXIT_GOOD if identical else EXIT_BAD
 
@@ -161,10 +163,6 @@ def _tell(document: dict[str, Any], took_s: float) -> None:
     click.echo(f"session: {document['session']}")
     click.echo(f"head: {document['head_hash']} (keep it elsewhere: axiom verify --head)")
     say(f"took {took_s:.0f} s; ask on: {called_as()} why latest --underlying NIFTY --at 11:30")
-
-
-def _terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _screen(folder: Path, common: Common) -> int:

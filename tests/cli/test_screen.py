@@ -118,6 +118,20 @@ def test_whoever_leaves_the_screen_is_asked_what_is_to_become_of_what_is_open(
     assert len(given) == (1 if flag else 0)
 
 
+@pytest.mark.parametrize("aside", ["stdin", "stdout", "stderr"])
+def test_a_screen_needs_all_three_streams(monkeypatch: pytest.MonkeyPatch, aside: str) -> None:
+    """One that goes elsewhere leaves no terminal to paint on: no engine is begun behind a screen
+    that nobody sees."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours), os.fdopen(theirs, "r+b", buffering=0) as terminal:
+        for name in ("stdin", "stdout", "stderr"):
+            monkeypatch.setattr(sys, name, terminal)
+        assert screen.on_terminal()
+        with Path(os.devnull).open() as elsewhere:
+            monkeypatch.setattr(sys, aside, elsewhere)
+            assert not screen.on_terminal()
+
+
 def test_an_engine_that_does_not_begin_says_why(common: Common) -> None:
     """Its own last line, where the person is."""
     engine, log = start_engine(["run", "--mode", "sim", "--market", "nowhere"], common)
