@@ -28,9 +28,15 @@ sys.exit(run(Path(sys.argv[1]), live=sys.argv[2] == "live"))
 
 def in_a_terminal(folder: Path, how: str, *, keys: bytes, until: bytes) -> tuple[int, bytes]:
     """Run in a pseudo-terminal, press keys once ``until`` was seen; exit code and output."""
+    return talk(["-c", PROGRAM, str(folder), how], ((until, keys),))
+
+
+def talk(words: list[str], steps: tuple[tuple[bytes, bytes], ...]) -> tuple[int, bytes]:
+    """Run Python in a pseudo-terminal; of each step press the keys once its text was seen since
+    the step before. Exit code and output."""
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
-        [sys.executable, "-P", "-c", PROGRAM, str(folder), how],
+        [sys.executable, "-P", *words],
         cwd=ROOT,
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30",
              "PYTHONPATH": str(ROOT)},
@@ -41,7 +47,7 @@ def in_a_terminal(folder: Path, how: str, *, keys: bytes, until: bytes) -> tuple
     )  # fmt: skip
     os.close(theirs)
     seen = b""
-    pressed = False
+    since = step = 0
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
         ready, _, _ = select.select([ours], [], [], 0.2)
@@ -51,9 +57,9 @@ def in_a_terminal(folder: Path, how: str, *, keys: bytes, until: bytes) -> tuple
             except OSError:  # the terminal's other side is closed: the child has ended
                 break
             seen += chunk
-        if not pressed and until in seen:
-            os.write(ours, keys)
-            pressed = True
+        if step < len(steps) and steps[step][0] in seen[since:]:
+            os.write(ours, steps[step][1])
+            since, step = len(seen), step + 1
     os.close(ours)
     try:
         return child.wait(DEADLINE_S), seen
@@ -91,3 +97,37 @@ def test_without_a_terminal_it_does_not_run(
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert "needs a terminal" in captured.err
+
+
+PROGRAM_OF_TWO = """
+import sys
+from pathlib import Path
+from tests.tui.library import Desk
+from tui.ports import Day, Opened, Ports
+from tui.run import run
+folders = [Path(one) for one in sys.argv[1:]]
+class Two(Desk):
+    def find(self, session):
+        return next(Opened(one.name, one, False) for one in folders if one.name == session)
+days = tuple(Day(one.name, one.name, "SIM", "closed", 1, 1, 1, (), None) for one in folders)
+ports = Ports(library=Two(days))
+sys.exit(run(folders[0], live=False, ports=ports, ports_of=lambda _: ports))
+"""
+
+
+def test_another_day_is_opened_in_the_same_terminal(tmp_path: Path) -> None:
+    """From the first session to Days, down, enter: the second one is shown, and q leaves with 0."""
+    folders = [tmp_path / "day-one", tmp_path / "day-two"]
+    write(folders[0], tidy(a_day().close()))
+    other = a_day()
+    other.at(800).quotes(nifty=2_999_900)
+    write(folders[1], tidy(other.close()))
+    code, seen = talk(
+        ["-c", PROGRAM_OF_TWO, *map(str, folders)],
+        (
+            (b"QUOTE_SPREAD_WIDE", b"9"), (b"day-two", b"j\r"), (b"29,999.00", b"q"),
+        ),
+    )  # fmt: skip
+    assert code == 0
+    assert seen.count(b"\x1b[?1049h") == 2  # each session had a screen of its own
+    assert b"Traceback" not in seen

@@ -189,3 +189,46 @@ def test_publishing_is_at_most_ten_times_a_second() -> None:
     Source(Counting(HandClock(), live=True), HandClock()).run(batches())
     last = story.envelopes[-1].seq
     assert counts == [1, last, last]
+
+
+def test_a_restarted_engine_is_followed_on_without_a_row_twice(tmp_path: Path) -> None:
+    """The writer lets go without an end, leaves a torn tail, and goes on: each entry is folded
+    once, the view is that of the whole story."""
+    story = tidy(a_day().close())
+    groups = groups_of(story)
+    folder = tmp_path / "session"
+    writer = JournalWriter.create(folder, UID)
+    for group in groups[:20]:
+        writer.append(group)
+    writer.wait_durable(writer.head_seq, DEADLINE_S)
+    reached = threading.Event()
+    store = _Watched(reached, want=writer.head_seq)
+    source = Source(store, _Ticking())
+    thread = source.start(folder, live=True)
+    assert reached.wait(DEADLINE_S)
+    writer.close(final=False)
+    segment = sorted(folder.glob("*.axj"))[-1]
+    with segment.open("ab") as file:
+        file.write(b"half a block that nobody acknowledged")
+    writer, tail = JournalWriter.resume(folder)
+    assert tail.cut_bytes
+    for group in groups[20:]:
+        writer.append(group)
+    writer.close()
+    thread.join(DEADLINE_S)
+    assert not thread.is_alive()
+    assert store.frame().view == view_of(story)
+
+
+def test_a_journal_cut_short_is_no_crash(folder: Path) -> None:
+    """Whatever is missing of the last segment: the reader ends with a line, or what is there."""
+    segment = sorted(folder.glob("*.axj"))[-1]
+    data = segment.read_bytes()
+    for size in (0, 1, len(data) // 3, len(data) - 1):
+        segment.write_bytes(data[:size])
+        store = Store(HandClock(), live=False)
+        source = Source(store, HandClock())
+        source.run(read_journal(folder, source.stop, live=False))
+        frame = store.frame()
+        assert (frame.state == "FAILED") == (frame.fault is not None)
+        assert frame.view.unreadable == 0
