@@ -23,6 +23,7 @@ def ports_of(common: Common, opened: Opened | None, *, bell: bool = True) -> Por
     from cli.library_port import DeskLibrary
     from cli.memory_port import FileMemory
     from cli.starter_port import DemoStarter
+    from cli.verbs_told import verbs_told
     from projections.why import sentence
     from tui.ports import Ports
 
@@ -33,6 +34,7 @@ def ports_of(common: Common, opened: Opened | None, *, bell: bool = True) -> Por
         control=None if running is None else control_of(common, running),
         library=DeskLibrary(common.home, common.desk),
         memory=FileMemory(common.home),
+        verbs=verbs_told(),
         starter=DemoStarter(common.home, common.desk),
         bell=bell,
         least_change=None if recorded is None else partial(told, recorded),

@@ -27,6 +27,7 @@ from tui.keys import KEYS
 from tui.places import Place
 from tui.ports import Answer, Command, Control, Opened, Ports
 from tui.screens import PANES
+from tui.screens.palette import PalettePane
 from tui.screens.pane import Pane, Target
 from tui.sessions import LOOK_S, SessionsApp
 from tui.store import Frame, Store
@@ -107,12 +108,15 @@ class AxiomApp(SessionsApp):
         self._small = Lines("small")
         self._ports = ports
         self._panes: dict[Place, Pane] = {name: make(ports) for name, make in PANES.items()}
+        self._palette = PalettePane(ports.verbs)
+        self._panes["palette"] = self._palette
         self._prompt = Prompt()
         self._place: Place = "home"
         self._trail: list[tuple[Place, LiveGrid | None]] = []
         self._message: tuple[str, int] | None = None
         self._frozen: tuple[Frame, int] | None = None
         self._painted: Frame | None = None
+        self._barred: tuple[Frame | None, object] = (None, None)
         self._hidden_focus: Widget | None = None
         self._given = GivenList()
         self._at = at
@@ -168,13 +172,19 @@ class AxiomApp(SessionsApp):
             self._painted = shown
 
     def _paint_bars(self, frame: Frame) -> None:
+        """The rows around the pane; nothing is laid out anew where nothing can have changed."""
         width = self.size.width
-        alert = self._beside_line(width) or bar.alert_line(frame, width)
+        beside = self._beside_line(width)
+        crumb = self._panes[self._place].crumb
+        said = (self._place, crumb, self._freeze_text(), self._message_text(), self.size, beside)
+        if not frame.live and _same(frame, self._barred[0]) and self._barred[1] == said:
+            return
+        self._barred = (frame, said)
+        alert = beside or bar.alert_line(frame, width)
         self._bars["alert"].set_class(alert is not None, "-shown")
         self._bars["alert"].show(() if alert is None else (alert,))
         self._bars["mode"].show((bar.mode_line(frame, width),))
         self._bars["lamps"].show((bar.lamp_line(frame, width),))
-        crumb = self._panes[self._place].crumb
         self._bars["tabs"].show((bar.tab_line(self._place, crumb, self._freeze_text(), width),))
         self._bars["keys"].show((bar.key_line(self._place, width, self._message_text()),))
         self._small.show((bar.too_small_line(frame, width, self.size.height),))
@@ -223,7 +233,8 @@ class AxiomApp(SessionsApp):
             self.call_after_refresh(self._focus_and_paint, grid)
 
     def _focus_and_paint(self, grid: LiveGrid) -> None:
-        grid.focus(scroll_visible=False)
+        if not self._prompt.is_open:
+            grid.focus(scroll_visible=False)
         self._repaint()
 
     def _go(self, place: Place) -> None:
@@ -234,7 +245,7 @@ class AxiomApp(SessionsApp):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A key of the table acts only on its places, and while somebody is asked only these."""
         if self._prompt.is_open and action not in ("halt", "leave"):
-            return False
+            return action == "move" and self._place == "palette"
         shown = f"{action}({', '.join(map(repr, parameters))})" if parameters else action
         rows = [key for key in KEYS if key.action == shown]
         return not rows or any(self._place in key.places for key in rows)
@@ -319,6 +330,28 @@ class AxiomApp(SessionsApp):
         self._frozen = frozen
         self._repaint()
 
+    def action_palette(self) -> None:
+        """Everything that can be done from here, found while its words are typed."""
+        self._palette.opened_from(self._place)
+        self._go("palette")
+        self._ask(":", self._do_chosen)
+
+    def on_prompt_changed(self, message: Prompt.Changed) -> None:
+        """The palette narrows while one types."""
+        if self._place == "palette":
+            self._palette.narrow(message.text)
+
+    def _do_chosen(self, words: str) -> None:
+        self._palette.narrow(words)
+        chosen = self._palette.chosen
+        self.action_go_back()
+        if chosen is None:
+            self._say(f"Nothing is called {words!r}.")
+        elif chosen[0] == "verb":
+            self._say(f"In another terminal: axiom {chosen[1]} --help")
+        else:
+            self.call_later(self.run_action, chosen[1])
+
     # --- what panes ask for --------------------------------------------------------------------
 
     def on_pane_says(self, message: Pane.Says) -> None:
@@ -343,6 +376,8 @@ class AxiomApp(SessionsApp):
         if self._prompt.is_open:
             return
         self._bars["keys"].display = True
+        if self._place == "palette":
+            self.action_go_back()
         grid = self._grid()
         if grid is not None:
             grid.focus(scroll_visible=False)

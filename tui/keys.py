@@ -30,10 +30,10 @@ class Key(msgspec.Struct, frozen=True):
 
 
 LISTS: Final[tuple[Place, ...]] = but("help", "start")
-TABLES: Final[tuple[Place, ...]] = but("help", "why", "halt", "entry", "start", "days")
-GRIDS: Final[tuple[Place, ...]] = but("help", "entry", "start")
+TABLES: Final[tuple[Place, ...]] = but("help", "why", "halt", "entry", "start", "days", "palette")
+GRIDS: Final[tuple[Place, ...]] = but("help", "entry", "start", "palette")
 ENTRIES: Final[tuple[Place, ...]] = ("journal", "entry")
-SHAPED: Final[tuple[Place, ...]] = but("help", "halt")
+SHAPED: Final[tuple[Place, ...]] = but("help", "halt", "palette")
 """Panes whose tables may be filtered and sorted; the levels of the kill switch stay as they are."""
 
 
@@ -78,6 +78,7 @@ _FIRST: Final[tuple[Key, ...]] = (
 _AFTER_TEXT: Final = "the underlying after"
 _LEAST_TEXT: Final = "the least change of limits that would have let it trade"
 _LISTS_TEXT: Final = "the last decisions, the nearest misses, those one gate away"
+_PALETTE_TEXT: Final = "everything that can be done from here, by its words"
 _CHANGE_TEXT: Final = "to the next change of regime, verdict, risk or readiness"
 _DIVERGE_TEXT: Final = "replay the session and go to the first entry that differs"
 _REST: Final[tuple[Key, ...]] = (
@@ -144,6 +145,7 @@ _REST: Final[tuple[Key, ...]] = (
     Key(("home", "g"), "home g", "jump(0)", None, "first row", LISTS),
     Key(("end", "G"), "end G", "jump(-1)", None, "last row", LISTS),
     Key(("f",), "f", "freeze", "freeze", "freeze the tables; the top rows go on", LISTS),
+    Key(("colon",), ":", "palette", None, _PALETTE_TEXT, but("palette", "halt", "start")),
     Key(
         ("slash",), "/", "filter", "filter", "filter: words, column:text, column:>5, !word", SHAPED
     ),

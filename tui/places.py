@@ -12,7 +12,7 @@ import msgspec
 
 Place = Literal[
     "home", "gates", "blocked", "why", "positions", "execution", "chain", "data", "recon",
-    "incidents", "days", "journal", "entry", "replay", "halt", "help", "start",
+    "incidents", "days", "journal", "entry", "replay", "halt", "palette", "help", "start",
 ]  # fmt: skip
 
 
@@ -43,6 +43,7 @@ PLACES: Final[tuple[PlaceRow, ...]] = (
     PlaceRow("halt", (), None, "stop it, how far, and whether the engine took it"),
     PlaceRow("entry", (), None, "everything that one entry of the journal says"),
     PlaceRow("start", (), None, "what to do where there is no session yet"),
+    PlaceRow("palette", (), None, "everything that can be done from here"),
     PlaceRow("help", ("question_mark",), None, "every key and every sign"),
 )
 """A row for each pane that is built; ``tui.screens.PANES`` has the same places."""

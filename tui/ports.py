@@ -149,6 +149,8 @@ class Ports(msgspec.Struct, frozen=True):
     bell: bool = True
     least_change: LeastChange | None = None
     entries: Entries | None = None
+    verbs: tuple[tuple[str, str], ...] = ()
+    """(verb, what it does) of the command line, for the palette to name."""
     travel: Travel | None = None
     first_divergence: Callable[[], int | None] | None = None
     """The first seq at which a replay differs, None where it is identical. Takes seconds; raises

@@ -24,6 +24,7 @@ from tui.screens.help import HelpPane
 from tui.screens.home import HomePane
 from tui.screens.incidents import IncidentsPane
 from tui.screens.journal import JournalPane
+from tui.screens.palette import PalettePane
 from tui.screens.pane import Pane
 from tui.screens.positions import PositionsPane
 from tui.screens.recon import ReconPane
@@ -48,6 +49,7 @@ PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
     "journal": lambda ports: JournalPane(ports.entries),
     "entry": lambda ports: EntryPane(ports.entries),
     "replay": lambda ports: ReplayPane(ports.travel, ports.first_divergence),
+    "palette": lambda ports: PalettePane(ports.verbs),
     "help": lambda _: HelpPane(),
 }
 """How each pane of ``tui.places.PLACES`` is made."""

@@ -34,6 +34,13 @@ class Prompt(Horizontal):
     class Closed(Message):
         """The person answered or went back: the keys belong to the panes again."""
 
+    class Changed(Message):
+        """The line is another one, and still being typed."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
     def __init__(self) -> None:
         super().__init__(id="prompt")
         self._label = Lines("prompt-label")
@@ -59,6 +66,12 @@ class Prompt(Horizontal):
         self._input.cursor_position = len(initial)
         self.add_class("-shown")
         self._input.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """What is typed may be looked at while it is typed."""
+        event.stop()
+        if self.is_open:
+            self.post_message(self.Changed(event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter: the line goes to who asked."""
