@@ -19,8 +19,8 @@ def ports_of(common: Common, opened: Opened | None, *, bell: bool = True) -> Por
     """The ports of one session of the desk; None: of a desk that has none yet."""
     from cli.control_port import control_of
     from cli.counterfactual import told
+    from cli.days_port import DeskLibrary
     from cli.diverged import first_divergence
-    from cli.library_port import DeskLibrary
     from cli.memory_port import FileMemory
     from cli.starter_port import DemoStarter
     from cli.verbs_told import verbs_told
@@ -32,7 +32,7 @@ def ports_of(common: Common, opened: Opened | None, *, bell: bool = True) -> Por
     return Ports(
         explain=sentence,
         control=None if running is None else control_of(common, running),
-        library=DeskLibrary(common.home, common.desk),
+        desk=DeskLibrary(common.home, common.desk),
         memory=FileMemory(common.home),
         verbs=verbs_told(),
         starter=DemoStarter(common.home, common.desk),

@@ -142,7 +142,7 @@ class Ports(msgspec.Struct, frozen=True):
 
     explain: Explain = reason_sentence
     control: Control | None = None
-    library: Library | None = None
+    desk: Library | None = None
     memory: Memory | None = None
     starter: Starter | None = None
     shown: str | None = None

@@ -67,7 +67,7 @@ class SessionsApp(ToolsApp):
         """To the session that the desk's engine writes."""
         if self._live and not self._ended(self._store.now()):
             self._say(SHOWN_ALREADY)
-        elif self._ports.library is None:
+        elif self._ports.desk is None:
             self._say(NO_LIBRARY)
         else:
             self._look(asked=True)
@@ -84,7 +84,7 @@ class SessionsApp(ToolsApp):
         return frame.view.closed is not None or frame.state in ("ENDED", "FAILED")
 
     def _look(self, *, asked: bool) -> None:
-        library = self._ports.library
+        library = self._ports.desk
         if library is None:
             return
         self._looking = True

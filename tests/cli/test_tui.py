@@ -41,8 +41,8 @@ def test_the_screen_gets_the_session_and_the_one_sentence(
     assert (ports.explain, ports.control) == (sentence, None)
     assert ports.least_change is not None
     assert ports.least_change(1) == "entry 1 is no decision."
-    assert ports.library is not None
-    assert ports.library.find(session.name) == Opened(session.name, session, False)
+    assert ports.desk is not None
+    assert ports.desk.find(session.name) == Opened(session.name, session, False)
     ports_of = seen.pop("ports_of")
     assert callable(ports_of)
     assert ports_of(Opened(session.name, session, True)).least_change is None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.projections.live.story import a_day
-from tests.tui.library import DAYS, Desk, answered, opened
+from tests.tui.days import DAYS, Desk, answered, opened
 from tests.tui.screen import SIZES, Screen, on_screen, view_of
 from tests.tui.test_app import check_golden, check_shape, in_mode
 from tui.ports import Ports
 from tui.view.days import ASKED, LOADING, days_table, detail
 
-READ = Ports(library=Desk(), shown="2026-11-19-paper-b")
+READ = Ports(desk=Desk(), shown="2026-11-19-paper-b")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -82,7 +82,7 @@ def test_enter_shows_a_session_instead() -> None:
         assert screen.app.wanted == opened("2026-11-18-paper-c", running=False)
         assert screen.app.return_value == 0
 
-    ports = Ports(library=desk, shown="2026-11-19-paper-b")
+    ports = Ports(desk=desk, shown="2026-11-19-paper-b")
     on_screen(view_of(a_day().close()), use, ports=ports)
 
 
@@ -101,7 +101,7 @@ def test_parity_is_asked_of_a_replay_and_stands_in_its_row() -> None:
         assert "✗ diverged" in screen.text()
         assert desk.asked == ["days", "replay 2026-11-19-paper-b", "replay 2026-11-18-paper-c"]
 
-    on_screen(view_of(a_day().close()), use, ports=Ports(library=desk))
+    on_screen(view_of(a_day().close()), use, ports=Ports(desk=desk))
 
 
 def test_the_desk_can_be_read_again() -> None:
@@ -121,4 +121,4 @@ def test_the_desk_can_be_read_again() -> None:
         await answered(screen)
         assert "the desk cannot be read: the disk went away" in screen.text()
 
-    on_screen(view_of(a_day().close()), use, ports=Ports(library=desk))
+    on_screen(view_of(a_day().close()), use, ports=Ports(desk=desk))

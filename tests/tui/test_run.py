@@ -102,7 +102,7 @@ def test_without_a_terminal_it_does_not_run(
 PROGRAM_OF_TWO = """
 import sys
 from pathlib import Path
-from tests.tui.library import Desk
+from tests.tui.days import Desk
 from tui.ports import Day, Opened, Ports
 from tui.run import run
 folders = [Path(one) for one in sys.argv[1:]]
@@ -110,7 +110,7 @@ class Two(Desk):
     def find(self, session):
         return next(Opened(one.name, one, False) for one in folders if one.name == session)
 days = tuple(Day(one.name, one.name, "SIM", "closed", 1, 1, 1, (), None) for one in folders)
-ports = Ports(library=Two(days))
+ports = Ports(desk=Two(days))
 sys.exit(run(folders[0], live=False, ports=ports, ports_of=lambda _: ports))
 """
 

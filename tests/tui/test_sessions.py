@@ -7,7 +7,7 @@ import asyncio
 from projections.live.view import LiveView
 from tests.projections.live.story import Story, a_day
 from tests.projections.live.trouble import a_troubled_day, raise_incident
-from tests.tui.library import Desk, answered, opened
+from tests.tui.days import Desk, answered, opened
 from tests.tui.screen import HandClock, Screen, view_of
 from tests.tui.test_app import check_shape, in_mode
 from tui.app import AxiomApp
@@ -33,7 +33,7 @@ class Shown(Screen):
         self.app = AxiomApp(
             self.store,
             self.clock,
-            Ports(library=desk, shown=shown.session),
+            Ports(desk=desk, shown=shown.session),
             live=shown.running,
             shown=shown,
             beside=None if beside is None else self.runs,

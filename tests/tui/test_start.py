@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.tui.library import Desk, Starts, answered, opened
+from tests.tui.days import Desk, Starts, answered, opened
 from tests.tui.screen import SIZES, HandClock, Screen
 from tests.tui.test_app import check_golden, check_shape
 from tui.app import AxiomApp
@@ -56,7 +56,7 @@ def test_it_says_what_to_do(size: tuple[int, int]) -> None:
         await screen.settle()
         check_golden(screen, "start-demo")
 
-    at_first(Ports(library=Desk(()), starter=starts), use, size)
+    at_first(Ports(desk=Desk(()), starter=starts), use, size)
 
 
 def test_the_demo_is_run_and_its_session_opened() -> None:
@@ -79,7 +79,7 @@ def test_the_demo_is_run_and_its_session_opened() -> None:
         await screen.pilot.pause()
         assert screen.app.wanted == opened("2026-11-20-backtest-x", running=False)
 
-    at_first(Ports(library=desk, starter=starts), use)
+    at_first(Ports(desk=desk, starter=starts), use)
     assert not starts.child.stopped
 
 
@@ -102,7 +102,7 @@ def test_a_demo_that_fails_is_said_and_can_be_tried_again() -> None:
         await screen.press("d")
         assert starts.count == 2
 
-    at_first(Ports(library=Desk(()), starter=starts), use)
+    at_first(Ports(desk=Desk(()), starter=starts), use)
     assert starts.child.stopped  # leaving ends what was started
 
 
@@ -125,7 +125,7 @@ def test_an_engine_that_begins_is_shown_by_itself() -> None:
         await answered(screen)
         assert screen.app.wanted == opened("a", running=True)
 
-    at_first(Ports(library=desk), use)
+    at_first(Ports(desk=desk), use)
 
 
 def test_without_a_starter_the_verb_is_named() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.library_port import DeskLibrary
+from cli.days_port import DeskLibrary
 from tests.cli.conftest import Call
 
 
