@@ -320,12 +320,14 @@ def measure(folder: Path, seconds: float, entries: int) -> Report:
         start_s = screen.until(READY)
         start_cpu = screen.cpu_s
         screen.drain(3)
-        percents, rss = {}, 0.0
+        for _, key in PANES * 2:
+            screen.press(key)
+            screen.drain(1)
+        rss, percents = screen.rss_mb, {}
         for name, key in PANES:
             screen.press(key)
             screen.drain(1)
             percents[name] = screen.percent(seconds / len(PANES))
-            rss = rss or screen.rss_mb
         growth = screen.rss_mb - rss
     finally:
         screen.close()
@@ -363,7 +365,7 @@ def _opened(folder: Path, entries: int) -> tuple[float, float]:
     long.close()
     screen = Terminal(folder, "recorded")
     try:
-        return screen.until(READY), screen.until(b"closed", 600.0)
+        return screen.until(READY), screen.until(f"#{long.seq} closed".encode(), 600.0)
     finally:
         screen.close()
 

@@ -186,7 +186,8 @@ def chain_table(frame: Frame, chosen: Chosen | None) -> Table:
     episode = chosen.underlying.episode
     last = None if episode is None else episode.last
     limit = age_limit_ms(frame.view, last, *CONTRACT_AGE)
-    rows = tuple(_row(frame, chosen, one, screens, limit) for one in chosen.strikes)
+    money = chosen.at_the_money  # a search over all strikes: once a table
+    rows = tuple(_row(frame, chosen, one, screens, limit, money) for one in chosen.strikes)
     return Table(_title(chosen), COLUMNS, rows, "no strike")
 
 
@@ -210,11 +211,16 @@ def strike_text(paise: int) -> str:
 
 
 def _row(
-    frame: Frame, chosen: Chosen, one: Strike, screens: dict[int, Screen], limit: int | None
+    frame: Frame,
+    chosen: Chosen,
+    one: Strike,
+    screens: dict[int, Screen],
+    limit: int | None,
+    money: int | None,
 ) -> Row:
     calls = _side(frame, chosen, one.call, limit)
     puts = _side(frame, chosen, one.put, limit)
-    at = "*" if one.strike_paise == chosen.at_the_money else ""
+    at = "*" if one.strike_paise == money else ""
     oi_change, delta, iv, oi, age, last, bid, ask = puts
     right = (bid, ask, last, age, oi, iv, delta, oi_change)
     strike = span(strike_text(one.strike_paise) + at, "title" if at else "key")
