@@ -91,6 +91,7 @@ SCENES: dict[str, tuple[bool, str, tuple[str, ...], Then | None]] = {
     "why-inputs": (False, "REPLAY", ("enter", "d"), None),
     "why-build": (False, "REPLAY", ("enter", "h"), None),
     "help": (False, "REPLAY", ("question_mark",), None),
+    "palette": (False, "REPLAY", ("colon",), None),
     "home-unfinished": (False, "REPLAY", (), None),
     "home-live": (True, "SIM", (), None),
     "home-stale": (True, "PAPER", (), _old_feed),
