@@ -175,29 +175,44 @@ class Tail:
         self._follow = follow
         self._more: Iterator[bytes] | None = None
         self._kinds: tuple[str, ...] = ()
-        self._kept: deque[Envelope] = deque(maxlen=2 * PAGE_ROWS)
+        self._kept: deque[Envelope] = deque(maxlen=PAGE_ROWS)
         self._unreadable = 0
+        self._last_seq = 0
+        self._ahead: Envelope | None = None
 
     def page(self, read: ReadFrom, wish: Wish) -> Page:
         """The last entries up to the wish's. Raises ``JournalError``."""
+        if wish.last_seq < self._last_seq:
+            return read_page(read, wish)  # the past is looked at: the end goes on where it was
+        self._last_seq = wish.last_seq
         if self._more is None or self._kinds != wish.kinds:
             first = read_page(read, wish)
             self._kept.clear()
             self._kept.extend(first.entries)
             self._kinds, self._unreadable = wish.kinds, first.unreadable
-            self._more = self._follow(wish.last_seq + 1)
-        for data in self._more:
-            if not data:
-                break
-            try:
-                envelope = decode_envelope(data)
-            except EnvelopeError:
-                self._unreadable += 1
-                continue
+            self._more, self._ahead = self._follow(wish.last_seq + 1), None
+        self._go_on(self._more, wish)
+        return Page(wish, wish.last_seq, tuple(self._kept)[-PAGE_ROWS:], self._unreadable, None)
+
+    def _go_on(self, more: Iterator[bytes], wish: Wish) -> None:
+        """Take what has been written since, up to the wish's last entry and no further."""
+        while True:
+            envelope = self._ahead
+            if envelope is None:
+                data = next(more, b"")
+                if not data:
+                    return
+                try:
+                    envelope = decode_envelope(data)
+                except EnvelopeError:
+                    self._unreadable += 1
+                    continue
+            if envelope.seq > wish.last_seq:
+                self._ahead = envelope
+                return
+            self._ahead = None
             if takes_kind(wish.kinds, envelope.kind):
                 self._kept.append(envelope)
-        shown = [envelope for envelope in self._kept if envelope.seq <= wish.last_seq]
-        return Page(wish, wish.last_seq, tuple(shown[-PAGE_ROWS:]), self._unreadable, None)
 
 
 def follower_of(folder: Path) -> ReadFrom:

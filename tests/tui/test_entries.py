@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tui.entries import (
     PAGE_ROWS,
     EntryReader,
     Page,
+    Tail,
     Wish,
     follower_of,
     read_page,
@@ -100,6 +102,24 @@ def test_the_end_of_a_growing_journal(tmp_path: Path) -> None:
     finally:
         reader.stop()
         writer.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, LAST), st.booleans()), min_size=1, max_size=8))
+def test_the_end_may_be_anywhere(ends: list[tuple[int, bool]]) -> None:
+    """Wishes for ends in any order, as a person who travels in time has them: each page is the
+    entries up to its own end, whatever was looked at before."""
+
+    def follow(seq: int) -> Iterator[bytes]:
+        yield from READ(seq)
+        while True:
+            yield b""
+
+    tail = Tail(follow)
+    for last, of_kind in ends:
+        wish = Wish(last, last, ("Decision",) if of_kind else ())
+        wanted = [one for one in DAY.envelopes[:last] if takes_kind(wish.kinds, one.kind)]
+        assert list(tail.page(READ, wish).entries) == wanted[-PAGE_ROWS:]
 
 
 def test_a_damaged_journal_is_a_line(tmp_path: Path) -> None:
