@@ -7,6 +7,7 @@ Start reading at ``VERBS``.
 
 from __future__ import annotations
 
+import builtins
 import keyword
 from typing import Final, NamedTuple
 
@@ -28,8 +29,10 @@ def _verb(name: str, group: str, summary: str) -> Verb:
 
 
 def _operate(name: str, summary: str) -> Verb:
-    """A verb that speaks to the engine: all of them are one file."""
-    return Verb(name, "Operate", summary, f"cli.verbs.operate:{name}")
+    """A verb that speaks to the engine: all of them are one file, where one that is a built-in
+    name of Python ends in an underscore."""
+    suffix = "_" if hasattr(builtins, name) else ""
+    return Verb(name, "Operate", summary, f"cli.verbs.operate:{name}{suffix}")
 
 
 GROUPS: Final = ("Run", "Ask", "Prove", "Operate")
@@ -61,6 +64,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     _operate("halt", "no new entry, until resumed; also cancel, also flatten"),
     _operate("resume", "let entries go on after a halt"),
     _operate("flatten", "cancel every order and close every position"),
+    _operate("exit", "close one position, and nothing else"),
     _operate("stop", "end the session of the engine that runs"),
     _operate("arm", "let approved entries be sent for a while"),
     _operate("disarm", "let no approved entry be sent"),

@@ -43,6 +43,7 @@ ORDER_PREFIX: Final = "ORDER:"
 HOLDS_PREFIX: Final = "HOLDS:"
 LEAVE_PROTECTED: Final = "LEAVE_PROTECTED"
 
+EXIT: Final = "EXIT"
 PROMOTE: Final = "PROMOTE"
 QUARANTINE: Final = "QUARANTINE"
 PROMOTED: Final = ("PILOT:", "LIVE:", "RESEARCH", "PAPER", "RETIRED")
@@ -62,6 +63,7 @@ AMEND_PAST: Final = "CMD_AMEND_PAST"
 AMEND_OVER: Final = "CMD_AMEND_OVER"
 NO_SUCH_MOVE: Final = "CMD_NO_SUCH_MOVE"
 OTHER_DIGEST: Final = "CMD_OTHER_DIGEST"
+EXITING: Final = "CMD_EXITING"
 BOOKS_DISAGREE: Final = "CMD_BOOKS_DISAGREE"
 """What the ends of a channel and the core say beside the codes of ``checked``."""
 
@@ -118,6 +120,8 @@ COMMANDS: Final = (
     _c("ARM", "Approved entries may be sent for a while.", dangerous=True, halted=False),
     _c("DISARM", "No approved entry may be sent.", modes=_TRADING),
     _c("FLATTEN", "Every order is cancelled and every position closed.", dangerous=True),
+    _c(EXIT, "This position is closed, a pair as a whole; nothing else is touched.", "POSITION",
+       dangerous=True),
     _c("RESOLVE", "An order whose fate is unknown did not happen, or is the one named; of a"
        " position the broker holds so many units.", "INTENT", (LAPSED, ORDER_PREFIX, HOLDS_PREFIX),
        dangerous=True, modes=_SENDING),

@@ -1,5 +1,5 @@
-"""Exit rules: stop, targets, trailing stop, times of the day, a halt, a regime without a place for
-the trade.
+"""Exit rules: a person's word, stop, targets, trailing stop, times of the day, a halt, a regime
+without a place for the trade.
 
 Lives here: when a position must go, or a part of it. May import: events, engine. Always holds: no
 entry gate is asked; the first rule in declared order that fires is the reason; a position whose
@@ -108,6 +108,12 @@ def _operator(state: State, position: Position, bid: int) -> Fired | None:
     return None
 
 
+def _asked(state: State, position: Position, bid: int) -> Fired | None:
+    if position.position_id in state.desk.leaving:
+        return "EXIT_ASKED", None, bid or None
+    return None
+
+
 def _blind(state: State, position: Position, bid: int) -> Fired | None:
     limit_s = state.config.orders.blind_flatten_s
     if not to_broker(state) or limit_s <= 0:
@@ -185,7 +191,7 @@ def _regime_flip(state: State, position: Position, bid: int) -> Fired | None:
     return "EXIT_REGIME_FLIP", None, bid or None
 
 
-PERSON: Final[tuple[Rule, ...]] = (_operator,)
+PERSON: Final[tuple[Rule, ...]] = (_operator, _asked)
 REST: Final[tuple[Rule, ...]] = (_halt, _deadline, _square_off, _blind, _time, _regime_flip)
 RULES: Final[tuple[Rule, ...]] = (*PERSON, _stop, _target, _trail, *REST)
 """In order of precedence: a price that was met explains more than a clock. A pair has prices of its

@@ -517,9 +517,10 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
     first, ``closing_books`` once those of the end came, ``reconciled_ns`` is when those that last
     agreed were asked for, ``nets_ns`` when the broker's positions were, ``reconnected_ns`` when a
     connection that was lost was last up again. ``ended`` keeps the orders that are over, for a late
-    word on them. ``amending`` is an amendment of the day's hours that was accepted and is no fact
-    yet, ``setting`` such a change of a limit. ``approving`` is (request id, who) while a cycle
-    decides on an approval, ``approved`` holds ``intent who`` of those that were used; ``repeated``
+    word on them. ``leaving`` are the longs that a person asked to be closed, each by itself.
+    ``amending`` is an amendment of the day's hours that was accepted and is no fact yet,
+    ``setting`` such a change of a limit. ``approving`` is (request id, who) while a cycle decides
+    on an approval, ``approved`` holds ``intent who`` of those that were used; ``repeated``
     and ``refused`` tell of the last command.
     """
 
@@ -550,6 +551,7 @@ class Desk(Record, frozen=True, array_like=True, gc=False, forbid_unknown_fields
     approving: tuple[str, ...]
     margins: tuple[Margin, ...]
     commands: tuple[str, ...]
+    leaving: tuple[str, ...]
     amending: SessionAmended | None
     setting: ConfigChanged | None
     repeated: bool
@@ -626,8 +628,8 @@ EMPTY_DESK: Final = Desk(
     unhealthy=(), dropped_ns=0, resumed_ns=0, books_ns=0, first_books=False, closing_books=False,
     reconciled_ns=0, nets_ns=0, reconnected_ns=0, nets=(), holdings=(), differences=(),
     foreign=(), ended=(), incidents=(), incidents_raised=0, requests=(), approved=(), approving=(),
-    margins=(), commands=(), amending=None, setting=None, repeated=False, refused=False, messages=0,
-    refused_ns=(), readiness="", blockers=(),
+    margins=(), commands=(), leaving=(), amending=None, setting=None, repeated=False, refused=False,
+    messages=0, refused_ns=(), readiness="", blockers=(),
 )  # fmt: skip
 EMPTY_UNDERLYING: Final = UnderlyingState(
     None, None, "UNKNOWN", 0, 0, 0, 0, (), b"", NEVER_NS, 0, False,

@@ -395,6 +395,8 @@ _EXIT: Final = (
        "Nothing to do; the order that was not filled says why.", ()),
     _r("EXIT_EXCEEDS_SHORT", 1319, "EXIT", "BLOCK", "The exit would buy back more than is sold and confirmed.",
        "Compare with the broker's positions; the exit is made anew for what is left.", ()),
+    _r("EXIT_ASKED", 1320, "EXIT", "INFO", "A person asked for this position, and no other, to be closed.",
+       "Nothing to do.", ()),
 )  # fmt: skip
 _ORDER: Final = (
     _r("ORDER_ACCEPTED", 1401, "ORDER", "INFO", "The broker accepted the order.", "Nothing to do.", ()),
@@ -528,6 +530,8 @@ _COMMAND: Final = (
        "The table of moves stands in docs/STRATEGY.md; what is retired stays so.", ()),
     _r("CMD_OTHER_DIGEST", 1819, "COMMAND", "BLOCK", "The promotion is of other code, other parameters or another algo id than those that run.",
        "See `axiom config show --strategies` for what it has to name.", ()),
+    _r("CMD_EXITING", 1820, "COMMAND", "BLOCK", "The position is on its way out already.",
+       "Nothing to do: its orders say how far it is.", ()),
 )  # fmt: skip
 _INCIDENT: Final = (
     _r("ORDER_UNKNOWN_LONG", 1901, "INCIDENT", "HALT", "An order is still unknown after all searching.",

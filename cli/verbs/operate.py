@@ -83,6 +83,12 @@ WORDS: Final = (
          " shorts, those of pairs apart, only with --include-short; 0 when the broker shows the"
          " account flat, else 1 with what to do by hand. GTT orders are not touched.",
          "axiom flatten --confirm SIM"),
+    Word("exit", "EXIT", "POSITION", None, (), False,
+         "Close one position, and nothing else: no other position or order is touched, and entries"
+         " go on.\n\nPOSITION is its whole id: 'axiom ask trades' lists them. It leaves as by any"
+         " exit: its stop is cancelled, then it is sold, priced again until it is. A pair goes as a"
+         " whole, its sold leg first. One that is not held, or leaves already, is refused.",
+         "axiom exit 3f9a1c2b7d40e651 --why 'results tonight'"),
     Word("resolve", "RESOLVE", "INTENT", None,
          (Flag("--lapsed", "LAPSED", "It did not happen: no order of it is at the broker."),
           Flag("--order", "ORDER:{}", "It is this order of the broker."),
@@ -379,4 +385,4 @@ def _leave_file(common: Common, folders: Folders, level: str | None, why: str) -
 
 
 approve, reject, arm, disarm, halt, resume, flatten = map(_command, WORDS[:7])
-resolve, adopt, ack, promote, quarantine, stop = map(_command, WORDS[7:])
+exit_, resolve, adopt, ack, promote, quarantine, stop = map(_command, WORDS[7:])

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.books import ENTRY, order_of
+from engine.commands import EXIT
 from engine.orders.entries import KILL_CANCEL, KILL_FLATTEN
 from engine.orders.legs import SENT, UNKNOWN, UNSENT, legs
-from engine.orders.operator import answers
+from engine.orders.operator import answers, is_taken
 from engine.orders.protocol import decide_orders
 from engine.orders.reconcile import compared
 from engine.orders.reduce import reports_of
@@ -84,8 +85,9 @@ def command(state: State, item: Item) -> Outcome:
     """The answer to an operator, then what the command leads to."""
     event = item.entry.event
     assert isinstance(event, OperatorCommand)
-    flatten = (EXITS,) if state.desk.kill >= KILL_FLATTEN else ()
-    steps = (("killed", 0), RISK, *flatten, ORDERS, WATCH)
+    closes = state.desk.kill >= KILL_FLATTEN or (event.verb == EXIT and is_taken(state))
+    exits = (EXITS,) if closes else ()
+    steps = (("killed", 0), RISK, *exits, ORDERS, WATCH)
     return Outcome(tuple(answers(state, event)), steps)
 
 

@@ -17,7 +17,7 @@ from engine import commands
 from engine.books import HALTED, MS, STOPPING, holding_key, moved_holdings
 from engine.hours import amendment_of, amendment_refused
 from engine.lookup import Lookup
-from engine.orders import resolve
+from engine.orders import asked, resolve
 from engine.orders.entries import KILL_CANCEL, KILL_FLATTEN
 from engine.orders.incidents import Incidents
 from engine.orders.legs import UNKNOWN, with_leg
@@ -47,12 +47,9 @@ def verdict(state: State, event: OperatorCommand) -> str | None:
     refused = commands.checked(event, state.opened.mode, halted=halted)
     if refused is not None:
         return refused if event.verb != "HALT" else None
-    if event.verb == commands.AMEND:
-        return amendment_refused(state, event)
-    if event.verb == commands.SET:
-        return change_refused(state, event)
-    if event.verb in (commands.PROMOTE, commands.QUARANTINE):
-        return _move_refused(state, event)
+    judged = _JUDGES.get(event.verb)
+    if judged is not None:
+        return judged(state, event)
     if resolve.is_of_position(event):
         return resolve.refusal(state, event)
     if event.verb == "RESOLVE" and event.value == commands.LAPSED:
@@ -86,6 +83,11 @@ def is_repeated(state: State, event: OperatorCommand) -> bool:
     return bool(event.command_id) and event.command_id in state.desk.commands
 
 
+def is_taken(state: State) -> bool:
+    """Whether the last command was carried out."""
+    return not (state.desk.repeated or state.desk.refused)
+
+
 def _unknown_order(state: State, subject: str) -> Order | None:
     for order in state.orders:
         unknown = order.leg is not None and order.leg.status == UNKNOWN
@@ -112,6 +114,15 @@ def _waivable(state: State, subject: str) -> bool:
     """Whether a person's word is what the resting stops of this session still wait for."""
     return subject == commands.STOP_SETTING and not state.config.orders.protective_stop
 
+
+_JUDGES: Final[dict[str, Callable[[State, OperatorCommand], str | None]]] = {
+    commands.AMEND: amendment_refused,
+    commands.SET: change_refused,
+    commands.PROMOTE: _move_refused,
+    commands.QUARANTINE: _move_refused,
+    commands.EXIT: asked.refusal,
+}
+"""Verbs that are judged by a rule of their own: it gives the code of a refusal."""
 
 _KNOWS: Final[dict[str, Callable[[State, str], bool]]] = {
     "RESOLVE": lambda state, subject: _unknown_order(state, subject) is not None,
@@ -225,6 +236,10 @@ def _set(state: State, event: OperatorCommand, ts: int) -> State:
     return replace(state, desk=replace(state.desk, setting=change_of(event)))
 
 
+def _exit(state: State, event: OperatorCommand, ts: int) -> State:
+    return asked.asked(state, event)
+
+
 def _move(state: State, event: OperatorCommand, ts: int) -> State:
     family = _family_of(event)
     assert family is not None, "what was not refused is somebody's"
@@ -243,6 +258,7 @@ _ACTIONS: Final = {
     "APPROVE": _approve,
     commands.AMEND: _amend,
     commands.SET: _set,
+    commands.EXIT: _exit,
     commands.PROMOTE: _move,
     commands.QUARANTINE: _move,
 }

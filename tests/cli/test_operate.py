@@ -134,6 +134,33 @@ def test_a_refusal_of_the_engine_is_1(axiom: Call, runtime: Path, tmp_path: Path
     assert answer.out.startswith("ACK refused (entry 1): CMD_SUBJECT_UNKNOWN: The engine does not")
 
 
+def test_one_position_is_closed_by_its_id(axiom: Call, runtime: Path, tmp_path: Path) -> None:
+    """The id and the reason arrive as they are typed; what the engine does not hold is one line
+    and 1, another mode's word too; a place for an id that holds none is 2."""
+    words = ("exit", "774a773c0c027f6f", "--why", "results tonight", "--home", tmp_path)
+    with engine(runtime, tmp_path) as desk:
+        assert axiom(*words, "--confirm", "SIM").out == "EXIT accepted (entry 1)\n"
+        (command,) = desk.taken
+        assert (command.verb, command.subject, command.value, command.why) == (
+            "EXIT", "774a773c0c027f6f", None, "results tonight")  # fmt: skip
+        assert axiom(*words, "--confirm", "LIVE").code == 1
+        assert len(desk.taken) == 1
+        assert "CMD_TEXT" in axiom("exit", "*", "--confirm", "SIM", "--home", tmp_path).refusal
+    with engine(runtime, tmp_path, obliging=False) as desk:
+        sink = desk.server._sink
+        for code in ("CMD_SUBJECT_UNKNOWN", "CMD_EXITING"):
+
+            def refusing(command: Any, code: str = code) -> bool:
+                sink(command)
+                desk.answer(desk.next(), "REFUSED", code)
+                return True
+
+            desk.server._sink = refusing
+            answer = axiom(*words, "--confirm", "SIM")
+            assert (answer.code, answer.out.count("\n")) == (1, 1)
+            assert f": {code}: The " in answer.out
+
+
 def test_a_dangerous_verb_asks_for_the_word_of_the_mode(
     axiom: Call, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

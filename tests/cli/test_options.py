@@ -52,7 +52,7 @@ IGNORING = (
     "replay", "verify", "why", "query", "at", "journal info", "journal cat", "journal tail",
     "journal seal", "tui", "sessions", "config check", "import chain", "backup", "restore",
     "explain", "diff", "export", "halt", "resume", "approve", "reject", "ack",
-    "adopt", "quarantine",
+    "adopt", "quarantine", "exit",
 )  # fmt: skip
 """Every verb that reads no configuration."""
 

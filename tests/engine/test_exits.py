@@ -23,7 +23,7 @@ from engine.rulebook import ist_ns
 from engine.state import Position, RegimeState, State
 from events.decision import GatesEvaluated
 from events.feed import FeedStatus, TimerTick
-from events.orders import ExitSignalled
+from events.orders import ExitSignalled, PositionChanged
 from events.session import OperatorCommand
 from tests.engine.build import MS, at_trade, quote_of, with_config, with_quote
 from tests.engine.fabricated import DAY, frame_of
@@ -207,8 +207,8 @@ def test_the_table_is_the_declared_order() -> None:
     """The rules stand in the table in the order that the page of reasons gives."""
     words = [rule.__name__ for rule in RULES]
     assert words == [
-        "_operator", "_stop", "_target", "_trail", "_halt", "_deadline", "_square_off", "_blind",
-        "_time", "_regime_flip",
+        "_operator", "_asked", "_stop", "_target", "_trail", "_halt", "_deadline", "_square_off",
+        "_blind", "_time", "_regime_flip",
     ]  # fmt: skip
 
 
@@ -359,3 +359,85 @@ def test_an_id_is_its_content_s() -> None:
     assert content_id(event) == content_id(FeedStatus(0, "LOST", False, 0))
     assert content_id(event) != content_id(FeedStatus(1, "LOST", False, 0))
     assert len(content_id(event) + "X999") == 20
+
+
+# --- a position that a person asks for ------------------------------------------------------------
+
+
+def _word(subject: str, command_id: str = "x1") -> OperatorCommand:
+    return OperatorCommand("EXIT", "ana", "news", subject, None, command_id, "SOCKET")
+
+
+def _on_paper(state: State) -> State:
+    """A backtest hears no operator."""
+    assert state.opened is not None
+    return replace(state, opened=replace(state.opened, mode="PAPER"))
+
+
+def _named(state: State, name: str, **changes: object) -> State:
+    """The state with another long, which rests as the first one does."""
+    return replace(state, positions=(*state.positions, _long(state, position_id=name, **changes)))
+
+
+def test_a_person_s_word_is_the_reason_of_that_position_alone() -> None:
+    """The one that was asked for leaves, whatever else would fire for it; the other stays."""
+    state = _named(_state(), "00000000000000ff")
+    state = replace(state, desk=replace(state.desk, leaving=("00000000000000ff",)))
+    (signal,) = decide_exits(state)
+    assert isinstance(signal, ExitSignalled)
+    assert (signal.position_id, signal.reason) == ("00000000000000ff", "EXIT_ASKED")
+    state = replace(_state(STOP), desk=replace(state.desk, leaving=("0123456789abcdef",)))
+    assert _reason(state) == "EXIT_ASKED"
+
+
+def test_on_paper_the_command_s_own_group_has_the_exit() -> None:
+    """Answer, signal and order have the command as their cause; the next book fills it, the trade
+    is counted, nothing of the account is halted and the other position is as it was."""
+    begin = _on_paper(_named(_state(), "00000000000000ff"))
+    core = Core(begin)
+    derived = core.step(begin.seq + 1, begin.now, _word("0123456789abcdef"))
+    assert [one.entry.kind for one in derived][:3] == [
+        "CommandAnswered", "ExitSignalled", "OrderChanged",
+    ]  # fmt: skip
+    assert {one.entry.cause for one in derived} == {begin.seq + 1}
+    due = core.state.orders[0].due_ns
+    said = core.step(core.state.seq + 1, due + MS, frame_of(b"\0"))
+    closed = [
+        one.entry.event for one in said
+        if isinstance(one.entry.event, PositionChanged) and one.entry.event.status == "CLOSED"
+    ]  # fmt: skip
+    assert [(one.position_id, one.exit_reason) for one in closed] == [
+        ("0123456789abcdef", "EXIT_ASKED")
+    ]
+    assert core.state.positions == begin.positions[1:]
+    assert (core.state.account.halts, core.state.desk.kill) == ((), 0)
+
+
+def test_on_paper_a_part_on_its_way_and_the_rest_of_the_entry_end_first() -> None:
+    """What sells a half at the first target is replaced by what sells the whole."""
+    core = Core(_on_paper(_state(tp1_paise=ENTRY, keep_units=65)))
+    core.step(core.state.seq + 1, core.state.now, TimerTick(core.state.now, 0))
+    assert [order.reason for order in core.state.orders] == ["EXIT_TP1"]
+    core.step(core.state.seq + 1, core.state.now, _word("0123456789abcdef"))
+    assert [(order.reason, order.quantity_units) for order in core.state.orders] == [
+        ("EXIT_ASKED", 130)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("subject", "code"),
+    [
+        ("0123456789abcde", "CMD_SUBJECT_UNKNOWN"),
+        ("0123456789abcdefX1", "CMD_SUBJECT_UNKNOWN"),
+        ("0123456789abcdef", "CMD_EXITING"),
+    ],
+)
+def test_a_word_on_what_is_not_held_or_leaves_changes_nothing(subject: str, code: str) -> None:
+    """A prefix is no id; what leaves by a rule already is refused, by its own code."""
+    core = Core(_on_paper(_state(STOP)))
+    core.step(core.state.seq + 1, core.state.now, TimerTick(core.state.now, 0))
+    before = core.state
+    derived = core.step(before.seq + 1, before.now, _word(subject))
+    assert [getattr(one.entry.event, "reason", None) for one in derived][:1] == [code]
+    assert core.state.orders == before.orders
+    assert core.state.desk.leaving == ()

@@ -47,13 +47,21 @@ from events.session import (
     SessionClosed,
 )
 from tests.engine.build import moment_of, quote_of, view_of, with_config, with_quote
-from tests.engine.fabricated import DAY, SmallMarket, relaxed, run_core, small_facts
+from tests.engine.fabricated import (
+    DAY,
+    SmallMarket,
+    frame_of,
+    relaxed,
+    run_core,
+    small_facts,
+)
 
 PAIRS = {
     "defined_risk": {"signal_milli_min": 0, "aligned": False, "width_bps": 60, "stop_bps": 3_000},
     "plan": {"hold_s_max": 120},
 }
 NEXT_DAY = 20261123
+HEARTBEAT_FRAME = frame_of(b"\0")
 
 
 @pytest.fixture(autouse=True)
@@ -311,6 +319,57 @@ def test_the_kill_switch_ends_a_sale_that_waits() -> None:
     tick = TimerTick(core.state.now + 1_000_000_000, 0)
     said = [one.entry.event for one in core.step(core.state.seq + 1, tick.due_ts, tick)]
     assert [o.reason for o in said if isinstance(o, ExitSignalled)] == ["EXIT_SPREAD_BROKEN"]
+
+
+def _on_paper(state: State) -> State:
+    """A backtest hears no operator."""
+    assert state.opened is not None
+    return replace(state, opened=replace(state.opened, mode="PAPER"))
+
+
+@pytest.mark.parametrize("leg", ["", "S"])
+def test_a_pair_that_a_person_asks_for_goes_as_a_whole(leg: str) -> None:
+    """By either leg's id: the leg is bought back, then the long is sold, for the person's reason;
+    asked for once more, by the other id, it is on its way."""
+    core = Core(_on_paper(_open_state()))
+    (long,), (short,) = core.state.positions, core.state.shorts
+
+    def told(event: Event, after_ms: int = 0) -> list[Event]:
+        at = core.state.now + after_ms * 1_000_000
+        return [one.entry.event for one in core.step(core.state.seq + 1, at, event)]
+
+    def word(id_: str, subject: str) -> OperatorCommand:
+        return OperatorCommand("EXIT", "me", "test", subject, None, id_, "SOCKET")
+
+    said = told(word("c1", long.position_id + leg))
+    first = [one for one in said if isinstance(one, ExitSignalled)]
+    assert [(one.position_id, one.reason) for one in first] == [(short.position_id, "EXIT_ASKED")]
+    for subject in (long.position_id, short.position_id):
+        answer = next(o for o in told(word(f"d{subject}", subject)) if hasattr(o, "outcome"))
+        assert getattr(answer, "reason", "") == "CMD_EXITING"
+    said = told(HEARTBEAT_FRAME, 1_000)
+    then = [one for one in said if isinstance(one, ExitSignalled)] or [
+        one for one in told(HEARTBEAT_FRAME, 1) if isinstance(one, ExitSignalled)
+    ]
+    assert [(one.position_id, one.reason) for one in then] == [(long.position_id, "EXIT_ASKED")]
+    said = told(HEARTBEAT_FRAME, 1_000)
+    ends = [one for one in said if isinstance(one, PositionChanged) and one.status == "CLOSED"]
+    assert {one.exit_reason for one in ends} == {"EXIT_ASKED"}
+    assert (core.state.positions, core.state.shorts) == ((), ())
+    assert core.state.account.halts == ()
+
+
+def test_a_sale_that_waits_is_withdrawn_from_a_pair_that_is_asked_for() -> None:
+    """Nothing is sold of the leg any more, and the long goes at once."""
+    state = _on_paper(_waiting())
+    core = Core(state)
+    word = OperatorCommand(
+        "EXIT", "me", "test", state.positions[0].position_id, None, "c1", "SOCKET"
+    )
+    said = [one.entry.event for one in core.step(state.seq + 1, state.now, word)]
+    ended = [one for one in said if isinstance(one, OrderChanged) and one.role == SHORT]
+    assert [(one.status, one.reason) for one in ended] == [("CANCELLED", "ORDER_EXITED")]
+    assert [o.reason for o in said if isinstance(o, ExitSignalled)] == ["EXIT_ASKED"]
 
 
 # --- over the day's end --------------------------------------------------------------------------

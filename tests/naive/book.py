@@ -33,7 +33,7 @@ IGNORED = (
 ).split()
 """Events that change nothing here: they report, or are what is compared."""
 
-FOLLOWED_VERBS = ("HALT", "RESUME")
+FOLLOWED_VERBS = ("HALT", "RESUME", "EXIT")
 
 
 class NotFollowedError(Exception):
@@ -128,6 +128,7 @@ class Book:
         self.positions: dict[str, SimpleNamespace] = {}
         self.shorts: dict[str, SimpleNamespace] = {}
         self.orders: dict[str, SimpleNamespace] = {}
+        self.asked: dict[str, int] = {}
         self.unsettled: list[Any] = []
         self.fires: list[tuple[str, str, int]] = []
         self.seq = 0
@@ -267,6 +268,18 @@ class Book:
             raise NotFollowedError(f"the naive book does not follow the command {event.verb}")
         if event.verb == "HALT" and "GOV_HALTED" not in self.halts:
             self.halts.append("GOV_HALTED")
+        long = (event.subject or "").removesuffix("S")
+        if event.verb == "EXIT" and long in self.positions:
+            self.asked[long] = self.seq
+
+    def owed(self) -> list[str]:
+        """Longs that a person asked for, which are held, and no order takes them or their leg."""
+        takes = [one.authority for one in self.orders.values() if one.role in ("EXIT", "COVER")]
+        return [
+            one
+            for one in self.asked
+            if one in self.positions and not any(two.startswith(one) for two in takes)
+        ]
 
     # --- the feed --------------------------------------------------------------------------------
 
@@ -443,6 +456,8 @@ class Book:
     def on_ExitSignalled(self, event: orders.ExitSignalled) -> None:
         short = event.position_id.endswith("S")
         held = (self.shorts if short else self.positions)[event.position_id]
+        if event.reason == "EXIT_ASKED" and event.position_id.removesuffix("S") not in self.asked:
+            raise AssertionError(f"nobody asked for {event.position_id}")
         self.orders[f"P{event.exit_id}"] = SimpleNamespace(
             authority=event.exit_id, role="COVER" if short else "EXIT",
             side="BUY" if short else "SELL", contract=event.contract, underlying=held.underlying,

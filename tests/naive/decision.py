@@ -344,6 +344,10 @@ def check(entries_of: Iterable[Entry], *, first: bool = False) -> Report:
                     Difference(seq, "cycle", type(missing).__name__, None, missing)
                 )
             pending = []
+        if fact:
+            report.differences += [
+                Difference(seq, "exit", one, None, "EXIT_ASKED") for one in book.owed()
+            ]
         if isinstance(event, SnapshotTaken):
             report.cycles += 1
             report.differences += compare_snapshot(book, seq, event)

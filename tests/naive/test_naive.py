@@ -29,6 +29,7 @@ import engine.gates.session
 import engine.gates.sizing
 import engine.gates.spread
 import engine.gates.strategy
+import engine.orders.asked
 import engine.risk.day
 import engine.risk.portfolio
 import tests.naive.decision
@@ -48,10 +49,11 @@ from events.base import Event
 from events.decision import GatesEvaluated
 from events.feed import TimerTick
 from events.gates import GATES, GateSpec
+from events.governance import CommandAnswered
 from events.market import TicksJudged
-from events.orders import SpreadApproved
+from events.orders import ExitSignalled, SpreadApproved
 from events.reasons import N4
-from events.session import ArtifactLoaded, RuleRow
+from events.session import ArtifactLoaded, OperatorCommand, RuleRow, SessionOpened
 from events.wire.kite import HEARTBEAT, encode_index
 from replay.session import facts_of_session
 from scripts.goldens import GOLDENS
@@ -297,6 +299,44 @@ def test_no_difference_where_pairs_are_traded(monkeypatch: pytest.MonkeyPatch) -
     assert approved >= 2 and report.trades >= 2, f"{approved} pairs: nothing is compared"
 
 
+def asking(facts: Facts, *, legs: bool = False) -> Facts:
+    """The same session on paper, whose operator asks for each long as soon as it is held (for each
+    pair once its leg is sold, by that), once more when it leaves, and by a prefix, which is none's
+    name."""
+    core = Core()
+    told: set[str] = set()
+    for ts, event in facts:
+        if isinstance(event, SessionOpened):
+            event = replace(event, mode="PAPER")
+        core.step(core.state.seq + 1, ts, event)
+        yield ts, event
+        for one in core.state.shorts if legs else core.state.positions:
+            if one.position_id not in told:
+                told.add(one.position_id)
+                for subject in (one.position_id[:9], one.position_id, one.position_id):
+                    id_ = f"x{core.state.seq}"
+                    word = OperatorCommand("EXIT", "ana", "news", subject, None, id_, "SOCKET")
+                    core.step(core.state.seq + 1, ts, word)
+                    yield ts, word
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_no_difference_where_a_person_closes_positions(
+    pairs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every long that is asked for has an exit from the command on until it is gone, a pair its
+    leg first; none leaves for that reason unasked; the decisions after it are the same."""
+    entries = list(journaled(asking(pairs_alone(monkeypatch) if pairs else pair(), legs=pairs)))
+    report = check(entries)
+    expect_none(report)
+    said = [event for _, _, _, event in entries]
+    left = [one for one in said if isinstance(one, ExitSignalled) and one.reason == "EXIT_ASKED"]
+    assert {one.position_id.endswith("S") for one in left} == ({False, True} if pairs else {False})
+    answers = {one.reason for one in said if isinstance(one, CommandAnswered)}
+    assert answers == {"CMD_ACCEPTED", "CMD_EXITING", "CMD_SUBJECT_UNKNOWN"}
+    assert report.trades >= 2
+
+
 PROFILES = ("trend", "fall", "range", "volatile", "event", "panic", "trouble", "midday")
 
 
@@ -436,6 +476,10 @@ MUTANTS: dict[str, tuple[Plant, Callable[[], Facts]]] = {
     "the sold leg is the nearest strike": (
         swap(engine.gates.spread, "_beyond", lambda real: lambda emap, kind, strike, wanted: sorted(
             real(emap, kind, strike, wanted))), expiry_day,
+    ),
+    "a person's word on a position closes nothing": (
+        swap(engine.orders.asked, "asked", lambda _: lambda state, event: state),
+        lambda: asking(pair()),
     ),
     "a contract's open interest may fall by any part": (
         swap(CONTRACT, "reference", constant(None)), morning,

@@ -15,7 +15,7 @@ from tui.ports import Command
 from tui.store import Frame, Published, Store
 from tui.view.execution import approvals_table, fills_table, left_span, orders_table
 from tui.view.plot import plot, share_bar
-from tui.view.positions import positions_table
+from tui.view.positions import exit_label, exit_of, positions_table
 from tui.view.risk import limits, limits_table
 from tui.view.waiting import needs_text
 
@@ -126,12 +126,15 @@ def test_quantities_are_lots_of_the_days_instruments(lot: int, shown: str) -> No
 
 
 def test_closing_by_hand_needs_the_word() -> None:
-    """x says what it comes to; only the mode's word sends it; a closed row cannot be closed."""
+    """x says what it comes to; only the mode's word sends it, about that position alone; a closed
+    row cannot be closed."""
     control = desk.Control()
+    long = view_of(desk.a_desk()).positions[0].position_id
 
     async def use(screen: Screen) -> None:
         await screen.press("3", "x")
-        assert "closes ALL 2 positions, cancels 2 orders, halts. Type SIM:" in screen.lines()[-1]
+        said = "EXIT: buys back 1 (30), sells 2 (130) NIFTY26NOV24500CE, cancels 1 order. Type SIM:"
+        assert said in screen.lines()[-1]
         await screen.press(*"no", "enter")
         assert "that is not SIM" in screen.lines()[-1]
         await screen.press("G", "x")
@@ -139,9 +142,48 @@ def test_closing_by_hand_needs_the_word() -> None:
         assert control.given == []
         await screen.press("g", "x", *"SIM", "enter")
         command = await came(screen, control)
-        assert (command.verb, command.subject, command.word) == ("FLATTEN", None, "SIM")
+        assert (command.verb, command.subject, command.word) == ("EXIT", long, "SIM")
 
     on_screen(use=use, **in_live(control))
+
+
+def test_the_row_of_a_sold_leg_closes_its_pair() -> None:
+    """Either row of a pair names the long, which is what the engine knows the pair by; at 80
+    columns there is room for the word that is typed."""
+    control = desk.Control()
+    story = desk.a_desk()
+    long = view_of(story).positions[0].position_id
+
+    async def use(screen: Screen) -> None:
+        await screen.press("3", "down", "x")
+        said = "EXIT: buys back 1 (30), sells 2 (130) NIFTY26NOV24500CE. Type SIM: "
+        assert said in screen.lines()[-1]
+        await screen.press(*"SIM")
+        assert f"{said} SIM" in screen.lines()[-1].replace("  ", " ").replace(": SIM", ":  SIM")
+        await screen.press("enter")
+        command = await came(screen, control)
+        assert (command.verb, command.subject) == ("EXIT", long)
+
+    on_screen(use=use, size=(80, 24), **in_live(control, story))
+
+
+def test_only_the_row_s_own_orders_are_cancelled_for_it() -> None:
+    """Its stop, the rest of its entry, the sale of its leg; no order of another, none that is
+    over; a long without a leg buys nothing back."""
+    story = Story("SIM", rate=1).setting_up()
+    story.at(0).quotes(bid=11_230)
+    one, other = story.entry(), story.entry()
+    for name, role in (("P", "PROTECT"), ("", "ENTRY"), ("S", "SHORT"), ("X1", "EXIT")):
+        desk.at_broker(story, f"B{one}{name}", f"{one}{name}", role, "SELL", CALL, 65, 12_000)
+    desk.at_broker(story, f"B{other}P", f"{other}P", "PROTECT", "SELL", CALL, 65, 12_000)
+    desk.changed(story, f"B{one}", one, "ENTRY", "BUY", CALL, 65, 12_000, "FILLED", "ORDER_FILLED")
+    view = view_of(story)
+    rows = {row.position_id: row for row in view.positions}
+    leaving = exit_of(view, rows[one])
+    assert (leaving.position_id, leaving.cancelled, leaving.bought_back) == (one, 2, "")
+    assert exit_label(leaving, 80) == "EXIT: sells 2 (130) NIFTY26NOV24500CE, cancels 2 orders."
+    assert exit_label(leaving, 50) == "EXIT: sells 2 (130) NIFTY26NOV24500CE."
+    assert exit_of(view, rows[other]).cancelled == 1
 
 
 def test_a_position_leads_to_its_decision() -> None:

@@ -11,9 +11,9 @@ from tui.ports import Command, Ports
 from tui.screens.confirm import give_with_word
 from tui.screens.pane import Pane, Target
 from tui.store import Frame
-from tui.view.halt import halts_of, why_not
+from tui.view.halt import confirm_word, halts_of, why_not
 from tui.view.home import decision_of_position
-from tui.view.positions import day_lines, exit_label, positions_table
+from tui.view.positions import day_lines, exit_label, exit_of, positions_table
 from tui.view.risk import halts_text, limits_table
 from tui.view.text import Line, wrap
 from tui.widgets.grid import LiveGrid
@@ -21,6 +21,8 @@ from tui.widgets.line import Lines
 
 CURVE_ROWS = 2
 BY_HAND = "closed by hand from the screen"
+TYPED = 8
+"""Columns for what is typed behind a question."""
 
 
 class PositionsPane(Pane):
@@ -64,7 +66,7 @@ class PositionsPane(Pane):
         return None if line is None else Target("why", decision=line)
 
     def do(self, action: str, frame: Frame) -> None:
-        """``exit``: close what is held."""
+        """``exit``: close the position under the cursor, a pair as a whole."""
         no = why_not(frame, self._control)
         key = self._positions.cursor_key
         rows = [row for row in frame.view.positions if ("position", row.position_id) == key]
@@ -73,5 +75,7 @@ class PositionsPane(Pane):
         if no is not None:
             self.post_message(self.Says(no))
             return
-        command = Command("FLATTEN", None, None, BY_HAND, None)
-        give_with_word(self, frame, exit_label(frame.view), command)
+        leaving = exit_of(frame.view, rows[0])
+        room = self.size.width - len(f" Type {confirm_word(frame)}: ") - TYPED
+        command = Command("EXIT", leaving.position_id, None, BY_HAND, None)
+        give_with_word(self, frame, exit_label(leaving, room), command)

@@ -1,4 +1,4 @@
-"""Positions and risk: what is held, at what levels, with what result.
+"""Positions and risk: what is held, at what levels, with what result; what closing one comes to.
 
 Lives here: the table of positions and the curve of the day. May import: projections.live, tui's
 pure parts. Always holds: every mark has its age; results are net of charges; a sold leg stands
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
+from projections.live.desk import ENDED
 from projections.live.view import LiveView, PositionView
 from tui import fmt
 from tui.store import Frame
 from tui.view.bar import aged, gain_role
-from tui.view.halt import working
 from tui.view.home import net_of
 from tui.view.plot import plot
 from tui.view.text import Column, Line, Role, Row, Span, Table, column, span
@@ -127,8 +129,42 @@ def day_lines(frame: Frame, width: int, rows: int) -> tuple[Line, ...]:
     )
 
 
-def exit_label(view: LiveView) -> str:
-    """What closing by hand comes to: the engine closes everything, or nothing."""
-    held, orders = len(view.positions), len(working(view))
-    what = "the position" if held == 1 else f"ALL {held} positions"
-    return f"FLATTEN: closes {what}, cancels {orders} order{'' if orders == 1 else 's'}, halts."
+# --- closing by hand -----------------------------------------------------------------------------
+
+IN_ITS_WAY: Final = ("ENTRY", "PROTECT", "SHORT")
+"""Roles of a position's orders that its exit ends first."""
+
+
+class Leaving(msgspec.Struct, frozen=True):
+    """What closing by hand comes to: the long, units of the leg that is sold against it, and how
+    many of its orders are cancelled for it."""
+
+    position_id: str
+    symbol: str
+    sold: str
+    bought_back: str
+    cancelled: int
+
+
+def exit_of(view: LiveView, row: PositionView) -> Leaving:
+    """What closing an open row comes to: a pair goes as a whole, whichever row it is."""
+    by_id = {one.position_id: one for one in view.positions}
+    long = by_id.get(long_id(row, set(by_id)) or row.position_id, row)
+    leg = by_id.get(long.position_id + LEG_MARK)
+    in_its_way = sum(
+        one.role in IN_ITS_WAY and one.status not in ENDED
+        for one in view.orders
+        if one.authority.startswith(long.position_id)
+    )
+    back = "" if leg is None else fmt.lots(-leg.quantity_units, leg.lot_units)
+    units = fmt.lots(long.quantity_units, long.lot_units)
+    return Leaving(long.position_id, long.symbol, units, back, in_its_way)
+
+
+def exit_label(leaving: Leaving, room: int) -> str:
+    """The same in words; what is cancelled on the way is left out where there is no room for it."""
+    back = f"buys back {leaving.bought_back}, " if leaving.bought_back else ""
+    text = f"EXIT: {back}sells {leaving.sold} {leaving.symbol}"
+    orders = f"{leaving.cancelled} order{'' if leaving.cancelled == 1 else 's'}"
+    full = f"{text}, cancels {orders}."
+    return full if len(full) <= room else f"{text}."

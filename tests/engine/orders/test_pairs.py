@@ -35,9 +35,10 @@ from events.base import Event
 from events.broker import MarginObserved, OrderSendStarted
 from events.decision import DecisionMade
 from events.feed import TimerTick
-from events.governance import MarginWanted
-from events.orders import SpreadApproved
+from events.governance import CommandAnswered, MarginWanted
+from events.orders import ExitSignalled, FillApplied, SpreadApproved
 from events.session import OperatorCommand
+from tests.engine.orders.test_asked import of, ran, wrong
 from tests.engine.orders.test_protocol import FAULTS, LAGS_MS, run_all
 from tests.engine.orders.world import GOOD, LOST, LOST_ANSWER, REFUSED, WIRES, Wire, World, begun
 
@@ -171,6 +172,69 @@ def test_a_lost_sale_is_a_person_s() -> None:
     assert sold and min(sold) >= resolved
     assert found.problems == ()
     assert [row for row in found.ledger if row[3]] == []
+
+
+def asking(wires: tuple[Wire, ...] = WIRES) -> Iterator[dict[str, Any]]:
+    """A person asks for a pair by either leg: with its sale on the way, while that works, later."""
+    for asked_ms, place, wire, lag, leg in itertools.product(
+        (520, 700, 2_500), range(7), wires, LAGS_MS, (False, True)
+    ):
+        for crash_at in range(-1, 100, 9):
+            yield {
+                **BASE, "asked_ms": asked_ms, "wires": (*(GOOD,) * place, wire, GOOD), "leg": leg,
+                "listing_lag_ms": lag, "crash_at": crash_at, "keep": crash_at % 2 == 0,
+            }  # fmt: skip
+
+
+@pytest.mark.parametrize("leg", [False, True])
+def test_a_pair_that_a_person_asks_for_goes_as_a_whole(leg: bool) -> None:
+    """Whichever of its legs is named: the sold leg is bought back, then the long is sold, each for
+    the person's reason and nothing else; no halt."""
+    found, said = ran(**BASE, asked_ms=6_000, leg=leg)
+    assert found.problems == ()
+    signals = [(o.position_id[16:], o.reason) for o in of(said, ExitSignalled)]
+    assert [one for one in signals if one[1] != "EXIT_PROTECT"] == [
+        ("S", "EXIT_ASKED"), ("", "EXIT_ASKED"),
+    ]  # fmt: skip
+    assert {units for *_, units in found.ledger} == {0}
+    assert found.state.account.halts == ()
+
+
+@pytest.mark.parametrize("asked_ms", [520, 700])
+def test_the_sale_of_a_pair_that_is_asked_for_is_withdrawn_first(asked_ms: int) -> None:
+    """On its way or working: its end is waited for, while no order tells of the person's word. It
+    was filled before its cancel: what was sold is bought back, and only then the long leaves."""
+    found, said = ran(**BASE, asked_ms=asked_ms)
+    assert found.problems == ()
+    sends = [(one.action, one.side) for one in of(said, OrderSendStarted)]
+    assert sends == [
+        ("PLACE", "BUY"), ("PLACE", "SELL"), ("CANCEL", "SELL"), ("PLACE", "BUY"),
+        ("PLACE", "SELL"),
+    ]  # fmt: skip
+    signals = [(o.position_id[16:], o.reason) for o in of(said, ExitSignalled)]
+    assert signals == [("S", "EXIT_ASKED"), ("", "EXIT_ASKED")]
+    answered = next(i for i, one in enumerate(said) if isinstance(one, CommandAnswered))
+    signalled = next(i for i, one in enumerate(said) if isinstance(one, ExitSignalled))
+    between = [one for one in said[answered:signalled] if isinstance(one, FillApplied)]
+    assert [one.side for one in between] == ["SELL"]
+    assert {units for *_, units in found.ledger} == {0}
+
+
+def test_a_sample_of_the_askings_holds() -> None:
+    """Never bare, never halted, and gone unless the fate of an order is unknown."""
+    problems = [
+        problem
+        for schedule in itertools.islice(asking(), 0, None, 97)
+        for problem in wrong(schedule)
+    ]
+    assert problems == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+def test_all_askings_hold(wire: Wire) -> None:
+    """Over 9,000 schedules in all."""
+    assert [problem for schedule in asking((wire,)) for problem in wrong(schedule)] == []
 
 
 def _resolved(world: World) -> None:
