@@ -365,7 +365,7 @@ def _opened(folder: Path, entries: int) -> tuple[float, float]:
     long.close()
     screen = Terminal(folder, "recorded")
     try:
-        return screen.until(READY), screen.until(f"#{long.seq} closed".encode(), 600.0)
+        return screen.until(READY), screen.until(f"#{long.seq}".encode(), 60.0)
     finally:
         screen.close()
 

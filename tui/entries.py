@@ -84,8 +84,10 @@ def read_page(read: ReadFrom, wish: Wish) -> Page:
         at = found[0].seq if found else wish.seq
     at = min(max(at, 1), max(wish.last_seq, 1))
     taker = _Taker(read, wish)
-    after = taker.forward(at, PAGE_ROWS // 2)
-    before = taker.backward(at - 1, PAGE_ROWS - len(after))
+    # Half of it on either side; near an end the other side has the room.
+    after = taker.forward(at, PAGE_ROWS)
+    before = taker.backward(at - 1, PAGE_ROWS - min(len(after), PAGE_ROWS // 2))
+    after = after[: PAGE_ROWS - len(before)]
     return Page(wish, at, (*before, *after), taker.unreadable, None)
 
 

@@ -10,6 +10,7 @@ from bench import screen
 from bench.measure import write_report
 
 
+@pytest.mark.slow
 def test_a_short_run_says_what_it_cost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,6 +34,7 @@ from projections.report.day import day_report
 from projections.report.inputs import Absent
 from projections.report.model import document
 from tests.projections.duck.journals import write_session
+from tui.ports import Ports
 from tui.view.why import gates_of, reason_sentence
 
 GOLDENS = Path(__file__).parents[1] / "replay" / "goldens"
@@ -204,8 +205,8 @@ def test_the_program_gives_the_screen_the_shared_words(
     """``axiom tui`` hands the terminal UI ``why.sentence``, as ``on_screen`` above does."""
     given: list[object] = []
 
-    def run(folder: Path, *, live: bool, explain: object) -> int:
-        given.append(explain)
+    def run(folder: Path, *, live: bool, ports: Ports, **_: object) -> int:
+        given.append(ports.explain)
         return int(live or not folder.is_dir())
 
     monkeypatch.setattr("tui.run.run", run)
