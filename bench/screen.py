@@ -5,7 +5,8 @@ terminal of its own, and what that costs. May import: the bench, events, journal
 screen is a process of its own, and its figure is all of that process: reading, folding, painting;
 what is written is what an engine writes (a frame of 40 packets ten times a second, two decisions a
 second); the terminal is a pty that is read as fast as it is written.
-Run from the checkout: ``python -m bench.screen [--seconds 30] [--entries 1000000] [--json FILE]``.
+Run from the checkout: ``python -m bench.screen [--seconds 30] [--entries 1000000] [--panes
+chain,data] [--json FILE]``.
 """
 
 from __future__ import annotations
@@ -307,8 +308,9 @@ PANES: Final = (("home", b"1"), ("blocked", b"5"), ("chain", b"4"), ("data", b"8
                 ("journal", b"0"))  # fmt: skip
 
 
-def measure(folder: Path, seconds: float, entries: int) -> Report:
-    """All of it, under ``folder``."""
+def measure(folder: Path, seconds: float, entries: int, only: str = "") -> Report:
+    """All of it, under ``folder``; of the panes only those named, where some are."""
+    panes = [row for row in PANES if row[0] in only.split(",")] or PANES
     load = os.getloadavg()[0]
     live = Session(folder / "live")
     live.grow_to(3_000)
@@ -320,14 +322,14 @@ def measure(folder: Path, seconds: float, entries: int) -> Report:
         start_s = screen.until(READY)
         start_cpu = screen.cpu_s
         screen.drain(3)
-        for _, key in PANES * 2:
+        for _, key in (*panes, *panes):
             screen.press(key)
             screen.drain(1)
         rss, percents = screen.rss_mb, {}
-        for name, key in PANES:
+        for name, key in panes:
             screen.press(key)
             screen.drain(1)
-            percents[name] = screen.percent(seconds / len(PANES))
+            percents[name] = screen.percent(seconds / len(panes))
         growth = screen.rss_mb - rss
     finally:
         screen.close()
@@ -375,10 +377,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench.screen", description=__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="of following")
     parser.add_argument("--entries", type=int, default=0, help="of a long session to open")
+    parser.add_argument("--panes", default="", help="of those followed only these: chain,data")
     common_options(parser)
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
-        report = measure(Path(scratch), given.seconds, given.entries)
+        report = measure(Path(scratch), given.seconds, given.entries, given.panes)
     say(
         f"first screen {report.start_s} s ({report.start_cpu_s} s of CPU); following "
         f"{report.live_percent} % of a core; at rest {report.closed_percent} %; a key p50 "

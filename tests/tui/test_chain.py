@@ -11,10 +11,12 @@ from events.gates import CONTRACT_FILTERS
 from events.wire import kite
 from projections.live.view import Kept, LiveView
 from tests.projections.live.story import CALL, CALL_TOKEN, INSTRUMENTS, Story, a_day, full_packet
+from tests.tui.long import a_long_list, count_calls
 from tests.tui.recorded import NAMES, entries, view_of_golden
 from tests.tui.screen import SIZES, Screen, on_screen, view_of
 from tests.tui.test_app import check_golden, check_shape
 from tui.store import Frame
+from tui.view import chain
 from tui.view.chain import (
     Chosen,
     chain_table,
@@ -161,6 +163,30 @@ def test_rejections_are_those_of_the_journal(name: str) -> None:
             assert said.first == (None if first == -1 else event.filters[first])
             assert said.selected == (contract == event.selected)
             assert len(said.failed) == event.masks[place].bit_count()
+
+
+def test_a_frame_makes_only_the_rows_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """250 strikes, the cursor at the money, at both ends and between: a paint makes no row that
+    is not on the screen, and the row that the cursor follows is still found."""
+    made = count_calls(monkeypatch, chain, "_row")
+    story = a_long_list()
+
+    async def use(screen: Screen) -> None:
+        await screen.press("4")
+        for keys in ((), ("G",), ("g",), ("pagedown", "j")):
+            await screen.press(*keys)
+            story.at(story.seconds + 1).quotes()
+            screen.give(view_of(story))
+            grid = screen.app._grid()
+            assert grid is not None
+            key = grid.cursor_key
+            made.clear()
+            await screen.settle()
+            assert 0 < len(made) <= screen.app.size.height
+            assert grid.cursor_key == key
+            assert len(grid.table.rows) == 250
+
+    on_screen(view_of(story), use, live=True, state="FOLLOWING")
 
 
 @pytest.mark.parametrize("name", NAMES)

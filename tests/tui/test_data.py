@@ -7,12 +7,14 @@ import pytest
 from events import broker, feed, market
 from tests.projections.live.story import INSTRUMENTS, Story, a_day
 from tests.projections.live.trouble import a_troubled_day
+from tests.tui.long import a_long_list, count_calls
 from tests.tui.screen import SIZES, Screen, on_screen, view_of
 from tests.tui.test_app import check_golden, check_shape, in_mode
 from tests.tui.test_bar import frame_of, lamp, text
 from tui.store import Frame
-from tui.view import bar
+from tui.view import bar, data
 from tui.view.data import ages_lines, connections_table, health_table, instruments_table
+from tui.view.shaping import Shaping
 from tui.view.staleness import buckets, instrument_ages, uses
 from tui.view.text import line_width
 
@@ -104,10 +106,39 @@ def test_filters_leave_out_what_is_not_so() -> None:
 
 def test_the_oldest_stale_instrument_comes_first() -> None:
     """Stale ones by age, then fresh ones, then those never seen."""
-    rows = instruments_table(frame_at(730), stale_only=False, held_only=False).rows
+    frame = frame_at(730)
+    ages = instrument_ages(frame)
+    rows = instruments_table(frame, ages, stale_only=False, held_only=False).rows
     assert [row.cells[1][0] for row in rows] == ["INDEX", "INDEX", "VIX", "HELD", "CHAIN"]
     assert rows[0].cells[2][0].endswith("▲")
     assert rows[-1].cells[2][0] == "never"
+
+
+def test_a_frame_makes_only_the_rows_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 instruments that change places at each frame, the cursor on any of them: a paint costs
+    the rows on the screen; a filter, which reads every row, costs them all."""
+    made = count_calls(monkeypatch, data, "_instrument_row")
+    story = a_long_list()
+
+    async def use(screen: Screen) -> None:
+        await screen.press("8", "tab")
+        for keys in ((), ("G",), ("j",), ("k", "k", "k")):
+            await screen.press(*keys)
+            for _ in range(3):
+                story.at(story.seconds + 1).quotes()
+                screen.give(view_of(story))
+                made.clear()
+                await screen.settle()
+                assert 0 < len(made) <= screen.app.size.height
+        grid = screen.app._grid()
+        assert grid is not None
+        assert grid.id == "data-instruments"
+        grid.reshape(Shaping(words="kind:CE"))
+        made.clear()
+        await screen.settle()
+        assert grid.table.title.endswith("251 of 505")
+
+    on_screen(view_of(story), use, live=True, state="FOLLOWING")
 
 
 def test_the_connection_has_its_losses() -> None:
@@ -133,7 +164,7 @@ def test_rates_and_lags_are_lines_of_blocks() -> None:
     view = view_of(story)
     assert len(view.watch.packets) == 60
     assert set(view.watch.packets) == {40}
-    lines = ages_lines(frame_of(view), 120)
+    lines = ages_lines(frame_of(view), (), 120)
     assert "now 4.0  most 4.0" in text(lines[0])
     assert text(lines[1]).endswith(" ?")
     story.at(9_000).quotes()

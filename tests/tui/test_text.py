@@ -11,6 +11,7 @@ from tui.view.help import COLUMNS as HELP
 from tui.view.text import (
     Column,
     Row,
+    RowsOnDemand,
     Table,
     crop,
     header_line,
@@ -50,6 +51,28 @@ def test_every_line_of_a_table_has_exactly_the_width(
         row_line(table, row, width, at_cursor=True),
     )
     assert [line_width(crop(line, width)) for line in lines] == [width] * 3
+
+
+def test_a_row_on_demand_is_made_once_and_found_without_being_made() -> None:
+    """By place, from the end, in slices and in order they are what a tuple of them would be."""
+    made: list[int] = []
+
+    def make(at: int) -> Row:
+        made.append(at)
+        return Row(f"key {at}", (span(str(at)),))
+
+    rows = RowsOnDemand([f"key {at}" for at in range(9)], make)
+    table = Table("", (), rows, "")
+    assert len(rows) == 9
+    assert (table.place_of("key 7"), table.place_of("none"), table.key_at(8)) == (7, None, "key 8")
+    assert made == []
+    assert rows[3] is rows[3]
+    assert (rows[-1].key, [row.key for row in rows[3:5]]) == ("key 8", ["key 3", "key 4"])
+    assert made == [3, 8, 4]
+    whole = tuple(rows)
+    assert sorted(made) == list(range(9))
+    given_whole = Table("", (), whole, "")
+    assert (given_whole.place_of("key 7"), given_whole.key_at(8)) == (7, "key 8")
 
 
 @given(COLUMNS, st.integers(1, 200))

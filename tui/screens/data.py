@@ -11,6 +11,7 @@ from textual.containers import Container
 from tui.screens.pane import Pane
 from tui.store import Frame
 from tui.view.data import ages_lines, connections_table, health_table, instruments_table
+from tui.view.staleness import instrument_ages
 from tui.widgets.grid import HEAD_ROWS, LiveGrid
 from tui.widgets.line import Lines
 
@@ -55,8 +56,11 @@ class DataPane(Pane):
         ):
             self._connections.styles.height = height
         self._connections.show(table, faded=faded)
-        self._ages.show(ages_lines(frame, self.size.width), faded=faded)
-        rows = instruments_table(frame, stale_only=self._stale_only, held_only=self._held_only)
+        ages = instrument_ages(frame)
+        self._ages.show(ages_lines(frame, ages, self.size.width), faded=faded)
+        rows = instruments_table(
+            frame, ages, stale_only=self._stale_only, held_only=self._held_only
+        )
         self._instruments.show(rows, faded=faded)
         self._health.show(health_table(frame), faded=faded)
 

@@ -25,7 +25,7 @@ from projections.live.view import Kept, LiveView, UnderlyingView
 from tui import fmt
 from tui.store import Frame
 from tui.view.bar import aged, stale_mark
-from tui.view.text import Column, Line, Row, Span, Table, column, crop, span
+from tui.view.text import Column, Line, Row, RowsOnDemand, Span, Table, column, crop, span
 from tui.view.trace import candidate_of, percent_of
 from tui.view.why import CONTRACT_AGE, age_limit_ms
 
@@ -187,8 +187,17 @@ def chain_table(frame: Frame, chosen: Chosen | None) -> Table:
     last = None if episode is None else episode.last
     limit = age_limit_ms(frame.view, last, *CONTRACT_AGE)
     money = chosen.at_the_money  # a search over all strikes: once a table
-    rows = tuple(_row(frame, chosen, one, screens, limit, money) for one in chosen.strikes)
+    strikes = chosen.strikes
+
+    def make(at: int) -> Row:
+        return _row(frame, chosen, strikes[at], screens, limit, money)
+
+    rows = RowsOnDemand([_key(one) for one in strikes], make)
     return Table(_title(chosen), COLUMNS, rows, "no strike")
+
+
+def _key(one: Strike) -> tuple[str, int]:
+    return "strike", one.strike_paise
 
 
 def _title(chosen: Chosen) -> str:
@@ -224,7 +233,7 @@ def _row(
     oi_change, delta, iv, oi, age, last, bid, ask = puts
     right = (bid, ask, last, age, oi, iv, delta, oi_change)
     strike = span(strike_text(one.strike_paise) + at, "title" if at else "key")
-    return Row(("strike", one.strike_paise), (*calls, strike, *right, _screen_cell(one, screens)))
+    return Row(_key(one), (*calls, strike, *right, _screen_cell(one, screens)))
 
 
 def _side(frame: Frame, chosen: Chosen, leg: Leg | None, limit: int | None) -> tuple[Span, ...]:
@@ -306,7 +315,7 @@ def short_filter(code: str) -> str:
 def strike_at(chosen: Chosen | None, key: object) -> Strike | None:
     """The strike under the cursor."""
     strikes = () if chosen is None else chosen.strikes
-    return next((one for one in strikes if ("strike", one.strike_paise) == key), None)
+    return next((one for one in strikes if _key(one) == key), None)
 
 
 def leg_text(frame: Frame, chosen: Chosen, leg: Leg | None) -> str:

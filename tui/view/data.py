@@ -14,8 +14,11 @@ from projections.live.watch import PART_S
 from tui import fmt
 from tui.store import Frame
 from tui.view.bar import aged, link_limit_ms
-from tui.view.staleness import NEEDED, InstrumentAge, buckets, instrument_ages
-from tui.view.text import Column, Line, Role, Row, Span, Table, column, span
+from tui.view.staleness import NEEDED, InstrumentAge, buckets
+from tui.view.text import Column, Line, Role, Row, RowsOnDemand, Span, Table, column, span
+
+Ages = tuple[InstrumentAge, ...]
+"""What ``staleness.instrument_ages`` found: once a frame, for all that is shown of it."""
 
 CONNECTIONS: Final[tuple[Column, ...]] = (
     column("CONN", 4),
@@ -115,7 +118,7 @@ def _count(count: int) -> Span:
 # --- rates, lags, ages -------------------------------------------------------------------------
 
 
-def ages_lines(frame: Frame, width: int) -> tuple[Line, ...]:
+def ages_lines(frame: Frame, ages: Ages, width: int) -> tuple[Line, ...]:
     """Ticks a second and lag over time, and the instruments by their age."""
     watch = frame.view.watch
     room = max(min(width - 40, 60), 10)
@@ -125,12 +128,11 @@ def ages_lines(frame: Frame, width: int) -> tuple[Line, ...]:
     return (
         (("  ticks/s ", "dim"), (fmt.spark(rates, room), "text"), (f" {rate}", "text")),
         (("  lag     ", "dim"), (fmt.spark(watch.lags_ms, room), "text"), (f" {lag}", "text")),
-        _bucket_line(frame),
+        _bucket_line(ages),
     )
 
 
-def _bucket_line(frame: Frame) -> Line:
-    rows = instrument_ages(frame)
+def _bucket_line(rows: Ages) -> Line:
     held = sum(row.stale and row.use == "HELD" for row in rows)
     needed = sum(row.stale and row.use in NEEDED for row in rows)
     well: Span = ("● 0", "ok") if rows else ("?", "unknown")
@@ -227,21 +229,26 @@ def _measure_rows(frame: Frame) -> list[Row]:
 # --- instruments -------------------------------------------------------------------------------
 
 
-def instruments_table(frame: Frame, *, stale_only: bool, held_only: bool) -> Table:
+def instruments_table(frame: Frame, ages: Ages, *, stale_only: bool, held_only: bool) -> Table:
     """The oldest first; those never seen at the end, unless they are held."""
-    every = instrument_ages(frame)
     rows = [
         row
-        for row in every
+        for row in ages
         if (row.stale or not stale_only) and (row.use == "HELD" or not held_only)
     ]
     rows.sort(key=lambda row: (not row.stale, row.age_ns is None, -(row.age_ns or 0)))
     filters = [name for name, on in (("stale", stale_only), ("held", held_only)) if on]
     only = f"  only {' and '.join(filters)}" if filters else ""
-    stale = sum(row.stale for row in every)
-    title = f"INSTRUMENTS  {len(rows)} of {len(every)}  {stale} stale{only}"
-    lines = tuple(_instrument_row(frame, row) for row in rows)
+    stale = sum(row.stale for row in ages)
+    title = f"INSTRUMENTS  {len(rows)} of {len(ages)}  {stale} stale{only}"
+    lines = RowsOnDemand(
+        [_instrument_key(row) for row in rows], lambda at: _instrument_row(frame, rows[at])
+    )
     return Table(title, INSTRUMENTS, lines, "no instrument is like that")
+
+
+def _instrument_key(row: InstrumentAge) -> tuple[str, int]:
+    return "instrument", row.index
 
 
 def _instrument_row(frame: Frame, row: InstrumentAge) -> Row:
@@ -252,7 +259,7 @@ def _instrument_row(frame: Frame, row: InstrumentAge) -> Row:
     needed = row.use in NEEDED
     last = view.quotes.last_price(one.token)
     return Row(
-        ("instrument", row.index),
+        _instrument_key(row),
         (
             span(one.tradingsymbol, role),
             (row.use, "title" if needed else "dim"),

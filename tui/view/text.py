@@ -1,16 +1,16 @@
 """Lines and tables as values: text with roles, columns with priorities.
 
-Lives here: spans, lines, tables and their layout in a width. May import: msgspec, tui.fmt. Always
-holds: a laid-out line has exactly the width asked for; meaning never rests on a role (colour)
-alone; columns are dropped by priority, never squeezed below their width.
+Lives here: spans, lines, rows, tables and their layout in a width. May import: msgspec, tui.fmt.
+Always holds: a laid-out line has exactly the width asked for; meaning never rests on a role
+(colour) alone; columns are dropped by priority, never squeezed below their width.
 Start reading at ``Table``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, overload
 
 import msgspec
 
@@ -104,13 +104,52 @@ class Row(msgspec.Struct, frozen=True):
     cells: tuple[Span, ...]
 
 
+class RowsOnDemand(Sequence[Row]):
+    """The rows of a long table: each is made when it is first asked for, so that a frame costs what
+    is in sight; the keys are known before, so that a cursor finds its row without making any."""
+
+    def __init__(self, keys: Sequence[Hashable], make: Callable[[int], Row]) -> None:
+        self.keys = keys
+        self._make = make
+        self._made: dict[int, Row] = {}
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Row]: ...
+
+    def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
+        places = range(len(self.keys))[at]
+        if isinstance(places, range):
+            return tuple(self[place] for place in places)
+        row = self._made.get(places)
+        if row is None:
+            row = self._made[places] = self._make(places)
+        return row
+
+
 class Table(msgspec.Struct, frozen=True):
     """A titled table. ``empty`` is what stands there when it has no rows."""
 
     title: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     empty: str
+
+    def key_at(self, place: int) -> Hashable:
+        """The key of a row; it makes no row."""
+        rows = self.rows
+        return rows.keys[place] if isinstance(rows, RowsOnDemand) else rows[place].key
+
+    def place_of(self, key: Hashable) -> int | None:
+        """Where the row with this key is, None where there is none; it makes no row."""
+        rows = self.rows
+        keys = rows.keys if isinstance(rows, RowsOnDemand) else (row.key for row in rows)
+        return next((place for place, one in enumerate(keys) if one == key), None)
 
 
 @lru_cache(maxsize=256)

@@ -1,9 +1,10 @@
 """The grid for live tables.
 
 Lives here: ``LiveGrid``. May import: textual, tui's pure parts. Always holds: only visible rows
-are laid out and only changed ones repainted; a moved cursor follows the key of its row when
-rows move, one at the top stays at the top; every line has exactly the grid's width. Textual's own
-table repaints the whole of itself for one cell; at ten frames a second this costs a fraction.
+are asked for and laid out, and only changed ones repainted; a moved cursor follows the key of its
+row when rows move, one at the top stays at the top; every line has exactly the grid's width.
+Textual's own table repaints the whole of itself for one cell; at ten frames a second this costs a
+fraction.
 Start reading at ``LiveGrid.show``.
 """
 
@@ -139,9 +140,10 @@ class LiveGrid(ScrollView, can_focus=True, inherit_bindings=False):
             self._cursor, self._key = 0, None
             return
         at = min(self._cursor, len(rows) - 1)
-        if at and self._key is not None and rows[at].key != self._key:
-            at = next((place for place, row in enumerate(rows) if row.key == self._key), at)
-        self._cursor, self._key = at, rows[at].key
+        if at and self._key is not None and self._table.key_at(at) != self._key:
+            moved = self._table.place_of(self._key)
+            at = at if moved is None else moved
+        self._cursor, self._key = at, self._table.key_at(at)
 
     # --- the cursor ----------------------------------------------------------------------------
 
@@ -164,7 +166,7 @@ class LiveGrid(ScrollView, can_focus=True, inherit_bindings=False):
             return
         before = self._cursor
         self._cursor = min(max(row, 0), len(rows) - 1)
-        self._key = rows[self._cursor].key
+        self._key = self._table.key_at(self._cursor)
         self._scroll_to_cursor()
         if before != self._cursor:
             self.refresh()
@@ -172,10 +174,9 @@ class LiveGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def point_at_key(self, key: Hashable | None) -> None:
         """Put the cursor on the row with this key, where there is one."""
-        for place, row in enumerate(self._table.rows):
-            if row.key == key:
-                self.point_at(place)
-                return
+        place = self._table.place_of(key)
+        if place is not None:
+            self.point_at(place)
 
     def _scroll_to_cursor(self) -> None:
         if self.size.height <= HEAD_ROWS:
