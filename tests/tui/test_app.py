@@ -138,12 +138,10 @@ def test_an_empty_session_says_what_is_missing(size: tuple[int, int]) -> None:
 # --- keys --------------------------------------------------------------------------------------
 
 
-def test_every_key_answers_on_every_pane() -> None:
-    """Any key on any pane leaves a whole screen, in both modes of looking."""
-
+def _every_key_on(starts: tuple[str, ...]) -> None:
     async def use(screen: Screen) -> None:
         names = [name for key in KEYS for name in key.keys if key.action != "leave"]
-        for start in ("1", "2", "3", "4", "b", "6", "ctrl+k", "question_mark"):
+        for start in starts:
             await screen.press(start)
             place = screen.app._place
             for name in names:
@@ -153,6 +151,18 @@ def test_every_key_answers_on_every_pane() -> None:
                     await screen.press(start)
 
     on_screen(view_of(a_day()), use, size=(80, 24))
+
+
+@pytest.mark.parametrize("start", ["1", "question_mark"])
+def test_every_key_answers(start: str) -> None:
+    """Any key on the first pane and on the help leaves a whole screen."""
+    _every_key_on((start,))
+
+
+@pytest.mark.slow
+def test_every_key_answers_on_every_pane() -> None:
+    """Any key on any pane that a key leads to."""
+    _every_key_on(("2", "3", "4", "b", "6", "7", "8", "9", "0", "i", "t", "ctrl+k"))
 
 
 def test_from_home_to_the_gates_and_back() -> None:

@@ -55,20 +55,18 @@ def prefix(seqs: list[int]) -> LiveView:
     return model.view()
 
 
-@settings(max_examples=4, deadline=None)
-@given(
-    st.lists(
-        st.one_of(
-            st.integers(0, len(STORY.envelopes)).map(lambda end: list(range(1, end + 1))),
-            st.lists(st.integers(1, len(STORY.envelopes)), max_size=60),
-        ),
-        min_size=2,
-        max_size=2,
-    )
+SELECTIONS = st.lists(
+    st.one_of(
+        st.integers(0, len(STORY.envelopes)).map(lambda end: list(range(1, end + 1))),
+        st.lists(st.integers(1, len(STORY.envelopes)), max_size=60),
+    ),
+    min_size=2,
+    max_size=2,
 )
-def test_any_entries_can_be_shown(many: list[list[int]]) -> None:
-    """Any prefix and any selection of entries: every pane, without a fault, None or nan."""
+"""Prefixes, and entries by chance."""
 
+
+def _any_entries(many: list[list[int]]) -> None:
     async def use(screen: Screen) -> None:
         for seqs in many:
             view = prefix(seqs)
@@ -76,6 +74,21 @@ def test_any_entries_can_be_shown(many: list[list[int]]) -> None:
             await visit(screen, "MODE ?" if view.session is None else "REPLAY")
 
     on_screen(prefix(many[0]), use, size=(80, 24))
+
+
+@settings(max_examples=2, deadline=None)
+@given(SELECTIONS)
+def test_any_entries_can_be_shown(many: list[list[int]]) -> None:
+    """Any prefix and any selection of entries: every pane, without a fault, None or nan."""
+    _any_entries(many)
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
+@given(SELECTIONS)
+def test_any_entries_can_be_shown_many_times(many: list[list[int]]) -> None:
+    """The same of many more selections."""
+    _any_entries(many)
 
 
 def test_hostile_text_on_every_pane() -> None:
