@@ -65,7 +65,7 @@ _FIRST: Final[tuple[Key, ...]] = (
         "x",
         "pane('exit')",
         "exit",
-        "close what is held, by the mode's word",
+        "close the row's position, by the mode's word",
         ("positions",),
     ),
     Key(("a",), "a", "pane('approve')", "approve", "approve the entry that waits", ("execution",)),
