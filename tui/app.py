@@ -1,15 +1,15 @@
 """The terminal UI: follows a running engine's journal, or shows a recorded session.
 
-Lives here: the app. May import: textual, tui. Always holds: one timer paints ten times
-a second from one immutable frame; only the active pane is painted; the mode stands in row 0
-whatever is shown; closing it changes nothing but the terminal. Start reading at ``AxiomApp.paint``.
+Lives here: the app: what it is built of, painting, asking. Its other parts are its bases, in
+``tui.commands``, ``tui.navigation``, ``tui.sessions`` and ``tui.tools``. May import: textual, tui.
+Always holds: one timer paints ten times a second from one immutable frame; only the active pane is
+painted; the mode stands in row 0 whatever is shown; closing it changes nothing but the terminal.
+Start reading at ``AxiomApp.paint``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import ClassVar, Final
 
 import msgspec
@@ -17,25 +17,19 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.message import Message
 from textual.widget import Widget
 
 from tui import fmt
 from tui.clock import Clock
-from tui.given import GivenList
+from tui.commands import CommandsApp
 from tui.keys import KEYS
 from tui.places import Place
-from tui.ports import Answer, Command, Control, Opened, Ports
-from tui.screens import PANES
-from tui.screens.palette import PalettePane
-from tui.screens.pane import Pane, Target
-from tui.sessions import LOOK_S, SessionsApp
+from tui.ports import Opened, Ports
+from tui.screens.pane import Pane
+from tui.sessions import LOOK_S
 from tui.store import Frame, Store
 from tui.view import bar
-from tui.view.halt import why_not
-from tui.widgets.grid import LiveGrid
 from tui.widgets.line import Lines
-from tui.widgets.prompt import Prompt
 
 FRAMES_PER_S: Final = 10
 MESSAGE_NS: Final = 5_000_000_000
@@ -53,17 +47,7 @@ def _bindings() -> list[BindingType]:
     ]
 
 
-class Answered(Message):
-    """What became of a command that a pane gave."""
-
-    def __init__(self, number: int, answer: Answer, asked: Pane.Gives) -> None:
-        super().__init__()
-        self.number = number
-        self.answer = answer
-        self.asked = asked
-
-
-class AxiomApp(SessionsApp):
+class AxiomApp(CommandsApp):
     """One session on a terminal. ``store`` is read ten times a second; nothing is written."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -98,7 +82,7 @@ class AxiomApp(SessionsApp):
         at: Place | None = None,
         auto_paint: bool = True,
     ) -> None:
-        super().__init__(shown, beside, bell=ports.bell)
+        super().__init__(ports, shown, beside)
         self.animation_level = "none"
         self._store = store
         self._clock = clock
@@ -106,19 +90,10 @@ class AxiomApp(SessionsApp):
         self._auto_paint = auto_paint
         self._bars = {name: Lines(name) for name in ("mode", "lamps", "tabs", "alert", "keys")}
         self._small = Lines("small")
-        self._ports = ports
-        self._panes: dict[Place, Pane] = {name: make(ports) for name, make in PANES.items()}
-        self._palette = PalettePane(ports.verbs)
-        self._panes["palette"] = self._palette
-        self._prompt = Prompt()
-        self._place: Place = "home"
-        self._trail: list[tuple[Place, LiveGrid | None]] = []
         self._message: tuple[str, int] | None = None
         self._frozen: tuple[Frame, int] | None = None
-        self._painted: Frame | None = None
         self._barred: tuple[Frame | None, object] = (None, None)
         self._hidden_focus: Widget | None = None
-        self._given = GivenList()
         self._at = at
 
     # --- building ------------------------------------------------------------------------------
@@ -220,147 +195,17 @@ class AxiomApp(SessionsApp):
         self._painted = None
         self.paint()
 
-    # --- going about ---------------------------------------------------------------------------
-
-    def _activate(self, place: Place, focus: LiveGrid | None) -> None:
-        for name, pane in self._panes.items():
-            pane.set_class(name == place, "-active")
-        self._place = place
-        self._painted = None
-        grid = focus or self._panes[place].focused_grid()
-        if grid is not None:
-            # A pane that was hidden can take the focus only after it has been laid out.
-            self.call_after_refresh(self._focus_and_paint, grid)
-
-    def _focus_and_paint(self, grid: LiveGrid) -> None:
-        if not self._prompt.is_open:
-            grid.focus(scroll_visible=False)
-        self._repaint()
-
-    def _go(self, place: Place) -> None:
-        if place != self._place:
-            self._trail.append((self._place, self._panes[self._place].focused_grid()))
-            self._activate(place, None)
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A key of the table acts only on its places, and while somebody is asked only these."""
-        if self._prompt.is_open and action not in ("halt", "leave"):
-            return action == "move" and self._place == "palette"
-        shown = f"{action}({', '.join(map(repr, parameters))})" if parameters else action
-        rows = [key for key in KEYS if key.action == shown]
-        return not rows or any(self._place in key.places for key in rows)
-
-    def action_show(self, place: Place) -> None:
-        """Go to a pane; home forgets the way there."""
-        self._go(place)
-        if place == "home":
-            self._trail.clear()
-
-    def action_go_back(self) -> None:
-        """Back to all rows, or to where one was, with the cursor as it was."""
-        if self._clear_filter() or self._panes[self._place].back():
-            self._repaint()
-            return
-        place, focus = self._trail.pop() if self._trail else ("home", None)
-        self._activate(place, focus)
-
-    def action_open(self) -> None:
-        """Open the row under the cursor."""
-        pane = self._panes[self._place]
-        if pane.opens_here(self._shown_frame()):
-            self._repaint()
-            return
-        target = pane.target(self._shown_frame())
-        if target is None:
-            self._say("There is nothing to open on this row.")
-        else:
-            self._open(target)
-
-    def _open(self, target: Target) -> None:
-        self._panes[target.place].look_at(target)
-        self._go(target.place)
-        self._repaint()
-
-    def action_pane(self, action: str) -> None:
-        """A key of the pane that is shown."""
-        self._panes[self._place].do(action, self._shown_frame())
-        self._repaint()
-
-    def action_next_table(self) -> None:
-        """Focus the next table."""
-        self.screen.focus_next(LiveGrid)
-
-    def action_previous_table(self) -> None:
-        """Focus the table before."""
-        self.screen.focus_previous(LiveGrid)
-
-    def _grid(self) -> LiveGrid | None:
-        return self._panes[self._place].focused_grid()
-
-    def _grids(self) -> Iterable[LiveGrid]:
-        for pane in self._panes.values():
-            yield from pane.query(LiveGrid)
-
-    def action_move(self, by: int) -> None:
-        """Move the cursor by rows."""
-        if grid := self._grid():
-            grid.move(by)
-
-    def action_page(self, by: int) -> None:
-        """Move the cursor by screens."""
-        if grid := self._grid():
-            grid.page(by)
-
-    def action_jump(self, to: int) -> None:
-        """Move the cursor to an end."""
-        if grid := self._grid():
-            grid.jump(to)
-
-    def on_live_grid_pointed(self) -> None:
-        """What depends on the cursor follows it at once."""
-        self._repaint()
-
-    def on_live_grid_opened(self) -> None:
-        """A second click opens."""
-        self.action_open()
-
     def action_freeze(self) -> None:
         """Stop the tables where they are; the top rows go on."""
         frozen = None if self._frozen else (self._frame(), self._clock.mono_ns())
         self._frozen = frozen
         self._repaint()
 
-    def action_palette(self) -> None:
-        """Everything that can be done from here, found while its words are typed."""
-        self._palette.opened_from(self._place)
-        self._go("palette")
-        self._ask(":", self._do_chosen)
-
-    def on_prompt_changed(self, message: Prompt.Changed) -> None:
-        """The palette narrows while one types."""
-        if self._place == "palette":
-            self._palette.narrow(message.text)
-
-    def _do_chosen(self, words: str) -> None:
-        self._palette.narrow(words)
-        chosen = self._palette.chosen
-        self.action_go_back()
-        if chosen is None:
-            self._say(f"Nothing is called {words!r}.")
-        elif chosen[0] == "verb":
-            self._say(f"In another terminal: axiom {chosen[1]} --help")
-        else:
-            self.call_later(self.run_action, chosen[1])
-
     # --- what panes ask for --------------------------------------------------------------------
 
     def on_pane_says(self, message: Pane.Says) -> None:
         """A line for the person."""
         self._say(message.text)
-
-    def on_pane_goes(self, message: Pane.Goes) -> None:
-        """Somewhere else is to be shown."""
-        self._open(message.target)
 
     def on_pane_asks(self, message: Pane.Asks) -> None:
         """A line is wanted from the person."""
@@ -383,79 +228,10 @@ class AxiomApp(SessionsApp):
             grid.focus(scroll_visible=False)
         self._repaint()
 
-    def on_pane_gives(self, message: Pane.Gives) -> None:
-        """A command goes to the engine at once, in a thread of its own: one that hangs holds up
-        neither the screen nor the next command."""
-        frame = self._frame()
-        no = why_not(frame, self._ports.control)
-        if no is not None or self._ports.control is None:
-            self._say(no or "")
-            return
-        given = self._given.begin(message.command, frame.view.seq, frame.mono_ns)
-        work = (self._ports.control, given.number, message)
-        threading.Thread(target=self._give, args=work, name="give", daemon=True).start()
-        self._say(f"{message.command.verb}: sent")
-
-    def _give(self, control: Control, number: int, message: Pane.Gives) -> None:
-        answer = _answer_of(control, message.command)
-        with contextlib.suppress(RuntimeError):  # the screen was closed while the engine thought
-            self.post_message(Answered(number, answer, message))
-
-    def on_answered(self, message: Answered) -> None:
-        """What became of a command."""
-        self._given.end(message.number, message.answer)
-        self._say(message.answer.text)
-        message.asked.done(message.answer)
-        self._repaint()
-
-    def action_present(self) -> None:
-        """Out of the past: every pane shows the session as it is now; from there to the session
-        that runs."""
-        travel = self._ports.travel
-        if travel is None or travel.where().view is None:
-            self.go_live()
-            return
-        self._leave_past()
-        self._repaint()
-
-    def _leave_past(self) -> None:
-        if self._ports.travel is not None:
-            self._ports.travel.leave()
-            self._store.look_back(None)
-
-    def action_look_back(self) -> None:
-        """Every pane as of the entry under the cursor."""
-        entry = self._panes[self._place].target(self._shown_frame())
-        if entry is None or entry.seq is None:
-            self._say("There is no entry under the cursor.")
-        else:
-            self._open(Target("replay", seq=entry.seq))
-
-    def action_halt(self) -> None:
-        """The kill switch, from wherever one is: its first level goes out with one more key."""
-        self._leave_past()  # whoever halts looks at what is
-        self._prompt.give_up()
-        # The focus goes at once: the next key must not end in a line that is being typed.
-        self.screen.set_focus(None)
-        if self._place == "halt":
-            self._activate("halt", None)
-        self._go("halt")
-        self._panes["halt"].look_at(Target("halt"))
-        self._repaint()
-
     def action_leave(self) -> None:
         """Close the screen; the engine is a process of its own and goes on."""
         self._keep_at_leaving()
         self.exit(0)
-
-
-def _answer_of(control: Control, command: Command) -> Answer:
-    """The port's answer; one that breaks has told nothing, and the person hears so."""
-    try:
-        return control.give(command)
-    except (OSError, ValueError, RuntimeError) as error:
-        text = f"{command.verb}: {type(error).__name__}: {error}: it may have gone out"
-        return Answer("UNANSWERED", text, None)
 
 
 def _same(frame: Frame, painted: Frame | None) -> bool:
