@@ -1,4 +1,8 @@
-"""What holds on every pane there is: whole lines, known glyphs, no fault, whatever was folded."""
+"""What holds on every pane there is: whole lines, known glyphs, no fault, whatever was folded.
+
+Each place is seen at each size here, and two mutilated days; the slow half crosses sizes with live
+and recorded, and sees many more.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +37,8 @@ async def visit(screen: Screen, mode: str) -> None:
         check_shape(screen, mode)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("live", [True, False])
-def test_every_pane_at_every_size(size: tuple[int, int], live: bool) -> None:
-    """Exactly the width, only glyphs of one cell, the mode in row 0, at three sizes."""
+def every_pane(size: tuple[int, int], live: bool) -> None:
+    """Go through all panes of one session, running or recorded."""
 
     async def use(screen: Screen) -> None:
         await visit(screen, "SIM" if live else "REPLAY")
@@ -44,6 +46,19 @@ def test_every_pane_at_every_size(size: tuple[int, int], live: bool) -> None:
     view = in_mode(view_of(STORY), "SIM")
     state = "FOLLOWING" if live else "ENDED"
     on_screen(view, use, size=size, live=live, state=state, ports=ports())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("size", "live"), list(zip(SIZES, (True, False, True), strict=True)))
+def test_every_pane_at_every_size(size: tuple[int, int], live: bool) -> None:
+    """Exactly the width, only glyphs of one cell, the mode in row 0, at three sizes."""
+    every_pane(size, live)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "live"), list(zip(SIZES, (False, True, False), strict=True)))
+def test_every_pane_at_every_size_the_other_way(size: tuple[int, int], live: bool) -> None:
+    """What was seen live above is seen recorded, and the other way round."""
+    every_pane(size, live)
 
 
 def prefix(seqs: list[int]) -> LiveView:
@@ -55,18 +70,13 @@ def prefix(seqs: list[int]) -> LiveView:
     return model.view()
 
 
-SELECTIONS = st.lists(
-    st.one_of(
-        st.integers(0, len(STORY.envelopes)).map(lambda end: list(range(1, end + 1))),
-        st.lists(st.integers(1, len(STORY.envelopes)), max_size=60),
-    ),
-    min_size=2,
-    max_size=2,
-)
-"""Prefixes, and entries by chance."""
+PREFIXES = st.integers(1, len(STORY.envelopes)).map(lambda end: list(range(1, end + 1)))
+SELECTIONS = st.lists(st.integers(1, len(STORY.envelopes)), min_size=1, max_size=60)
 
 
-def _any_entries(many: list[list[int]]) -> None:
+def show_all(*many: list[int]) -> None:
+    """Every pane of what these entries amount to, without a fault, None or nan; one app for all."""
+
     async def use(screen: Screen) -> None:
         for seqs in many:
             view = prefix(seqs)
@@ -76,19 +86,18 @@ def _any_entries(many: list[list[int]]) -> None:
     on_screen(prefix(many[0]), use, size=(80, 24))
 
 
-@settings(max_examples=2, deadline=None)
-@given(SELECTIONS)
-def test_any_entries_can_be_shown(many: list[list[int]]) -> None:
-    """Any prefix and any selection of entries: every pane, without a fault, None or nan."""
-    _any_entries(many)
+def test_any_entries_can_be_shown() -> None:
+    """A day that breaks off in the middle, and one of which every third entry is missing."""
+    every = range(1, len(STORY.envelopes) + 1)
+    show_all(list(every[: len(every) // 2]), [seq for seq in every if seq % 3])
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
-@given(SELECTIONS)
-def test_any_entries_can_be_shown_many_times(many: list[list[int]]) -> None:
-    """The same of many more selections."""
-    _any_entries(many)
+@settings(max_examples=25, deadline=None)
+@given(PREFIXES, SELECTIONS)
+def test_many_more_entries_can_be_shown(first: list[int], some: list[int]) -> None:
+    """Any prefix and any selection: more than anybody waits for at each change."""
+    show_all(first, some)
 
 
 def test_hostile_text_on_every_pane() -> None:
