@@ -26,11 +26,13 @@ from projections.duck.query import (
     QueryLimits,
     QueryRefused,
     QueryResult,
-    blank_connection,
+    asked,
+    filled_connection,
     lock,
-    run_on,
+    moved_or_refused,
+    tick_files,
 )
-from projections.duck.store import first_line, read_tick_files
+from projections.duck.store import first_line
 
 SESSIONS_MAX: Final = 400
 """Files that one connection attaches: more than a year of a desk's days."""
@@ -56,8 +58,7 @@ def run_query_many(
     published: Sequence[Path], sql: str, limits: QueryLimits = DEFAULT_LIMITS
 ) -> QueryResult:
     """Run one SELECT on several published projections. Raises ``QueryRefused``."""
-    with open_many(published, limits) as connection:
-        return run_on(connection, sql, limits)
+    return asked(lambda: open_many(published, limits), sql, limits)
 
 
 @contextmanager
@@ -70,15 +71,27 @@ def open_many(
         raise QueryRefused(
             f"{len(published)} sessions are more than {SESSIONS_MAX}: choose fewer at once"
         )
-    with blank_connection(limits) as connection:
-        names = [f"s{place}" for place in range(len(published))]
-        for name, path in zip(names, published, strict=True):
-            _attach(connection, name, path)
-        for statement in _statements(connection, names, published):
-            connection.execute(statement)
-        connection.execute("SET search_path = 'memory.v1'")
+    with filled_connection(lambda connection: _fill(connection, published), limits) as connection:
         lock(connection, [ticks_folder(path) for path in published])
         yield connection
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, published: Sequence[Path]) -> bool:
+    """Attach all and make the schema over them; says whether every tick file was there."""
+    names = [f"s{place}" for place in range(len(published))]
+    for name, path in zip(names, published, strict=True):
+        _attach(connection, name, path)
+    files = [
+        tick_files(connection, name, path) for name, path in zip(names, published, strict=True)
+    ]
+    there = all(file.exists() for mine in files for file in mine)
+    try:
+        for statement in _statements(names, files if there else None):
+            connection.execute(statement)
+    except duckdb.IOException as error:
+        raise moved_or_refused(error) from error
+    connection.execute("SET search_path = 'memory.v1'")
+    return there
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
@@ -89,10 +102,8 @@ def _attach(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> Non
         raise QueryRefused(f"{path.name}: {first_line(error)}") from error
 
 
-def _statements(
-    connection: duckdb.DuckDBPyConnection, names: Sequence[str], published: Sequence[Path]
-) -> Iterator[str]:
-    """What makes the schema over all sessions."""
+def _statements(names: Sequence[str], files: Sequence[Sequence[Path]] | None) -> Iterator[str]:
+    """What makes the schema over all sessions; without their files there is no ``v1.ticks``."""
     yield "CREATE SCHEMA v1"
     for view in contracts.VIEWS:
         of = names[:1] if view.name in DIMENSIONS else names
@@ -100,26 +111,20 @@ def _statements(
         rows = _FIRST_SEEN.format(rows=rows) if view.name == IDS else rows
         yield f"CREATE VIEW v1.{view.name} AS {rows}"
         yield f"COMMENT ON VIEW v1.{view.name} IS {contracts.quoted(view.comment)}"
-    yield "CREATE SCHEMA own"
-    files = _tick_files(connection, names, published)
-    for name, mine in zip(names, files, strict=True):
-        yield f"CREATE VIEW own.ticks_{name} AS {contracts.ticks_view(mine, name)}"
-    every = " UNION ALL BY NAME ".join(f"FROM own.ticks_{name}" for name in names)
-    yield f"CREATE VIEW v1.ticks AS {every}"
-    yield f"COMMENT ON VIEW v1.ticks IS {contracts.quoted(contracts.TICKS_VIEW_COMMENT)}"
-    for macro in (*contracts.MACROS, *questions.TICK_MACROS):
+    yield from _tick_statements(names, files) if files is not None else ()
+    for macro in (*contracts.MACROS, *(questions.TICK_MACROS if files is not None else ())):
         yield contracts.create_macro(_over_all(macro, names))
         yield f"COMMENT ON MACRO TABLE v1.{macro.name} IS {contracts.quoted(macro.comment)}"
 
 
-def _tick_files(
-    connection: duckdb.DuckDBPyConnection, names: Sequence[str], published: Sequence[Path]
-) -> Iterator[list[str]]:
-    for name, path in zip(names, published, strict=True):
-        found = [
-            ticks_folder(path) / one.file for one in read_tick_files(connection, f"{name}.base")
-        ]
-        yield [str(file) for file in found if file.exists()]
+def _tick_statements(names: Sequence[str], files: Sequence[Sequence[Path]]) -> Iterator[str]:
+    yield "CREATE SCHEMA own"
+    for name, mine in zip(names, files, strict=True):
+        view = contracts.ticks_view([str(file) for file in mine], name)
+        yield f"CREATE VIEW own.ticks_{name} AS {view}"
+    every = " UNION ALL BY NAME ".join(f"FROM own.ticks_{name}" for name in names)
+    yield f"CREATE VIEW v1.ticks AS {every}"
+    yield f"COMMENT ON VIEW v1.ticks IS {contracts.quoted(contracts.TICKS_VIEW_COMMENT)}"
 
 
 def _over_all(macro: Macro, names: Sequence[str]) -> Macro:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import math
 import signal
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +28,11 @@ from projections.duck.publish import ticks_folder
 from projections.duck.store import first_line, read_tick_files
 
 _ATTACHED: Final = "published"
+_LOOKS: Final = 5
+"""How often one looks for tick files that newer states have merged away."""
+
+_GONE: Final = ("No such file", "No files found")
+"""DuckDB's words for a file that is not there: it has no finer type of error."""
 
 
 class QueryRefused(Exception):  # noqa: N818 - named for the condition
@@ -68,14 +73,23 @@ class QueryResult(msgspec.Struct, frozen=True):
 
 def run_query(published: Path, sql: str, limits: QueryLimits = DEFAULT_LIMITS) -> QueryResult:
     """Run one SELECT on a published projection. Raises ``QueryRefused``."""
-    try:
-        return _run(published, sql, limits)
-    except _TicksMoved:
-        return _run(published, sql, limits)
+    return asked(lambda: open_reader(published, limits), sql, limits)
 
 
-def _run(published: Path, sql: str, limits: QueryLimits) -> QueryResult:
-    with open_reader(published, limits) as connection:
+def asked(
+    opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
+    sql: str,
+    limits: QueryLimits,
+) -> QueryResult:
+    """Run one SELECT on what is opened, and opened anew where tick files were merged meanwhile.
+    Raises ``QueryRefused``."""
+    for _ in range(_LOOKS - 1):
+        try:
+            with opened() as connection:
+                return run_on(connection, sql, limits)
+        except _TicksMoved:
+            continue  # the next state names the merged file
+    with opened() as connection:
         return run_on(connection, sql, limits)
 
 
@@ -129,13 +143,18 @@ def _only_select(
     return statements[0]
 
 
-def _refusal(error: duckdb.Error, *, timed_out: bool, limits: QueryLimits) -> Exception:
+def _refusal(error: duckdb.Error, *, timed_out: bool, limits: QueryLimits) -> QueryRefused:
     if timed_out:
         return QueryRefused(f"the query took longer than {limits.time_s:g} s and was stopped")
-    line = first_line(error)
-    if isinstance(error, duckdb.IOException) and "No such file" in str(error):
-        return _TicksMoved(line)
-    return QueryRefused(line)
+    return moved_or_refused(error)
+
+
+def moved_or_refused(error: duckdb.Error, name: str = "") -> QueryRefused:
+    """The refusal to raise for it: another one where a file that was named is not there any more,
+    so that a new look is worth it."""
+    line = f"{name}: {first_line(error)}" if name else first_line(error)
+    gone = isinstance(error, duckdb.IOException) and any(words in line for words in _GONE)
+    return _TicksMoved(line) if gone else QueryRefused(line)
 
 
 @contextmanager
@@ -182,12 +201,37 @@ def unlocked_reader(
     published: Path, limits: QueryLimits = DEFAULT_LIMITS
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """The same before it is locked: for the program's own SQL only. Raises ``QueryRefused``."""
-    with blank_connection(limits) as connection:
+
+    def fill(connection: duckdb.DuckDBPyConnection) -> bool:
         try:
-            _attach(connection, published)
+            return _attach(connection, published)
         except duckdb.Error as error:
-            raise QueryRefused(f"{published.name}: {first_line(error)}") from error
+            raise moved_or_refused(error, published.name) from error
+
+    with filled_connection(fill, limits) as connection:
         yield connection
+
+
+@contextmanager
+def filled_connection(
+    fill: Callable[[duckdb.DuckDBPyConnection], bool], limits: QueryLimits
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with what ``fill`` puts in, on a new one while tick files are merged away.
+
+    ``fill`` says whether all files were there; after so many looks they are gone for good, and what
+    it made without them is given. Raises what it raises.
+    """
+    for look in reversed(range(_LOOKS)):
+        with blank_connection(limits) as connection:
+            try:
+                found = fill(connection)
+            except _TicksMoved:
+                if not look:
+                    raise
+                continue
+            if found or not look:
+                yield connection
+                return
 
 
 @contextmanager
@@ -233,18 +277,16 @@ def _stopped_by_ctrl_c(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         signal.signal(signal.SIGINT, heard_by)
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, published: Path) -> None:
+def _attach(connection: duckdb.DuckDBPyConnection, published: Path) -> bool:
     """Attach read-only and make the tick view, which names files and so belongs to the reader.
 
-    Files that a newer state has merged away are looked for once more; without them there is no
-    ``v1.ticks``, and the rest answers.
+    Without the files there is no ``v1.ticks``, and the rest answers; says whether they were there.
     """
-    files = _attached_files(connection, published)
-    if not all(path.exists() for path in files):
-        connection.execute(f"DETACH {_ATTACHED}")
-        files = _attached_files(connection, published)
+    connection.execute(f"ATTACH {contracts.quoted(str(published))} AS {_ATTACHED} (READ_ONLY)")
+    files = tick_files(connection, _ATTACHED, published)
     connection.execute("CREATE SCHEMA v1")
-    if all(path.exists() for path in files):
+    there = all(path.exists() for path in files)
+    if there:
         names = [str(path) for path in files]
         connection.execute(f"CREATE VIEW v1.ticks AS {contracts.ticks_view(names, _ATTACHED)}")
         comment = contracts.quoted(contracts.TICKS_VIEW_COMMENT)
@@ -258,11 +300,12 @@ def _attach(connection: duckdb.DuckDBPyConnection, published: Path) -> None:
             said = contracts.quoted(macro.comment)
             connection.execute(f"COMMENT ON MACRO TABLE memory.v1.{macro.name} IS {said}")
     connection.execute(f"SET search_path = '{_ATTACHED}.v1,memory.v1'")
+    return there
 
 
-def _attached_files(connection: duckdb.DuckDBPyConnection, published: Path) -> list[Path]:
-    connection.execute(f"ATTACH {contracts.quoted(str(published))} AS {_ATTACHED} (READ_ONLY)")
-    named = read_tick_files(connection, f"{_ATTACHED}.base")
+def tick_files(connection: duckdb.DuckDBPyConnection, attached: str, published: Path) -> list[Path]:
+    """The Parquet files of ticks that the attached state names."""
+    named = read_tick_files(connection, f"{attached}.base")
     return [ticks_folder(published) / item.file for item in named]
 
 

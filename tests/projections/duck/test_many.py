@@ -12,6 +12,7 @@ import pytest
 from projections.duck import contracts, many, questions
 from projections.duck.many import DIMENSIONS, open_many, run_query_many
 from projections.duck.projector import ensure_projection
+from projections.duck.publish import ticks_folder
 from projections.duck.query import (
     QueryLimits,
     QueryRefused,
@@ -125,6 +126,38 @@ def test_limits_hold_over_all_of_them(both: tuple[Path, Path]) -> None:
     endless = "SELECT count(*) FROM v1.entries a, v1.entries b, v1.entries c, v1.entries d"
     with pytest.raises(QueryRefused, match="longer than"):
         run_query_many(both, endless, QueryLimits(time_s=0.2))
+
+
+def test_ticks_that_are_gone_are_never_half_an_answer(
+    both: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Without one session's files there is no ``v1.ticks`` over both; the rest answers."""
+    folder = write_session(tmp_path, cycles=9, name=OTHER_DAY)
+    damaged = (both[0], ensure_projection(folder))
+    for file in ticks_folder(damaged[1]).iterdir():
+        file.unlink()
+    with pytest.raises(QueryRefused, match="ticks"):
+        run_query_many(damaged, "SELECT count(*) FROM v1.ticks")
+    count = "SELECT count(*) FROM v1.decisions"
+    assert run_query_many(damaged, count) == run_query_many(both, count)
+
+
+def test_files_that_are_merged_meanwhile_are_looked_for_again(
+    both: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look for the files and the view of them the first look's are merged away."""
+    view, seen = contracts.ticks_view, []
+
+    def moved_once(names: list[str], schema: str) -> str:
+        seen.append(schema)
+        return view([f"{names[0]}.merged"] if len(seen) == 1 else names, schema)
+
+    count = "SELECT count(*) FROM v1.ticks"
+    before = run_query_many(both, count)
+    with monkeypatch.context() as patch:
+        patch.setattr(contracts, "ticks_view", moved_once)
+        assert run_query_many(both, count) == before
+    assert seen == ["s0", "s0", "s1"]
 
 
 def test_too_many_and_none_of_ours_are_refused(

@@ -19,6 +19,7 @@ from journal.block import chain_over
 from journal.errors import JournalLocked, JournalMissing
 from journal.reader import JournalReader
 from journal.writer import JournalWriter
+from projections.duck import contracts
 from projections.duck.projector import (
     Projector,
     ProjectorOptions,
@@ -239,6 +240,33 @@ def test_killed_after_sealing_it_leaves_the_published_file_its_ticks(
         projector.run()
     assert run_query(published, sql).rows == before
     assert len(list(ticks_folder(published).iterdir())) == 1
+
+
+def test_files_that_are_merged_while_a_reader_opens_are_found_merged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The projector seals between the reader's look for the files and its view of them: the reader
+    sees the sealed state."""
+    folder = tmp_path / f"2025-08-29-backtest-{UID}"
+    with JournalWriter.create(folder, UID) as writer:
+        for group in groups_of(CYCLES):
+            writer.append(group)
+        writer.wait_durable(writer.head_seq)
+        options = ProjectorOptions(batch_rows=100, tick_rows=50)
+        published = ensure_projection(folder, options=options)
+    view, seen = contracts.ticks_view, []
+
+    def sealed_meanwhile(names: list[str], schema: str) -> str:
+        seen.append(len(names))
+        if len(seen) == 1:
+            ensure_projection(folder)
+        return view(names, schema)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contracts, "ticks_view", sealed_meanwhile)
+        found = run_query(published, "SELECT count(*) FROM v1.ticks").rows
+    assert seen[0] > 1 and seen[1:] == [1]
+    assert found == run_query(published, "SELECT count(*) FROM v1.ticks").rows > ((0,),)
 
 
 class _KillError(Exception):
