@@ -57,7 +57,7 @@ class Board:
         folders = runtime_folders(common.home, common.desk)
         self._mode, self._begun, self._inbox, self._meter = mode, begun, inbox, meter
         self.kill = KillSwitch(self._take, kill_files(common.home, common.desk, folders))
-        self._server = ControlServer(folders, mode, self._take, self.kill)
+        self._server = ControlServer(folders, mode, self._take_in_time, self.kill)
         self._began_ns = boot_ns()
         self._protection = ProtectionMeter()
         self._outward: Outward | None = None
@@ -65,6 +65,20 @@ class Board:
 
     def _take(self, command: OperatorCommand) -> bool:
         self._inbox.post(command)
+        return True
+
+    def _take_in_time(self, command: OperatorCommand, until_ns: int | None) -> bool:
+        """Into the inbox, out of which it is not taken after ``until_ns`` (since boot)."""
+        if until_ns is None:
+            return self._take(command)
+
+        def wanted() -> bool:
+            in_time = boot_ns() <= until_ns
+            if not in_time:
+                self._server.expired(command.command_id)
+            return in_time
+
+        self._inbox.post(command, wanted)
         return True
 
     @contextmanager

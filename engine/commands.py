@@ -56,6 +56,7 @@ ACCEPTED: Final = "CMD_ACCEPTED"
 NOT_CONFIRMED: Final = "CMD_NOT_CONFIRMED"
 BUSY: Final = "CMD_BUSY"
 ID_REUSED: Final = "CMD_ID_REUSED"
+EXPIRED: Final = "CMD_EXPIRED"
 SUBJECT_UNKNOWN: Final = "CMD_SUBJECT_UNKNOWN"
 VALUE: Final = "CMD_VALUE"
 NOT_AMENDABLE: Final = "CMD_NOT_AMENDABLE"
@@ -85,6 +86,8 @@ class CommandSpec(msgspec.Struct, frozen=True):
     left out.
 
     ``dangerous``: a person types the mode's word first. ``halted``: works while entries are halted.
+    ``expires``: an engine that comes to it late does not carry it out. What stops, closes or turns
+    down is carried out however late; what lets in or changes the books was asked of that moment.
     """
 
     verb: str
@@ -94,6 +97,7 @@ class CommandSpec(msgspec.Struct, frozen=True):
     dangerous: bool
     modes: tuple[str, ...]
     halted: bool
+    expires: bool
     sentence: str
 
 
@@ -107,32 +111,35 @@ def _c(
     dangerous: bool = False,
     modes: tuple[str, ...] = _TRADING,
     halted: bool = True,
+    expires: bool = True,
 ) -> CommandSpec:
-    return CommandSpec(verb, subject, values, why, dangerous, modes, halted, sentence)
+    return CommandSpec(verb, subject, values, why, dangerous, modes, halted, expires, sentence)
 
 
 COMMANDS: Final = (
     _c("HALT", "No new entries; with CANCEL every working order is cancelled; with FLATTEN every"
-       " position is closed too.", values=LEVELS, modes=MODES),
+       " position is closed too.", values=LEVELS, modes=MODES, expires=False),
     _c("RESUME", "Entries may go on after a halt.", why=True, dangerous=True, modes=MODES),
     _c("APPROVE", "An entry that waits for a person may be sent.", "REQUEST", halted=False),
-    _c("REJECT", "An entry that waits for a person is turned down.", "REQUEST"),
+    _c("REJECT", "An entry that waits for a person is turned down.", "REQUEST", expires=False),
     _c("ARM", "Approved entries may be sent for a while.", dangerous=True, halted=False),
-    _c("DISARM", "No approved entry may be sent.", modes=_TRADING),
-    _c("FLATTEN", "Every order is cancelled and every position closed.", dangerous=True),
+    _c("DISARM", "No approved entry may be sent.", expires=False),
+    _c("FLATTEN", "Every order is cancelled and every position closed.", dangerous=True,
+       expires=False),
     _c(EXIT, "This position is closed, a pair as a whole; nothing else is touched.", "POSITION",
-       dangerous=True),
+       dangerous=True, expires=False),
     _c("RESOLVE", "An order whose fate is unknown did not happen, or is the one named; of a"
        " position the broker holds so many units.", "INTENT", (LAPSED, ORDER_PREFIX, HOLDS_PREFIX),
        dangerous=True, modes=_SENDING),
     _c("ADOPT", "A position or order that is not ours is managed from here on.", "ORDER",
        dangerous=True, modes=_SENDING),
-    _c("ACK", "A person has seen an incident.", "INCIDENT", modes=(*_TRADING, RECORD)),
+    _c("ACK", "A person has seen an incident.", "INCIDENT", modes=(*_TRADING, RECORD),
+       expires=False),
     _c(PROMOTE, "A strategy moves in its lifecycle; to PILOT and LIVE with the code and the"
        " parameters that it is promoted with.", "STRATEGY", PROMOTED, dangerous=True),
-    _c(QUARANTINE, "A strategy may not enter any more.", "STRATEGY"),
+    _c(QUARANTINE, "A strategy may not enter any more.", "STRATEGY", expires=False),
     _c("STOP", "The session ends; what is open is closed, or left with its resting stop.",
-       values=(FLATTEN, LEAVE_PROTECTED), dangerous=True, modes=(*_TRADING, RECORD)),
+       values=(FLATTEN, LEAVE_PROTECTED), dangerous=True, modes=(*_TRADING, RECORD), expires=False),
     _c(WAIVE, "No stop rests at the broker in this session, as its configuration wants it.",
        "SETTING", why=True, dangerous=True, modes=(LIVE,)),
     _c(SET, "A limit of entries is another from here on; in LIVE a looser one waits for the next"

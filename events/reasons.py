@@ -532,6 +532,8 @@ _COMMAND: Final = (
        "See `axiom config show --strategies` for what it has to name.", ()),
     _r("CMD_EXITING", 1820, "COMMAND", "BLOCK", "The position is on its way out already.",
        "Nothing to do: its orders say how far it is.", ()),
+    _r("CMD_EXPIRED", 1821, "COMMAND", "BLOCK", "The engine came to the command too late, so it was not carried out.",
+       "Look at the engine as it is now, and give the command again if you still want it.", ()),
 )  # fmt: skip
 _INCIDENT: Final = (
     _r("ORDER_UNKNOWN_LONG", 1901, "INCIDENT", "HALT", "An order is still unknown after all searching.",

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from adapters.control.place import PlaceUnsafe, check_folder, socket_path
 from adapters.control.protocol import (
     ANSWER_BYTES_MAX,
@@ -33,6 +35,7 @@ from adapters.control.protocol import (
     frame,
 )
 from adapters.control.server import peer_uid
+from adapters.session.clock import boot_ns
 
 COMMAND_DEADLINE_S: Final = 8.0
 """Longer than the engine's own, so that its PENDING arrives."""
@@ -63,7 +66,8 @@ def ask(
     Where the connection breaks it is given again, under its id, until the deadline.
     """
     until_s = time.monotonic() + deadline_s
-    answer = _asked(folders, request, until_s)
+    stamped = msgspec.structs.replace(request, asked_ns=boot_ns())
+    answer = _asked(folders, stamped, until_s)
     if not isinstance(answer, CommandAnswer) or answer.command_id != request.command_id:
         raise NoAnswer("the engine answered something else: it may be of another release")
     return answer

@@ -17,7 +17,7 @@ import msgspec
 MAGIC: Final = b"AXCT"
 """The first bytes of every frame: no request of a browser begins so."""
 
-VERSION: Final = 2
+VERSION: Final = 3
 REQUEST_BYTES_MAX: Final = 8 * 1024
 ANSWER_BYTES_MAX: Final = 64 * 1024
 
@@ -46,6 +46,7 @@ class CommandRequest(
     _Message, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True, tag="command"
 ):
     """A command. ``word`` is the mode's word where one was typed; ``command_id`` the asker's own.
+    ``asked_ns`` is when it was first sent, ns since this machine's boot; the asker's end stamps it.
 
     Who asks is not said here: the engine's end knows it from the system.
     """
@@ -56,6 +57,7 @@ class CommandRequest(
     why: str
     word: str | None
     command_id: str
+    asked_ns: int = 0
 
 
 class StatusRequest(

@@ -24,7 +24,7 @@ from typing import Final
 import msgspec
 
 from adapters.control import protocol
-from adapters.control.kill import HALT, KillSwitch, Sink
+from adapters.control.kill import HALT, KillSwitch
 from adapters.control.place import PlaceUnsafe, login_of, make_folder, socket_path
 from adapters.control.protocol import (
     CommandAnswer,
@@ -37,7 +37,8 @@ from adapters.control.protocol import (
     frame,
     request_of,
 )
-from engine.commands import BUSY, ID_REUSED, checked, is_id, unconfirmed
+from adapters.session.clock import NS_PER_S, boot_ns
+from engine.commands import BUSY, BY_VERB, EXPIRED, ID_REUSED, checked, is_id, unconfirmed
 from events.governance import CommandAnswered
 from events.session import OperatorCommand
 
@@ -60,12 +61,20 @@ class Limits(msgspec.Struct, frozen=True):
     answer_s: float = 5.0
     """How long an asker waits for the engine's answer before PENDING is said."""
 
+    life_s: float = 5.0
+    """How old a command may be when the engine takes it: as old as its asker is patient. What stops
+    or closes has no age."""
+
     waiting: int = 64
     """Commands that the engine has not answered; one more is CMD_BUSY."""
 
     remembered: int = 4_096
     """Answers kept, so that the same id gets the same one."""
 
+
+TimedSink = Callable[[OperatorCommand, int | None], bool]
+"""Takes a command that is not to be carried out after a time (ns since boot; None: however late);
+false where there is no room."""
 
 LIMITS: Final = Limits()
 _BACKLOG: Final = 128
@@ -117,20 +126,22 @@ class _Command:
 class ControlServer:
     """Serves one engine of ``mode``. ``folders`` are its runtime folders, the best first.
 
-    ``sink`` takes a command into the inbox without blocking; a HALT goes through ``kill``, which
-    is in force before it is queued. ``peer`` tells the user id at the other end.
+    ``sink`` takes a command into the inbox without blocking, and one that is taken out of it too
+    late is told by ``expired``; a HALT goes through ``kill``, which is in force before it is
+    queued. ``peer`` tells the user id at the other end, ``boot`` the time since boot in ns.
     """
 
     def __init__(
         self,
         folders: Sequence[Path],
         mode: str,
-        sink: Sink,
+        sink: TimedSink,
         kill: KillSwitch,
         *,
         limits: Limits = LIMITS,
         peer: Callable[[socket.socket], int] = peer_uid,
         clock: Callable[[], float] = time.monotonic,
+        boot: Callable[[], int] = boot_ns,
     ) -> None:
         self._folders = tuple(folders)
         self._mode = mode
@@ -139,6 +150,8 @@ class ControlServer:
         self._limits = limits
         self._peer = peer
         self._clock = clock
+        self._boot = boot
+        self._life_ns = int(limits.life_s * NS_PER_S)
         self._selector = selectors.DefaultSelector()
         self._connections: set[_Connection] = set()
         self._commands: OrderedDict[str, _Command] = OrderedDict()
@@ -161,6 +174,12 @@ class ControlServer:
     def answered(self, event: CommandAnswered, seq: int) -> None:
         """The engine's answer, once entry ``seq`` is durable. Never blocks."""
         self._answers.append(CommandAnswer(event.command_id, event.outcome, event.reason, seq))
+        self._wake()
+
+    def expired(self, command_id: str) -> None:
+        """The engine came to the command too late: it is not journaled and did not happen. Never
+        blocks."""
+        self._answers.append(CommandAnswer(command_id, protocol.REFUSED, EXPIRED, None))
         self._wake()
 
     @property
@@ -356,28 +375,39 @@ class ControlServer:
             else:
                 self._wait(connection, known)
             return
-        refused = self._why_not(command, request.word)
+        refused = self._why_not(command, request)
         if refused is not None:
             self._refuse(connection, command.command_id, refused)
             return
-        take = self._kill.press if command.verb == HALT else self._sink
-        if not take(command):
+        if not self._handed_on(command, request.asked_ns):
             self._refuse(connection, command.command_id, BUSY)
             return
         taken = _Command(command, self._clock())
         self._commands[command.command_id] = taken
         self._wait(connection, taken)
 
-    def _why_not(self, command: OperatorCommand, word: str | None) -> str | None:
+    def _handed_on(self, command: OperatorCommand, asked_ns: int) -> bool:
+        if command.verb == HALT:
+            return self._kill.press(command)
+        expires = BY_VERB[command.verb].expires
+        return self._sink(command, asked_ns + self._life_ns if expires else None)
+
+    def _why_not(self, command: OperatorCommand, request: CommandRequest) -> str | None:
         """The code of what can be told here. Whether entries are halted, the core knows."""
         if not is_id(command.command_id):
             return "CMD_TEXT"
         code = checked(command, self._mode, halted=False)
         if code is None:
-            code = unconfirmed(command.verb, self._mode, word)
+            code = unconfirmed(command.verb, self._mode, request.word)
+        if code is None and self._is_late(command.verb, request.asked_ns):
+            code = EXPIRED
         if code is None and command.verb != HALT and self._unanswered() >= self._limits.waiting:
             code = BUSY
         return code
+
+    def _is_late(self, verb: str, asked_ns: int) -> bool:
+        """A time still to come is of another clock: how old the command is, nobody knows."""
+        return BY_VERB[verb].expires and not 0 <= self._boot() - asked_ns <= self._life_ns
 
     def _unanswered(self) -> int:
         return sum(1 for one in self._commands.values() if one.answer is None)

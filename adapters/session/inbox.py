@@ -21,8 +21,11 @@ BYTES_MAX: Final = 64 * 1024 * 1024
 WAIT_S_MAX: Final = 1.0
 """The longest single wait: a clock that was set right is looked at again."""
 
-Waiting = tuple[int, int, Event]
-"""(number in order of posting, session time of arrival, fact)."""
+Wanted = Callable[[], bool]
+"""Asked when its fact is taken: whether it still is to be. Must not block."""
+
+Waiting = tuple[int, int, Event, Wanted | None]
+"""(number in order of posting, session time of arrival, fact, whether it is still wanted)."""
 
 
 class RealClock(Protocol):
@@ -69,8 +72,12 @@ class SessionInbox:
             most, self._most = self._most, len(self._frames)
         return most
 
-    def post(self, event: Event) -> None:
-        """Put a fact behind all others, stamped with its arrival. Any thread; returns at once."""
+    def post(self, event: Event, wanted: Wanted | None = None) -> None:
+        """Put a fact behind all others, stamped with its arrival. Any thread; returns at once.
+
+        What is not ``wanted`` any more when its turn comes goes, and whoever posted it knows; a
+        frame is always wanted.
+        """
         with self._changed:
             now_ns = self._clock.now_ns()
             self._posted += 1
@@ -81,7 +88,7 @@ class SessionInbox:
                     self._drop_oldest()
                 self._most = max(self._most, len(self._frames))
             else:
-                self._others.append((self._posted, now_ns, event))
+                self._others.append((self._posted, now_ns, event, wanted))
             self._changed.notify()
 
     def wake(self) -> None:
@@ -113,10 +120,10 @@ class SessionInbox:
             _, arrived_ns, frame = self._frames.popleft()
             self._bytes -= len(frame.data)
             return arrived_ns, frame
-        if self._others:
-            _, arrived_ns, event = self._others.popleft()
-            return arrived_ns, event
-        return None
+        if not self._others:
+            return None
+        _, arrived_ns, event, wanted = self._others.popleft()
+        return (arrived_ns, event) if wanted is None or wanted() else self._next()
 
     def _drop_oldest(self) -> None:
         _, at, frame = self._frames.popleft()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import cast
+
+import pytest
 from msgspec.structs import replace
 
 from adapters.control.protocol import (
@@ -11,12 +15,19 @@ from adapters.control.protocol import (
     StatusAnswer,
     frame,
 )
-from cli.board import open_approvals, open_incidents
+from adapters.control.server import ControlServer
+from adapters.session.clock import SessionClock, boot_ns
+from adapters.session.inbox import SessionInbox
+from adapters.session.latency import LatencyMeter
+from cli.begin import Begun
+from cli.board import Board, open_approvals, open_incidents
+from cli.options import Common
 from engine.cycle import decide_cycle
 from engine.gates.approval import apply_approval_requested
 from engine.lookup import lookup_for
 from engine.state import Incident, State
 from events.governance import ApprovalRequested
+from events.session import OperatorCommand
 from tests.engine.build import at_trade, with_config
 
 S = 1_000_000_000
@@ -65,3 +76,22 @@ def test_incidents_are_listed_the_worst_first_and_never_past_the_longest_answer(
     assert (found[0].incident_id, found[0].acknowledged) == ("I0", True)
     status = Status("s", "LIVE", "READY", (), 1, 2, (), open_approvals(state, 0), found)
     assert len(frame(StatusAnswer(status, 1))) < ANSWER_BYTES_MAX // 2
+
+
+def test_a_command_that_waited_too_long_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of the inbox comes what is in time, and what has no time; the rest is told as expired."""
+    inbox, told = SessionInbox(SessionClock(0)), list[str]()
+    monkeypatch.setattr(ControlServer, "expired", lambda _, id_: told.append(id_))
+    common = Common(tmp_path, "main", None, json=False)
+    board = Board(common, "SIM", cast("Begun", None), inbox, LatencyMeter())
+    times = {"late": boot_ns() - 1, "in time": boot_ns() + 3_600 * S, "no time": None}
+    for id_, until_ns in times.items():
+        command = OperatorCommand("ARM", "asha", "", None, None, id_, "SOCKET")
+        assert board._take_in_time(command, until_ns)
+    taken = []
+    while (one := inbox.take(0)) is not None:
+        assert isinstance(one[1], OperatorCommand)
+        taken.append(one[1].command_id)
+    assert (taken, told) == (["in time", "no time"], ["late"])

@@ -21,10 +21,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from adapters.control.client import ask
+from adapters.control.client import NoAnswer, ask
 from adapters.control.kill import write_kill_file
 from adapters.control.place import kill_files, runtime_folders
 from adapters.control.protocol import CommandRequest
+from adapters.control.server import LIMITS
 from cli.errors import EXIT_COULD_NOT_RUN
 from engine.commands import CANCEL, FLATTEN, LEVELS
 from events.base import Event
@@ -268,6 +269,29 @@ def _taken(folder: Path, level: str | None, count: int = 1) -> None:
 
     wait_for(folder, heard)
     assert answered == ["ACCEPTED"] * count
+
+
+def test_an_engine_that_stood_still_carries_out_no_old_wish(
+    axiom: Call, home: Path, run: tuple[str, ...]
+) -> None:
+    """Stopped for longer than a command lives: to be armed, asked before, is not so much as
+    journaled; a halt, asked with it, is carried out when the engine comes to it."""
+    with started(home, *run) as engine:
+        until(axiom, lambda said: said["cycles"])
+        engine.told(signal.SIGSTOP)
+        folders = runtime_folders(home, "main")
+        for deadline_s, request in (
+            (LIMITS.life_s + 1, CommandRequest("ARM", None, None, "", "SIM", "old-arm")),
+            (0.5, CommandRequest("HALT", None, None, "too long", None, "old-halt")),
+        ):
+            with pytest.raises(NoAnswer):
+                ask(folders, request, deadline_s)
+        engine.told(signal.SIGCONT)
+        _taken(engine.folder, None)
+        assert b"old-halt" in b"".join(entries_of(engine.folder))
+        assert b"old-arm" not in b"".join(entries_of(engine.folder))
+        assert axiom("arm", "--confirm", "SIM").code == 1  # halted, and heard
+        ends_well(axiom, engine)
 
 
 # --- E11: the process's own limits --------------------------------------------------------------

@@ -123,8 +123,8 @@ def test_a_refusal_of_the_engine_is_1(axiom: Call, runtime: Path, tmp_path: Path
     with engine(runtime, tmp_path, obliging=False) as desk:
         sink = desk.server._sink
 
-        def refusing(command: Any) -> bool:
-            sink(command)
+        def refusing(command: Any, until_ns: int | None) -> bool:
+            sink(command, until_ns)
             desk.answer(desk.next(), "REFUSED", "CMD_SUBJECT_UNKNOWN")
             return True
 
@@ -150,8 +150,8 @@ def test_one_position_is_closed_by_its_id(axiom: Call, runtime: Path, tmp_path: 
         sink = desk.server._sink
         for code in ("CMD_SUBJECT_UNKNOWN", "CMD_EXITING"):
 
-            def refusing(command: Any, code: str = code) -> bool:
-                sink(command)
+            def refusing(command: Any, until_ns: int | None, code: str = code) -> bool:
+                sink(command, until_ns)
                 desk.answer(desk.next(), "REFUSED", code)
                 return True
 

@@ -125,6 +125,12 @@ def test_a_dangerous_verb_wants_the_word_of_its_own_mode(spec: CommandSpec) -> N
         assert unconfirmed(spec.verb, mode, word) == ("CMD_NOT_CONFIRMED" if refused else None)
 
 
+def test_what_takes_risk_away_never_expires() -> None:
+    """However late the engine comes to it, what stops, closes or turns down is carried out."""
+    assert [spec.verb for spec in COMMANDS if not spec.expires] == [
+        "HALT", "REJECT", "DISARM", "FLATTEN", "EXIT", "ACK", "QUARANTINE", "STOP"]  # fmt: skip
+
+
 def test_what_takes_risk_away_is_never_stopped_by_a_halt() -> None:
     """Only what may lead to an entry is refused while halted."""
     assert [spec.verb for spec in COMMANDS if not spec.halted] == ["APPROVE", "ARM"]

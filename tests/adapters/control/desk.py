@@ -61,7 +61,10 @@ class Desk:
         self.obliging = obliging
         self.seq = 0
         self.kill = KillSwitch(self.sink, self.files, poll_s=0.02)
-        self.server = ControlServer((*first, self.folder), mode, self.sink, self.kill, **options)
+        self.until_ns: dict[str, int | None] = {}
+        self.server = ControlServer(
+            (*first, self.folder), mode, self.timed_sink, self.kill, **options
+        )
 
     def close(self) -> None:
         """End both threads."""
@@ -77,6 +80,11 @@ class Desk:
         if self.obliging:
             self.answer(self.inbox.get_nowait())
         return True
+
+    def timed_sink(self, command: OperatorCommand, until_ns: int | None) -> bool:
+        """The same, with the time after which it is not to be taken."""
+        self.until_ns[command.command_id] = until_ns
+        return self.sink(command)
 
     def answer(
         self, command: OperatorCommand, outcome: str = "ACCEPTED", reason: str = ACCEPTED

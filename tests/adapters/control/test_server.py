@@ -11,6 +11,7 @@ from collections import deque
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.control.client import NoAnswer, NoEngine, ask, ask_status
 from adapters.control.protocol import (
@@ -28,6 +29,7 @@ from adapters.control.protocol import (
     frame,
 )
 from adapters.control.server import ControlBusy, Limits, peer_uid
+from adapters.session.clock import NS_PER_S
 from events.governance import CommandAnswered
 from tests.adapters.control.desk import DEADLINE_S, Desk, asking, running, until
 from tests.adapters.control.test_protocol import header
@@ -143,6 +145,46 @@ def test_a_full_inbox_is_said(root: Path) -> None:
         desk.answer(desk.next())
         until(lambda: ask((desk.folder,), asking("DISARM", "c-0")).outcome == "ACCEPTED")
         assert ask((desk.folder,), asking("DISARM", "c-3")).outcome == "PENDING"
+
+
+def test_a_command_that_comes_too_late_is_refused(root: Path) -> None:
+    """Older than its life, or of a time to come: CMD_EXPIRED, and the engine never hears of it.
+    At its last moment it is handed on with that moment; what stops or closes has none."""
+    life_ns, now_ns = int(Limits().life_s * NS_PER_S), [10**12]
+    with running(root, obliging=True, boot=lambda: now_ns[0]) as desk, raw(desk) as sock:
+
+        def sent(verb: str, id_: str, asked_ns: int) -> object:
+            word = "SIM" if verb in ("ARM", "FLATTEN") else None
+            request = replace(asking(verb, id_, why="so", word=word), asked_ns=asked_ns)
+            sock.sendall(frame(request))
+            return answers_in(sock.recv(4096))[0]
+
+        for number, asked_ns in enumerate((now_ns[0] - life_ns - 1, now_ns[0] + 1, 0)):
+            late = sent("ARM", f"c-{number}", asked_ns)
+            assert late == CommandAnswer(f"c-{number}", "REFUSED", "CMD_EXPIRED", None)
+        assert desk.taken == []
+        assert sent("ARM", "c-9", now_ns[0] - life_ns) == CommandAnswer(
+            "c-9", "ACCEPTED", "CMD_ACCEPTED", 1
+        )
+        assert desk.until_ns == {"c-9": now_ns[0]}
+        for verb in ("HALT", "FLATTEN", "DISARM"):
+            assert sent(verb, f"c-{verb}", 0) != late
+        assert [command.verb for command in desk.taken[1:]] == ["HALT", "FLATTEN", "DISARM"]
+        assert desk.until_ns["c-FLATTEN"] is desk.until_ns["c-DISARM"] is None
+        assert desk.kill.halted
+
+
+def test_what_the_engine_takes_too_late_is_told(root: Path) -> None:
+    """Whoever waits hears CMD_EXPIRED, and the same id asked again is answered the same."""
+    with running(root) as desk:
+        request = asking("ARM", "c-1", word="SIM")
+        thread, got = in_background(desk, request)
+        desk.next()
+        desk.server.expired("c-1")
+        thread.join(DEADLINE_S)
+        expired = CommandAnswer("c-1", "REFUSED", "CMD_EXPIRED", None)
+        assert got == [expired] == [ask((desk.folder,), request)]
+        assert desk.inbox.empty()
 
 
 def test_a_status_is_the_last_one_published(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,6 +120,24 @@ def test_a_reader_can_be_woken_and_is_let_go_at_its_time() -> None:
     assert inbox.take(10**15) is None
     assert inbox.take(30_000_000_000) is None  # 30 ms of real time
     assert inbox.take(0) is None
+
+
+def test_what_is_not_wanted_any_more_goes() -> None:
+    """It is asked when its turn comes, each once; what stands behind it is taken in its place."""
+    inbox = SessionInbox(HandClock())
+    asked: list[int] = []
+
+    def wanted(number: int, answer: bool) -> bool:
+        asked.append(number)
+        return answer
+
+    for number, answer in enumerate((False, True, False, False)):
+        inbox.post(order(number), partial(wanted, number, answer))
+    inbox.post(frame(4))
+    inbox.post(order(5))
+    assert asked == []
+    assert [event for _, event in all_of(inbox)] == [order(1), frame(4), order(5)]
+    assert asked == [0, 1, 2, 3]
 
 
 def test_many_threads_lose_nothing() -> None:
