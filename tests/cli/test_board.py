@@ -94,4 +94,6 @@ def test_a_command_that_waited_too_long_is_not_taken(
     while (one := inbox.take(0)) is not None:
         assert isinstance(one[1], OperatorCommand)
         taken.append(one[1].command_id)
+    board._server.close()
+    board.kill.close()
     assert (taken, told) == (["in time", "no time"], ["late"])
