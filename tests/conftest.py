@@ -17,7 +17,7 @@ pytest_plugins = ("tests.reached",)
 
 # Examples are the same in every run: a red run is then about the change, not about luck.
 # HYPOTHESIS_PROFILE=search looks for new ones.
-settings.register_profile("repeat", derandomize=True, deadline=None, database=None)
+settings.register_profile("repeat", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.register_profile("search", deadline=None, max_examples=1_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 

@@ -58,6 +58,7 @@ def _bars(state: State) -> list[tuple[int, ...]]:
 # --- F02: twice -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(10_000, 10_150), st.integers(0, 65)), min_size=1, max_size=6),
     st.lists(st.integers(1, 4), min_size=6, max_size=6),

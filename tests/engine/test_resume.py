@@ -107,6 +107,7 @@ def at_cuts(tmp_path: Path, seqs: Iterable[int], torn: Callable[[int], int]) -> 
     ran(f"{count} sessions resumed")
 
 
+@pytest.mark.slow
 def test_j01_after_a_death_between_entries_the_session_goes_on(tmp_path: Path) -> None:
     """At boundaries of entries, within the opening, inside groups and in the closing: what was kept
     stands as it stood, the rest of the group comes first, and derivations are those of an engine

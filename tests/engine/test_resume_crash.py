@@ -208,6 +208,7 @@ class Dying(FastFiles):
         super().truncate(handle, size)
 
 
+@pytest.mark.slow
 def test_j01_a_cut_is_told_once_wherever_the_next_engine_dies(tmp_path: Path) -> None:
     """The engine that cut a torn tail dies at each change of the disk, from the cut to the fact
     that tells of it and beyond: in the session that ran to its end one ``TailCut`` has the bytes,

@@ -166,6 +166,7 @@ def checked(asked: list[Asked], tries: int) -> Counter[str]:
     return kinds
 
 
+@pytest.mark.slow
 def test_what_is_found_trades_and_nothing_smaller_does() -> None:
     """For blocked decisions of ten sessions: the change trades, no strictly smaller set of it does,
     no limit moved a step less, no other smaller set that chance tries (a slice)."""

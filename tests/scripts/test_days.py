@@ -19,6 +19,7 @@ def test_a_day_is_lived_as_the_page_tells(day: days.Day) -> None:
     assert days.section(day, days.lived(day)) in text
 
 
+@pytest.mark.slow
 def test_the_recorded_day_is_lived_as_the_page_tells() -> None:
     """The real chain: its decisions, its trades and the words around them, to the pin."""
     if not days.CHAIN_FILE.exists():

@@ -108,6 +108,7 @@ def test_canary_a_changed_derivation_needs_a_waiver(changed: Path) -> None:
     assert "N8_STRATEGY_SELECT" in lost[0]
 
 
+@pytest.mark.slow
 def test_a_waiver_makes_the_change_the_expected(
     changed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

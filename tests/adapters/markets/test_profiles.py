@@ -56,6 +56,7 @@ def test_a_day_cuts_weather_that_is_longer_than_it() -> None:
     assert {name for one in PROFILES for name, _ in one.weather} <= {one.name for one in REGIMES}
 
 
+@pytest.mark.slow
 def test_a_trend_rises_a_fall_falls_and_a_range_stays() -> None:
     """Close against open of the index: over 100 bps up, over 100 bps down, within 60 bps."""
     moves = {}

@@ -99,6 +99,7 @@ HANDED: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", HANDED)
 def test_a_hand_at_every_step_meets_no_sell_beyond_what_is_held(case: str) -> None:
     """B11: a position closed by hand at any step of entry, stop and exit: no sell leaves for more

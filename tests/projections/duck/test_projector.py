@@ -121,6 +121,7 @@ def test_current_projection_is_not_built_again(session_folder: Path, published: 
 CHANGE = "UPDATE base.decisions SET reason = 'SIGNAL_NONE'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [True, False])
 def test_a_published_file_that_was_changed_is_not_believed(tmp_path: Path, closed: bool) -> None:
     """A table that somebody changed in place is built again, also beside the projector's own file,
