@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 
 from events import session
 from tests.projections.live.story import CALL, INSTRUMENTS, Story
 from tests.tui import desk
-from tests.tui.screen import HandClock, Screen, on_screen, view_of
+from tests.tui.screen import SIZES, HandClock, Screen, on_screen, view_of
 from tests.tui.test_halt import came, in_live
+from tests.tui.test_tools import HandMemory, said
 from tui.given import Given, fate
 from tui.ports import Command
 from tui.store import Frame, Published, Store
@@ -123,6 +126,33 @@ def test_quantities_are_lots_of_the_days_instruments(lot: int, shown: str) -> No
     assert positions_table(frame).rows[0].cells[1][0] == shown
     assert orders_table(frame).rows[0].cells[5][0] == shown
     assert fills_table(frame).rows[0].cells[3][0] == shown
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_id_under_the_cursor_is_told_whole(size: tuple[int, int]) -> None:
+    """At either size: the id that axiom exit takes, of a pair the long's; a closed one's too; what
+    is copied and exported carries the ids."""
+    memory = HandMemory()
+    ports = msgspec.structs.replace(desk.with_control(desk.Control()), memory=memory)
+    view = view_of(desk.a_desk())
+    long, leg = (row.position_id for row in view.positions)
+    closed = view.closed_positions[0].position_id
+
+    async def use(screen: Screen) -> None:
+        await screen.press("3")
+        assert f"  ID {long} a pair, by its long: trend-1, opened 09:23:20" in screen.text()
+        await screen.press("down")
+        assert f"  ID {leg} sold against {long}, the id" in screen.text()
+        await screen.press("Y")
+        assert json.loads(screen.app._clipboard)["ID"] == leg
+        await screen.press("down")
+        assert f"  ID {closed}: trend-1, closed" in screen.text()
+        await screen.press("e")
+        await said(screen, "Exported 3 rows")
+        rows = memory.files["positions-held.csv"].splitlines()
+        assert [row.rpartition(",")[2] for row in rows] == ["ID", long, leg, closed]
+
+    on_screen(view, use, size=size, live=True, state="FOLLOWING", ports=ports)
 
 
 def test_closing_by_hand_needs_the_word() -> None:

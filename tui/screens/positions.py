@@ -13,9 +13,16 @@ from tui.screens.pane import Pane, Target
 from tui.store import Frame
 from tui.view.halt import confirm_word, halts_of, why_not
 from tui.view.home import decision_of_position
-from tui.view.positions import day_lines, exit_label, exit_of, positions_table
+from tui.view.positions import (
+    day_lines,
+    exit_label,
+    exit_of,
+    position_at,
+    position_text,
+    positions_table,
+)
 from tui.view.risk import halts_text, limits_table
-from tui.view.text import Line, wrap
+from tui.view.text import Line, span, wrap
 from tui.widgets.grid import LiveGrid
 from tui.widgets.line import Lines
 
@@ -26,11 +33,11 @@ TYPED = 8
 
 
 class PositionsPane(Pane):
-    """Positions above, the curve and the risk state between, the limits below."""
+    """Positions above; the id under the cursor, the curve and the risk state; the limits below."""
 
     place = "positions"
     DEFAULT_CSS = f"""
-    #day {{ height: {CURVE_ROWS + 1}; }}
+    #day {{ height: {CURVE_ROWS + 2}; }}
     """
 
     def __init__(self, ports: Ports) -> None:
@@ -53,8 +60,10 @@ class PositionsPane(Pane):
             (("  ", "text"), (row, "bad" if halts_of(frame.view) else "text"))
             for row in wrap(halts_text(frame), width, 1)
         )
+        row = position_at(frame, self._positions.cursor_key)
+        named: Line = (("  ", "text"), span(position_text(frame, row)))
         curve = day_lines(frame, width, CURVE_ROWS)
-        self._day.show((*curve, *state), faded=faded)
+        self._day.show((named, *curve, *state), faded=faded)
         self._limits.show(limits_table(frame), faded=faded)
 
     def target(self, frame: Frame) -> Target | None:

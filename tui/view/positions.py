@@ -37,6 +37,7 @@ POSITIONS: Final[tuple[Column, ...]] = (
     column("TRAIL", 6, ">", priority=4),
     column("HELD", 5, ">", priority=5),
     column("STRATEGY", 12, priority=6),
+    column("ID", 17, priority=7),
 )
 
 
@@ -97,8 +98,31 @@ def _position_row(frame: Frame, row: PositionView) -> Row:
             span(_level(row.trail_paise), role),
             span(fmt.age(until - row.opened_ts), role),
             span(row.strategy_id, role),
+            span(row.position_id, role),
         ),
     )
+
+
+def position_at(frame: Frame, key: object) -> PositionView | None:
+    """The position of a row's key, open or closed today."""
+    view = frame.view
+    rows = (*view.positions, *view.closed_positions)
+    return next((row for row in rows if ("position", row.position_id) == key), None)
+
+
+def position_text(frame: Frame, row: PositionView | None) -> str:
+    """The id that ``axiom exit`` takes: whole, at every width; a pair is named by its long."""
+    if row is None:
+        return ""
+    view = frame.view
+    ids = {one.position_id for one in (*view.positions, *view.closed_positions)}
+    long = long_id(row, ids)
+    if long is not None:
+        what = f" sold against {long}, the id of the pair"
+    else:
+        what = " a pair, by its long" if row.position_id + LEG_MARK in ids else ""
+    since = f"opened {fmt.clock(row.opened_ts)}" if row.is_open else "closed"
+    return f"ID {row.position_id}{what}: {row.strategy_id}, {since}"
 
 
 def _level(paise: int) -> str:
