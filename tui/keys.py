@@ -54,6 +54,8 @@ def _go(row: PlaceRow) -> Key:
     )
 
 
+_RESOLVE_TEXT: Final = "say what became of an order, or what the broker holds of its position"
+_HOLDS_TEXT: Final = "say how much of the position the broker holds"
 _OPEN_TEXT: Final = "open the row: why a decision ended so"
 _FIRST: Final[tuple[Key, ...]] = (
     Key(("enter", "w"), "enter w", "open", "why", _OPEN_TEXT, TABLES),
@@ -70,9 +72,8 @@ _FIRST: Final[tuple[Key, ...]] = (
     ),
     Key(("a",), "a", "pane('approve')", "approve", "approve the entry that waits", ("execution",)),
     Key(("r",), "r", "pane('refuse')", "refuse", "turn down the entry that waits", ("execution",)),
-    Key(
-        ("u",), "u", "pane('resolve')", "resolve", "what became of an UNKNOWN order", ("execution",)
-    ),
+    Key(("u",), "u", "pane('resolve')", "resolve", _RESOLVE_TEXT, ("execution",)),
+    Key(("u",), "u", "pane('resolve')", "resolve", _HOLDS_TEXT, ("positions",)),
     Key(("ctrl+k",), "ctrl+k", "halt", "HALT", "the kill switch; enter then halts", EVERYWHERE),
 )
 _AFTER_TEXT: Final = "the underlying after"

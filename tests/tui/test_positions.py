@@ -9,6 +9,7 @@ import pytest
 
 from events import session
 from tests.projections.live.story import CALL, INSTRUMENTS, Story
+from tests.projections.live.trouble import compared
 from tests.tui import desk
 from tests.tui.screen import SIZES, HandClock, Screen, on_screen, view_of
 from tests.tui.test_halt import came, in_live
@@ -292,18 +293,80 @@ def test_approvals_count_down_and_go() -> None:
 
 
 def test_an_unknown_order_is_resolved_by_its_number_or_as_lapsed() -> None:
-    """u asks what the verb asks, then the word; LAPSED says that it did not happen."""
+    """u asks what the verb asks, then the word; LAPSED says that it did not happen; the order that
+    is meant is the one under the cursor, by its own id."""
     control = desk.Control()
 
     async def use(screen: Screen) -> None:
-        await screen.press("6", "down", "u", "enter")
+        await screen.press("6", "u", "enter")
         assert "nothing was done" in screen.lines()[-1]
-        await screen.press("u", *"251120000000123", "enter", *"SIM", "enter")
+        await screen.press("u")
+        asked = "BANKNIFTY26NOV52000PE: the broker's order number or LAPSED:"
+        assert asked in screen.lines()[-1]
+        await screen.press(*"251120000000123", "enter")
+        assert (
+            "RESOLVE: It is this order of the broker: 251120000000123. Type SIM:"
+            in (screen.lines()[-1])
+        )
+        await screen.press(*"SIM", "enter")
         first = await came(screen, control)
-        assert (first.verb, first.subject) == ("RESOLVE", "I000000000000000U")
+        assert (first.verb, first.subject) == ("RESOLVE", desk.UNKNOWN)
         assert (first.value, first.word) == ("ORDER:251120000000123", "SIM")
         await screen.press("u", *"lapsed", "enter", *"SIM", "enter")
         assert (await came(screen, control, 2)).value == "LAPSED"
+        await screen.press("u", *"holds", "space", "5", "enter")
+        assert "Nothing was done. What can be said of it: BANKNIFTY" in screen.lines()[-1]
+        assert len(control.given) == 2
+
+    on_screen(use=use, **in_live(control))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("keys", [("6", "down"), ("3",)])
+def test_what_the_broker_holds_of_a_position_is_said(
+    keys: tuple[str, ...], size: tuple[int, int]
+) -> None:
+    """As axiom resolve --holds: of the row's position, with the units, a reason and the word; none
+    of them may be missing. On an order of the position and on the position itself."""
+    control = desk.Control()
+    story = desk.a_desk()
+    long = view_of(story).positions[0].position_id
+    for _ in range(2):
+        compared(story, 65, differ=True)
+
+    async def use(screen: Screen) -> None:
+        await screen.press(*keys, "u")
+        asked = "NIFTY26NOV24500CE: units that the broker holds (its books: 65):"
+        assert asked in screen.lines()[-1]
+        await screen.press(*"all", "enter")
+        assert "Nothing was done. What can be said of it: NIFTY26NOV24500CE:" in screen.lines()[-1]
+        await screen.press("u", *"65", "enter")
+        assert "Why, for the journal:" in screen.lines()[-1]
+        await screen.press("enter")
+        assert "HOLDS needs a reason" in screen.lines()[-1]
+        await screen.press("u", *"65", "enter", *"sold", "enter")
+        said = "RESOLVE: Of its position the broker holds so many units: 65. Type SIM:"
+        assert said in screen.lines()[-1]
+        await screen.press(*"no", "enter")
+        assert "that is not SIM" in screen.lines()[-1]
+        assert control.given == []
+        await screen.press("u", *"65", "enter", *"sold", "enter", *"SIM", "enter")
+        command = await came(screen, control)
+        assert command == Command("RESOLVE", long, "HOLDS:65", "sold", "SIM")
+
+    on_screen(use=use, size=size, **in_live(control, story))
+
+
+def test_a_leg_and_what_is_closed_are_held_by_nobody() -> None:
+    """The verb takes longs that are held: of a sold leg and of a closed row nothing is asked."""
+    control = desk.Control()
+
+    async def use(screen: Screen) -> None:
+        await screen.press("3", "down", "u")
+        assert "this is said of its long" in screen.lines()[-1]
+        await screen.press("down", "u")
+        assert "not open" in screen.lines()[-1]
+        assert control.given == []
 
     on_screen(use=use, **in_live(control))
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from projections.live.view import OrderLine
 from tui.ports import Command, Ports
-from tui.screens.confirm import give_with_word, nothing_more
+from tui.screens.confirm import nothing_more
 from tui.screens.pane import Pane, Target
+from tui.screens.resolve import FROM_HERE, ask_fate
 from tui.store import Frame
 from tui.view.execution import (
     approval_at,
@@ -25,13 +25,14 @@ from tui.view.execution import (
 )
 from tui.view.halt import why_not
 from tui.view.home import decision_of_position
+from tui.view.resolve import of_order
 from tui.view.text import Line, wrap
 from tui.widgets.grid import HEAD_ROWS, LiveGrid
 from tui.widgets.line import Lines
 
 DETAIL_ROWS = 2
 APPROVALS_MAX = 4
-FROM_HERE = "from the screen"
+NO_DOUBT = "No order is UNKNOWN, and of this one nothing is held."
 
 
 class ExecutionPane(Pane):
@@ -81,7 +82,7 @@ class ExecutionPane(Pane):
         return None if line is None else Target("why", decision=line)
 
     def do(self, action: str, frame: Frame) -> None:
-        """``approve``, ``refuse``: the entry that waits; ``resolve``: an order of unknown fate."""
+        """``approve``, ``refuse``: the entry that waits; ``resolve``: what became of one."""
         no = why_not(frame, self._control)
         if no is not None:
             self.post_message(self.Says(no))
@@ -114,27 +115,13 @@ class ExecutionPane(Pane):
         self.post_message(self.Gives(command, nothing_more))
 
     def _resolve(self, frame: Frame) -> None:
-        order = order_at(frame, self._orders.cursor_key)
-        if order is None or order.status != "UNKNOWN":
-            rows = sorted_orders(frame.view)
-            order = rows[0] if rows and rows[0].status == "UNKNOWN" else None
-        if order is None:
-            self.post_message(self.Says("No order is UNKNOWN."))
-            return
-        chosen = order
-        self.post_message(
-            self.Asks(
-                f"{chosen.symbol}: the broker's order number, or LAPSED:",
-                lambda text: self._resolved(text, chosen, frame),
-            )
-        )
-
-    def _resolved(self, text: str, order: OrderLine, frame: Frame) -> None:
-        if not text:
-            self.post_message(self.Says("Nothing was said of it: nothing was done."))
-            return
-        lapsed = text.upper() == "LAPSED"
-        value = "LAPSED" if lapsed else f"ORDER:{text}"
-        command = Command("RESOLVE", order.authority, value, FROM_HERE, None)
-        label = "RESOLVE: it did not happen." if lapsed else f"RESOLVE: it is order {text}."
-        give_with_word(self, frame, label, command)
+        """Of the row under the cursor; where nothing can be said of that, of an UNKNOWN order."""
+        chosen = order_at(frame, self._orders.cursor_key)
+        unknown = (row for row in sorted_orders(frame.view) if row.status == "UNKNOWN")
+        rows = (*((chosen,) if chosen is not None else ()), *unknown)
+        found = (of_order(frame.view, row) for row in rows)
+        doubt = next((one for one in found if one is not None), None)
+        if doubt is None:
+            self.post_message(self.Says(NO_DOUBT))
+        else:
+            ask_fate(self, frame, doubt)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from projections.live.view import PositionView
 from tui.ports import Command, Ports
 from tui.screens.confirm import give_with_word
 from tui.screens.pane import Pane, Target
+from tui.screens.resolve import ask_fate
 from tui.store import Frame
 from tui.view.halt import confirm_word, halts_of, why_not
 from tui.view.home import decision_of_position
@@ -21,6 +23,7 @@ from tui.view.positions import (
     position_text,
     positions_table,
 )
+from tui.view.resolve import of_position
 from tui.view.risk import halts_text, limits_table
 from tui.view.text import Line, span, wrap
 from tui.widgets.grid import LiveGrid
@@ -75,7 +78,8 @@ class PositionsPane(Pane):
         return None if line is None else Target("why", decision=line)
 
     def do(self, action: str, frame: Frame) -> None:
-        """``exit``: close the position under the cursor, a pair as a whole."""
+        """``exit``: close the position under the cursor, a pair as a whole; ``resolve``: how much
+        of it the broker holds."""
         no = why_not(frame, self._control)
         key = self._positions.cursor_key
         rows = [row for row in frame.view.positions if ("position", row.position_id) == key]
@@ -84,7 +88,17 @@ class PositionsPane(Pane):
         if no is not None:
             self.post_message(self.Says(no))
             return
+        if action == "resolve":
+            self._resolve(frame, rows[0])
+            return
         leaving = exit_of(frame.view, rows[0])
         room = self.size.width - len(f" Type {confirm_word(frame)}: ") - TYPED
         command = Command("EXIT", leaving.position_id, None, BY_HAND, None)
         give_with_word(self, frame, exit_label(leaving, room), command)
+
+    def _resolve(self, frame: Frame, row: PositionView) -> None:
+        doubt = of_position(frame.view, row)
+        if doubt is None:
+            self.post_message(self.Says("A sold leg is no long: this is said of its long."))
+        else:
+            ask_fate(self, frame, doubt)

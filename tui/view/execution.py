@@ -14,6 +14,7 @@ from projections.live.desk import ENDED
 from projections.live.view import ApprovalLine, FillLine, LiveView, OrderLine
 from tui import fmt
 from tui.store import Frame
+from tui.view.resolve import is_missing
 from tui.view.text import Column, Line, Role, Row, Span, Table, column, span
 
 # --- orders --------------------------------------------------------------------------------------
@@ -112,6 +113,9 @@ TO_RESOLVE: Final = (
     "UNKNOWN: it may be live. It is searched each second and never sent again. Look in the broker's"
     " own order book, then u: its number there, or LAPSED."
 )
+IN_NO_BOOK: Final = (
+    "In none of the broker's last two order books. Look in his own, then u: LAPSED ends it here."
+)
 
 
 def order_text(frame: Frame, row: OrderLine | None) -> str:
@@ -125,6 +129,8 @@ def order_text(frame: Frame, row: OrderLine | None) -> str:
         ids += f", at the broker {number}"
     if row.status == "UNKNOWN":
         return f"{TO_RESOLVE} {ids}"
+    if is_open(row) and is_missing(frame.view, row):
+        return f"{IN_NO_BOOK} {ids}"
     known = BY_CODE.get(row.reason or "")
     words = "" if known is None else f" {known.sentence} {known.what_to_do}"
     said = "" if wire is None or not wire.said else f" The broker said: {wire.said}"
