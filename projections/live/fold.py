@@ -329,7 +329,7 @@ def _origins(
     state: State, found: UnderlyingState, event: decision.DecisionMade
 ) -> tuple[tuple[str, int], ...]:
     seqs = state.origins | found.origins
-    spot = None if found.spot_row is None else state.quotes.now.seq(found.spot_row.token)
+    spot = None if found.spot_row is None else state.quotes.index_seq(found.spot_row.token)
     if spot is not None:
         seqs["print"] = spot
     if seqs.get("candidate", 0) < event.gates_seq:

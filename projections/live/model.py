@@ -64,6 +64,7 @@ class LiveModel:
 
     def copy(self) -> LiveModel:
         """Another model that has folded the same and goes its own way."""
+        self._state.quotes.settle()
         made: LiveModel = copied(self)
         return made
 

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.wire import kite
-from projections.live.quotes import Depth, Quote, QuoteTable
+from projections.live.quotes import WAITING_MAX, Depth, Quote, QuoteTable
 from tests.projections.live.story import (
     CALL_TOKEN,
     INSTRUMENTS,
     NIFTY_TOKEN,
+    PUT_TOKEN,
     full_packet,
     index_packet,
 )
@@ -81,7 +82,6 @@ def test_strangers_are_not_kept() -> None:
     for number in range(2_000):
         token = (100 + number) << 8 | kite.Segment.NFO
         quotes.take(kite.encode_frame([full_packet(token, 1, 2)]), number, number)
-    assert len(quotes.now.last) <= len(INSTRUMENTS)
     assert len(quotes.now.seen) <= len(INSTRUMENTS)
 
 
@@ -91,3 +91,47 @@ def test_any_bytes_are_survived(data: bytes) -> None:
     quotes = table()
     quotes.take(data, 1, 1)
     assert quotes.now.bid(CALL_TOKEN) is None or data.find(CALL_TOKEN.to_bytes(4, "big")) >= 0
+
+
+TOKENS = [CALL_TOKEN, PUT_TOKEN, NIFTY_TOKEN, 77_777 << 8 | kite.Segment.NFO]
+
+
+def _packet(token: int, kind: int, price: int) -> bytes:
+    """A full packet, a bare price, or that of an index."""
+    if token == NIFTY_TOKEN:
+        return index_packet(token, price)
+    return full_packet(token, price, price + 5) if kind else kite.encode_ltp(token, price)
+
+
+frames = st.lists(
+    st.lists(st.tuples(st.sampled_from(TOKENS), st.integers(0, 1), st.integers(1, 99)), min_size=1),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(frames, st.sets(st.integers(0, 11)))
+def test_what_waits_changes_nothing(
+    given: list[list[tuple[int, int, int]]], asked: set[int]
+) -> None:
+    """Whoever asks after each frame, now and then or only at the end is told the same."""
+    often, seldom = table(), table()
+    for number, packets in enumerate(given):
+        data = kite.encode_frame([_packet(*one) for one in packets])
+        for quotes in (often, seldom):
+            quotes.take(data, number, number + 1)
+        often.frozen()
+        if number in asked:
+            assert seldom.now == often.now
+            assert seldom.index_seq(NIFTY_TOKEN) == often.now.seq(NIFTY_TOKEN)
+    assert seldom.frozen() == often.frozen()
+    assert set(seldom.now.seen) <= {row.token for row in INSTRUMENTS}
+
+
+def test_a_long_wait_is_bounded() -> None:
+    """However many frames come unasked, only so many of them wait."""
+    quotes = table()
+    for number in range(2 * WAITING_MAX):
+        quotes.take(kite.encode_frame([full_packet(CALL_TOKEN, number + 1, 2)]), number, number)
+        assert len(quotes._waiting) < WAITING_MAX
+    assert quotes.now.bid(CALL_TOKEN) == (2 * WAITING_MAX, 2 * WAITING_MAX - 1)
