@@ -1,7 +1,8 @@
 """The desk's sessions, as the screen asks for them.
 
 Lives here: ``DeskLibrary``. May import: ``cli``, events, journal. Always holds: nothing is written
-but by a replay's own process; of a journal only its end is read; damage is a row with its line.
+but the verdicts of replays, into the home; of a journal only its end is read; damage is
+a row with its line.
 Start reading at ``DeskLibrary.days``.
 """
 
@@ -17,6 +18,7 @@ import msgspec
 from cli.errors import UserError
 from cli.paths import list_sessions, resolve_session
 from cli.recorded import DAMAGED, SessionRow, is_running, session_row
+from cli.verdicts import KeptVerdicts
 from events.base import Event
 from events.decision import DecisionMade
 from events.envelope import Envelope, EnvelopeError, decode_envelope
@@ -27,7 +29,7 @@ from events.upcast import current_event
 from journal.errors import JournalError
 from journal.reader import JournalReader
 from tui.fmt import group_indian
-from tui.ports import Day, Opened
+from tui.ports import Day, Opened, Parity
 
 TAIL_ENTRIES: Final = 4_000
 """So much of a journal's end is read: the last decision of each underlying, and the summary."""
@@ -43,11 +45,18 @@ class DeskLibrary:
 
     def __init__(self, home: Path, desk: str) -> None:
         self._home, self._desk = home, desk
+        self._kept = KeptVerdicts(home, desk)
 
     def days(self) -> tuple[Day, ...]:
         """All of them, the one begun last first."""
         folders = reversed(list_sessions(self._home, self._desk))
-        return tuple(_day(folder, session_row(folder, self._desk)) for folder in folders)
+        kept = self._kept.load()
+        return tuple(
+            msgspec.structs.replace(
+                _day(folder, session_row(folder, self._desk)), parity=kept.get(folder.name)
+            )
+            for folder in folders
+        )
 
     def find(self, session: str) -> Opened:
         """One of them. Raises ``LookupError``."""
@@ -65,25 +74,79 @@ class DeskLibrary:
         folder = folders[-1]
         return Opened(folder.name, folder, is_running(folder))
 
-    def replay(self, session: str) -> str:
+    def replay(self, session: str) -> Parity:
         """The verdict of ``axiom replay`` in a process of its own: it needs a core for a while."""
-        words = ("replay", session, "--json", "--home", str(self._home), "--desk", self._desk)
+        before = self._row(session)
+        found = _replayed(session, self._home, self._desk)
+        if isinstance(found, str):
+            return Parity(f"no verdict: {found}")
+        parity = _parity(found, before, self._row(session))
         try:
-            done = subprocess.run(
-                [sys.executable, "-P", "-m", "cli.main", *words],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=REPLAY_S,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"no verdict: {error}"
+            self._kept.keep(before.session if before is not None else session, parity)
+        except OSError as error:
+            return msgspec.structs.replace(parity, unkept=error.strerror or str(error))
+        return parity
+
+    def _row(self, session: str) -> SessionRow | None:
         try:
-            found = msgspec.json.decode(done.stdout)
-        except msgspec.MsgspecError:
-            said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            return f"no verdict: {said[0] if said else 'it said nothing'}"
-        return str(found.get("outcome") or "damaged")
+            folder = resolve_session(self._home, self._desk, session)
+        except UserError:
+            return None
+        return session_row(folder, self._desk)
+
+
+def _replayed(session: str, home: Path, desk: str) -> _Report | str:
+    """What the verb tells, or the line with which it told nothing."""
+    words = ("replay", session, "--json", "--home", str(home), "--desk", desk)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "cli.main", *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=REPLAY_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    try:
+        return msgspec.json.decode(done.stdout, type=_Report)
+    except msgspec.MsgspecError:
+        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        return said[0] if said else "it said nothing"
+
+
+class _Makings(msgspec.Struct, frozen=True):
+    code: tuple[str, str]
+
+
+class _First(msgspec.Struct, frozen=True):
+    seq: int
+
+
+class _Report(msgspec.Struct, frozen=True):
+    """What is read of a replay's document; of a damaged journal all but ``identical`` is null."""
+
+    identical: bool
+    outcome: str | None
+    head_seq: int | None
+    makings: _Makings | None
+    first_divergence: _First | None
+
+
+def _parity(report: _Report, before: SessionRow | None, after: SessionRow | None) -> Parity:
+    """The verdict with the end that it is about: the one of the rows that the replay came to."""
+    rows = [row for row in (before, after) if row is not None]
+    ends = [row for row in rows if report.head_seq in (row.entries, None)]
+    recorded, here = (None, None) if report.makings is None else report.makings.code
+    return Parity(
+        report.outcome or DAMAGED,
+        report.identical,
+        report.head_seq if report.head_seq is not None else (ends[0].entries if ends else None),
+        ends[0].head_hash if ends else None,
+        recorded,
+        here,
+        None if report.first_divergence is None else report.first_divergence.seq,
+    )
 
 
 def _day(folder: Path, row: SessionRow) -> Day:
@@ -97,6 +160,8 @@ def _day(folder: Path, row: SessionRow) -> Day:
         net_paise=None,
         facts=(),
         fault=None,
+        entries=row.entries,
+        head=row.head_hash,
     )
     if row.state == DAMAGED or row.entries is None:
         return msgspec.structs.replace(day, fault=f"axiom verify {row.session} tells what it is")

@@ -45,15 +45,13 @@ class FileMemory:
 
     def keep(self, kept: Mapping[str, str]) -> None:
         """Replace the file. Raises ``OSError``."""
-        folder = self._folder(self._home)
-        new = folder / f"{KEPT_NAME}.new"
-        new.unlink(missing_ok=True)
-        _write(new, json.dumps(dict(kept), indent=1, sort_keys=True) + "\n")
-        new.replace(folder / KEPT_NAME)
+        replace_private(
+            self._home, KEPT_NAME, json.dumps(dict(kept), indent=1, sort_keys=True) + "\n"
+        )
 
     def export(self, name: str, text: str) -> str:
         """A new file; where the name is taken, with a number. Raises ``OSError``."""
-        folder = self._folder(self._home / EXPORTS_NAME)
+        folder = _folder(self._home / EXPORTS_NAME)
         wanted = Path(Path(name).name)  # a name, never a way to somewhere else
         for number in range(1, NAMES_MAX):
             tail = "" if number == 1 else f"-{number}"
@@ -65,11 +63,21 @@ class FileMemory:
             return str(path)
         raise OSError(f"{folder} is full of {wanted}")
 
-    def _folder(self, folder: Path) -> Path:
-        try:
-            return make_private(folder)
-        except UserError as error:
-            raise OSError(str(error)) from error
+
+def replace_private(home: Path, name: str, text: str) -> None:
+    """Put a file of 0600 in a home, whole or not at all. Raises ``OSError``."""
+    folder = _folder(home)
+    new = folder / f"{name}.new"
+    new.unlink(missing_ok=True)
+    _write(new, text)
+    new.replace(folder / name)
+
+
+def _folder(folder: Path) -> Path:
+    try:
+        return make_private(folder)
+    except UserError as error:
+        raise OSError(str(error)) from error
 
 
 def _texts(data: bytes) -> dict[str, str] | None:

@@ -47,9 +47,27 @@ class Control(Protocol):
         ...
 
 
+class Parity(msgspec.Struct, frozen=True):
+    """What a replay of a session came to. ``word`` is the verdict's, or why there is none;
+    ``identical`` says of any code whether every derivation was the same. ``entries`` and ``head``
+    (the chain's hash, hex) are the end of the journal that was replayed, None where it is not
+    known; codes are digests of the engine's code; ``first`` is the first entry that differs.
+    ``unkept`` says why it could not be kept."""
+
+    word: str
+    identical: bool = False
+    entries: int | None = None
+    head: str | None = None
+    recorded_code: str | None = None
+    code: str | None = None
+    first: int | None = None
+    unkept: str | None = None
+
+
 class Day(msgspec.Struct, frozen=True):
     """A session of the desk. ``facts`` are named figures for people, in the order to show them;
-    ``fault`` says why nothing more of it could be read."""
+    ``fault`` says why nothing more of it could be read. ``entries`` and ``head`` are its end now;
+    ``parity`` is the verdict that was kept of it, whenever that was."""
 
     session: str
     day: str
@@ -60,6 +78,9 @@ class Day(msgspec.Struct, frozen=True):
     net_paise: int | None
     facts: tuple[tuple[str, str], ...]
     fault: str | None
+    entries: int | None = None
+    head: str | None = None
+    parity: Parity | None = None
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -85,8 +106,9 @@ class Library(Protocol):
         """The one that was begun last, None where there is none."""
         ...
 
-    def replay(self, session: str) -> str:
-        """Replay one and give back the verdict's word, or why there is none. Takes a while."""
+    def replay(self, session: str) -> Parity:
+        """Replay one, give back the verdict and keep it for ``days``. Takes a while; never
+        raises."""
         ...
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
 
 from cli.days_port import DeskLibrary
+from cli.verdicts import VERDICTS_NAME
+from engine.runner import own_code_digest
 from tests.cli.conftest import Call
 
 
@@ -48,8 +51,25 @@ def test_an_empty_desk_has_no_days(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_replay_gives_its_word(home: Path, session: Path) -> None:
-    """The verdict of a process of its own; what is no session gives none, in one line."""
+def test_a_replay_gives_its_verdict_and_keeps_it(home: Path, session: Path) -> None:
+    """The verdict of a process of its own, with the end and the code that it is about, private in
+    the home; the next library has it; what is no session gives none, in one line."""
     library = DeskLibrary(home, "main")
-    assert library.replay(session.name) == "identical"
-    assert library.replay("x").startswith("no verdict: ")
+    (before,) = library.days()
+    assert before.parity is None
+    verdict = library.replay(session.name)
+    assert (verdict.word, verdict.identical, verdict.first) == ("identical", True, None)
+    assert verdict.code == verdict.recorded_code == own_code_digest()
+    (day,) = DeskLibrary(home, "main").days()
+    assert day.parity == verdict
+    assert (verdict.entries, verdict.head) == (day.entries, day.head)
+    assert stat.S_IMODE((home / VERDICTS_NAME).stat().st_mode) == 0o600
+    assert library.replay("x").word.startswith("no verdict: ")
+
+
+def test_a_verdict_that_cannot_be_kept_is_given(home: Path, session: Path) -> None:
+    """With why it is not kept."""
+    (home / f"{VERDICTS_NAME}.new").mkdir()
+    verdict = DeskLibrary(home, "main").replay(session.name)
+    assert verdict.word == "identical"
+    assert verdict.unkept

@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+import msgspec
 from textual.worker import WorkerCancelled
 
 from tests.tui.screen import Screen
-from tui.ports import Day, Opened
+from tui.ports import Day, Opened, Parity
 
 DAYS = (
     Day("2026-11-20-sim-a", "2026-11-20", "SIM", "running", None, None, None, (), None),
@@ -29,6 +30,24 @@ DAYS = (
         "axiom verify 2026-11-17-live-d tells what it is",
     ),
 )  # fmt: skip
+
+CODE, OLD = "c0de" * 16, "01d0" * 16
+KEPT = tuple(
+    msgspec.structs.replace(day, entries=entries, head=head, parity=parity)
+    for day, entries, head, parity in zip(
+        DAYS,
+        (1_900, 1_013_000, 412, None),
+        ("aa", "bb", "cc", None),
+        (
+            Parity("identical", True, 1_204, "a0", CODE, CODE),
+            Parity("identical", True, 1_013_000, "bb", CODE, CODE),
+            Parity("diverged", False, 412, "cc", CODE, CODE, 97),
+            None,
+        ),
+        strict=True,
+    )
+)
+"""The same with verdicts that were kept: one of a session that has grown since."""
 
 
 async def answered(screen: Screen) -> None:
@@ -68,9 +87,13 @@ class Desk:
             raise OSError("the disk went away")
         return self.next
 
-    def replay(self, session: str) -> str:
+    def replay(self, session: str) -> Parity:
         self.asked.append(f"replay {session}")
-        return "identical" if session.endswith("b") else "diverged"
+        word = "identical" if session.endswith("b") else "diverged"
+        verdict = next(
+            one.parity or Parity(word) for one in (*KEPT, *DAYS) if one.session == session
+        )
+        return msgspec.structs.replace(verdict, word=word)
 
 
 def opened(session: str, *, running: bool) -> Opened:

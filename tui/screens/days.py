@@ -9,15 +9,15 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.message import Message
 
-from tui.ports import Day, Library, Opened
+from tui.ports import Day, Library, Opened, Parity
 from tui.screens.pane import Pane
 from tui.store import Frame
-from tui.view.days import ASKED, NO_LIBRARY, days_table, detail
+from tui.view.days import ASKED, NO_LIBRARY, days_table, detail, found_to
 from tui.view.text import wrap
 from tui.widgets.grid import LiveGrid
 from tui.widgets.line import Lines
 
-DETAIL_ROWS = 2
+DETAIL_ROWS = 3
 
 
 class DaysPane(Pane):
@@ -25,7 +25,7 @@ class DaysPane(Pane):
 
     place = "days"
     DEFAULT_CSS = """
-    #days-detail { height: 2; }
+    #days-detail { height: 3; }
     """
 
     class Read(Message):
@@ -39,7 +39,7 @@ class DaysPane(Pane):
     class Judged(Message):
         """The verdict of a replay."""
 
-        def __init__(self, session: str, verdict: str) -> None:
+        def __init__(self, session: str, verdict: Parity) -> None:
             super().__init__()
             self.session = session
             self.verdict = verdict
@@ -57,7 +57,7 @@ class DaysPane(Pane):
         self._days: tuple[Day, ...] | None = None
         self._asked = False
         self._fault: str | None = None
-        self._verdicts: dict[str, str] = {}
+        self._verdicts: dict[str, Parity] = {}
         self._grid = LiveGrid("days-list")
         self._detail = Lines("days-detail")
         self.shown = shown
@@ -72,7 +72,11 @@ class DaysPane(Pane):
         table = days_table(self._days, self._verdicts, self.shown)
         self._grid.show(table)
         key = self._grid.cursor_key
-        said = NO_LIBRARY if self._library is None else self._fault or detail(self._days, key)
+        said = (
+            NO_LIBRARY
+            if self._library is None
+            else self._fault or detail(self._days, self._verdicts, key)
+        )
         rows = wrap(said, max(self.size.width - 4, 10), DETAIL_ROWS)
         self._detail.show(tuple((("  ", "text"), (row, "text")) for row in rows))
 
@@ -97,8 +101,12 @@ class DaysPane(Pane):
         self.post_message(self.Resized())
 
     def on_days_pane_judged(self, message: Judged) -> None:
-        """The verdict stands in its row."""
-        self._verdicts[message.session] = message.verdict
+        """The verdict stands in its row, which is as the replay found it where it had grown."""
+        verdict = message.verdict
+        self._verdicts[message.session] = verdict
+        self._days = tuple(found_to(day, verdict, message.session) for day in self._days or ())
+        if verdict.unkept is not None:
+            self.post_message(self.Says(f"The verdict is not kept: {verdict.unkept}"))
         self.post_message(self.Resized())
 
     def opens_here(self, frame: Frame) -> bool:
