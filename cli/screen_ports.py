@@ -23,6 +23,7 @@ def ports_of(common: Common, opened: Opened | None, *, bell: bool = True) -> Por
     from cli.diverged import first_divergence
     from cli.memory_port import FileMemory
     from cli.starter_port import DemoStarter
+    from cli.states_port import FileStates
     from cli.verbs_told import verbs_told
     from projections.why import sentence
     from tui.ports import Ports
@@ -34,6 +35,7 @@ def ports_of(common: Common, opened: Opened | None, *, bell: bool = True) -> Por
         control=None if running is None else control_of(common, running),
         desk=DeskLibrary(common.home, common.desk),
         memory=FileMemory(common.home),
+        states=FileStates(common.home),
         verbs=verbs_told(),
         starter=DemoStarter(common.home, common.desk),
         bell=bell,

@@ -25,7 +25,7 @@ from journal.block import (
     Entry,
     chain_over,
 )
-from journal.errors import ChainBroken, SegmentGap
+from journal.errors import ChainBroken, ReadFailed, SegmentGap, WatermarkDamaged
 from journal.files import OS_FILES, Files
 from journal.segment import (
     SegmentFiles,
@@ -35,7 +35,7 @@ from journal.segment import (
     list_segments,
     refuse,
 )
-from journal.watermark import WatermarkFile
+from journal.watermark import WatermarkFile, read_watermark
 
 _UNLIMITED: Final = (1 << 64) - 1
 
@@ -96,6 +96,14 @@ class JournalReader:
     def session_uid(self) -> str | None:
         """12 hex digits; None while the session holds no block."""
         return self._uid.hex() if self._uid is not None else None
+
+    def end_seq(self) -> int:
+        """The last seq acknowledged by now, 0 where the folder does not say: a recorded session may
+        have lost its watermark."""
+        try:
+            return read_watermark(self.folder, self._files).seq
+        except (WatermarkDamaged, ReadFailed):
+            return 0
 
     def __iter__(self) -> Iterator[Entry]:
         """Entries up to the acknowledged end, then stop."""
@@ -315,3 +323,17 @@ def read_entries(folder: Path, from_seq: int = SEQ_FIRST) -> Iterator[Entry]:
     """Every entry of a session from ``from_seq`` to its acknowledged end."""
     with JournalReader(folder, from_seq=from_seq) as reader:
         yield from reader
+
+
+def chain_at(folder: Path, seq: int, files: Files = OS_FILES) -> bytes | None:
+    """The chain's hash after an entry, made from the block that holds it; None where the session
+    does not reach that far. Reads headers and one block. Raises as ``JournalReader``."""
+    with JournalReader(folder, from_seq=seq, files=files) as reader:
+        before = reader.position
+    with JournalReader(folder, from_seq=before.seq + 1, files=files) as reader:
+        chain = before.chain
+        for block in reader.iter_blocks():
+            chain = chain_over(chain, [entry for entry in block if entry.seq <= seq])
+            if block[-1].seq >= seq:
+                return chain
+    return None

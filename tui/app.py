@@ -91,6 +91,7 @@ class AxiomApp(CommandsApp):
         self._bars = {name: Lines(name) for name in ("mode", "lamps", "tabs", "alert", "keys")}
         self._small = Lines("small")
         self._message: tuple[str, int] | None = None
+        self._said: str | None = None
         self._frozen: tuple[Frame, int] | None = None
         self._barred: tuple[Frame | None, object] = (None, None)
         self._hidden_focus: Widget | None = None
@@ -138,6 +139,9 @@ class AxiomApp(CommandsApp):
         if self._ports.travel is not None:
             self._store.look_back(self._ports.travel.where().view)
         frame = self._frame()
+        if frame.said is not None and frame.said != self._said:
+            self._said = frame.said
+            self._message = (frame.said, self._clock.mono_ns() + MESSAGE_NS)
         self._ring(self._store.now())  # also while somebody looks at the past
         self._paint_bars(frame)
         shown = self._shown_frame(frame)

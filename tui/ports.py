@@ -112,6 +112,23 @@ class Library(Protocol):
         ...
 
 
+class States(Protocol):
+    """Where states of sessions are kept between two screens; all of it may fail, and then a session
+    is read from its start."""
+
+    def release(self) -> str:
+        """The code that folds, as a name: what another one kept is not used."""
+        ...
+
+    def load(self, session: str) -> bytes | None:
+        """What was kept of a session, None where there is nothing. Raises ``OSError``."""
+        ...
+
+    def keep(self, session: str, data: bytes) -> None:
+        """Keep this instead. Raises ``OSError``."""
+        ...
+
+
 class Chore(Protocol):
     """A process that was started for the person."""
 
@@ -166,6 +183,7 @@ class Ports(msgspec.Struct, frozen=True):
     control: Control | None = None
     desk: Library | None = None
     memory: Memory | None = None
+    states: States | None = None
     starter: Starter | None = None
     shown: str | None = None
     bell: bool = True

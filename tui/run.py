@@ -19,7 +19,7 @@ from journal.reader import JournalReader
 from tui.app import AxiomApp
 from tui.clock import Clock, MachineClock
 from tui.entries import EntryReader, follower_of, reader_of
-from tui.ports import Opened, Ports
+from tui.ports import Opened, Ports, States
 from tui.source import Source
 from tui.store import Store
 from tui.travel import Traveller
@@ -31,10 +31,10 @@ PortsOf = Callable[[Opened], Ports]
 class Looked:
     """A session that is read: its store, and the thread that fills it."""
 
-    def __init__(self, opened: Opened, clock: Clock) -> None:
+    def __init__(self, opened: Opened, clock: Clock, states: States | None) -> None:
         self.opened = opened
         self.store = Store(clock, live=opened.running)
-        self._source = Source(self.store, clock)
+        self._source = Source(self.store, clock, states)
         self._thread = self._source.start(opened.folder, live=opened.running)
 
     def stop(self) -> None:
@@ -71,7 +71,7 @@ def run(
     except JournalError as error:
         sys.stderr.write(f"axiom: {error}; check the session's id with `axiom sessions`\n")
         return 2
-    first = Looked(Opened(session_folder.name, session_folder, live), clock)
+    first = Looked(Opened(session_folder.name, session_folder, live), clock, given.states)
     return _go_on(first, given, ports_of or (lambda _: given), clock)
 
 
@@ -90,7 +90,7 @@ def _go_on(first: Looked | None, ports: Ports, ports_of: PortsOf, clock: Clock) 
         if home is not None and home.opened == wanted:
             shown = home
         else:
-            shown = Looked(wanted, clock)
+            shown = Looked(wanted, clock, ports.states)
             if wanted.running or home is None:
                 if home is not None:
                     home.stop()

@@ -133,6 +133,8 @@ def beside_text(runs: Frame, found: tuple[Alarm, ...]) -> str:
     mode = "A SESSION" if session is None else session.mode
     if runs.view.closed is not None:
         how = f"has closed ({runs.view.closed})"
+    elif runs.behind is not None:
+        how = f"is being caught up with, {fmt.group_indian(runs.behind)} entries to go"
     elif runs.no_data:
         how = f"gives NO DATA for {fmt.age(runs.silent_ns)}"
     else:

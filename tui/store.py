@@ -29,12 +29,15 @@ _WALL_MODES: Final = ("LIVE", "PAPER")
 
 class Published(msgspec.Struct, frozen=True):
     """The reader's last word. ``entry_mono_ns`` is when the last entry came; ``fault`` is the line
-    of a reader that had to stop."""
+    of a reader that had to stop; ``end_seq`` is the session's last entry, 0 where that is not
+    known; ``said`` is a line for the person, once."""
 
     view: LiveView
     state: LinkState
     entry_mono_ns: int
     fault: str | None
+    end_seq: int = 0
+    said: str | None = None
 
 
 class AsOf(msgspec.Struct, frozen=True):
@@ -51,8 +54,9 @@ class Frame(msgspec.Struct, frozen=True):
 
     ``now_ts`` is the session clock as best known (ns UTC): of the last entry in a recorded session,
     carried forward in a running one. ``silent_ns`` is how long nothing was journaled, None where
-    nothing is expected. ``no_data`` means that everything shown is old. ``given`` are the commands
-    of this screen, whose ages are against ``mono_ns``.
+    nothing is expected. ``no_data`` means that everything shown is old, also because a running
+    session is still caught up with. ``given`` are the commands of this screen, whose ages are
+    against ``mono_ns``. ``end_seq`` and ``said`` are as in ``Published``.
     """
 
     view: LiveView
@@ -66,6 +70,14 @@ class Frame(msgspec.Struct, frozen=True):
     mono_ns: int
     given: tuple[Given, ...] = ()
     as_of: AsOf | None = None
+    end_seq: int = 0
+    said: str | None = None
+
+    @property
+    def behind(self) -> int | None:
+        """How many entries of the session are not in the view yet, None once it was caught up."""
+        left = self.end_seq - self.view.seq
+        return left if self.state == "LOADING" and left > 0 else None
 
     @property
     def unfinished(self) -> bool:
@@ -134,6 +146,7 @@ class Store:
         wall = self._clock.wall_ns()
         running = self._live and last.state in ("LOADING", "FOLLOWING") and not last.view.closed
         silent = mono - last.entry_mono_ns if running else None
+        behind = running and last.state == "LOADING" and last.end_seq > last.view.seq
         return Frame(
             view=last.view,
             state=last.state,
@@ -143,8 +156,11 @@ class Store:
             wall_ns=wall,
             silent_ns=silent,
             no_data=last.state == "FAILED"
+            or behind
             or (silent is not None and silent > silence_limit_ns(last.view)),
             mono_ns=mono,
+            end_seq=last.end_seq,
+            said=last.said,
         )
 
 

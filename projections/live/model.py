@@ -64,9 +64,13 @@ class LiveModel:
 
     def copy(self) -> LiveModel:
         """Another model that has folded the same and goes its own way."""
-        self._state.quotes.settle()
+        self.settle()
         made: LiveModel = copied(self)
         return made
+
+    def settle(self) -> None:
+        """Take what waits until somebody asks; the view is the same before and after."""
+        self._state.quotes.settle()
 
     def standing(self) -> Standing:
         """What a person would call a change when it changes; costs a few microseconds."""

@@ -18,7 +18,7 @@ from journal.block import HEADER_BYTES
 from journal.errors import ChainBroken, JournalCorrupt, JournalMissing, ReadFailed, SegmentGap
 from journal.files import OsFiles
 from journal.log import SessionLog, WriterOptions
-from journal.reader import JournalReader, read_entries
+from journal.reader import JournalReader, chain_at, read_entries
 from journal.recovery import inspect_session, repair
 from journal.seal import seal_session
 from journal.watermark import WatermarkFile
@@ -41,6 +41,24 @@ SMALL = WriterOptions(segment_size_bytes=120, block_size_bytes=70)
 
 def never() -> bool:
     return False
+
+
+def test_the_chain_at_every_seq(tmp_path: Path) -> None:
+    """The hash after any entry is the same live or sealed, in the middle of a block too; beyond the
+    end there is none. The acknowledged end is the watermark's, and unknown without one."""
+    groups = make_groups([2] * 12)
+    write_session(tmp_path / "s", [[group] for group in groups], options=SMALL)
+    datas = flat(groups)
+    for sealed in (False, True):
+        if sealed:
+            assert len(seal_session(tmp_path / "s")) > 3
+        for seq in range(1, len(datas) + 1):
+            assert chain_at(tmp_path / "s", seq) == chain_of(datas[:seq])
+        assert chain_at(tmp_path / "s", len(datas) + 1) is None
+    with JournalReader(tmp_path / "s") as reader:
+        assert reader.end_seq() == len(datas)
+        (tmp_path / "s" / "watermark").unlink()
+        assert reader.end_seq() == 0
 
 
 def test_from_every_seq(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from projections.live.view import LiveView
 from tests.projections.live.story import INSTRUMENTS, Story, a_day
 from tests.tui.screen import SIZES, Screen, on_screen, view_of
 from tui.keys import KEYS
-from tui.store import Store
+from tui.store import Published, Store
 from tui.widgets.grid import LiveGrid
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -61,6 +61,13 @@ async def _old_feed(screen: Screen) -> None:
     await screen.settle()
 
 
+async def _behind(screen: Screen) -> None:
+    """Half of a session of today was folded, the screen was begun a moment ago."""
+    view = in_mode(view_of(a_day()), "SIM")
+    screen.store.publish(Published(view, "LOADING", screen.clock.now, None, 2 * view.seq))
+    await screen.settle()
+
+
 def _quiet_feed() -> LiveView:
     story = a_day()
     story.at(731).cycle_of("BANKNIFTY", ("N4_QUOTE_OK", "QUOTE_SPREAD_WIDE"))
@@ -96,6 +103,7 @@ SCENES: dict[str, tuple[bool, str, tuple[str, ...], Then | None]] = {
     "home-live": (True, "SIM", (), None),
     "home-stale": (True, "PAPER", (), _old_feed),
     "home-dead": (True, "SIM", (), _silence),
+    "home-behind": (True, "SIM", (), _behind),
     "why-dead": (True, "SIM", ("enter",), _silence),
 }
 
@@ -133,6 +141,25 @@ def test_an_empty_session_says_what_is_missing(size: tuple[int, int]) -> None:
 
     empty = Store(Screen(view_of(Story())).clock, live=True).frame().view
     on_screen(empty, use, size=size, live=True, state="LOADING")
+
+
+def test_what_the_reader_says_stands_in_the_last_row_once() -> None:
+    """A kept state that could not be used: a line for some seconds, and not again."""
+
+    async def use(screen: Screen) -> None:
+        view = view_of(a_day())
+        for _ in range(2):
+            screen.store.publish(
+                Published(view, "FOLLOWING", screen.clock.now, None, 0, "READ ANEW")
+            )
+            await screen.settle()
+            assert "READ ANEW" in screen.lines()[-1]
+        screen.clock.advance(6)
+        screen.store.publish(Published(view, "FOLLOWING", screen.clock.now, None, 0, "READ ANEW"))
+        await screen.settle()
+        assert "READ ANEW" not in screen.text()
+
+    on_screen(view_of(a_day()), use, live=True, state="FOLLOWING")
 
 
 # --- keys --------------------------------------------------------------------------------------

@@ -150,3 +150,24 @@ def test_a_session_that_closed_says_so() -> None:
     closed = lamp(view_of(a_day().close()), "JRNL")
     assert closed.shape == "●"
     assert closed.number.endswith(" closed")
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("width", [80, 120])
+def test_how_far_a_long_session_was_read(live: bool, width: int) -> None:
+    """While it is read: the part, what is left, and that nothing is of now; no lamp is believed in
+    a running one, and both small and whole screens say it."""
+    view = in_mode("SIM")
+    clock = HandClock()
+    store = Store(clock, live=live)
+    store.publish(Published(view, "LOADING", clock.now, None, 1_000_000))
+    frame = store.frame()
+    line = text(bar.alert_line(frame, width) or ())
+    assert line_width(bar.alert_line(frame, width) or ()) == width
+    assert f"{1_000_000 - view.seq:,}"[-3:] in line
+    assert line.startswith(" CATCHING UP 0 %" if live else " READING THE SESSION 0 %")
+    assert "nothing below is of" in line
+    assert all(lamp.shape == "?" for lamp in bar.lamps(frame)) == live
+    assert ("CATCHING UP" in text(bar.too_small_line(frame, 79, 23))) == live
+    store.publish(Published(view, "FOLLOWING", clock.now, None, 1_000_000))
+    assert store.frame().behind is None

@@ -12,6 +12,7 @@ from tests.projections.live.story import Story, a_day
 from tests.tui import desk
 from tests.tui.screen import SIZES, Screen, on_screen, view_of
 from tui.ports import Answer, Command, Ports
+from tui.store import Published
 from tui.widgets.grid import LiveGrid
 
 LEAVES_S = 0.1
@@ -278,6 +279,23 @@ def test_without_a_mode_nothing_is_commanded() -> None:
 
     ports = desk.with_control(control)
     on_screen(EMPTY_VIEW, use, live=True, state="LOADING", ports=ports)
+
+
+def test_a_screen_that_catches_up_halts_at_once() -> None:
+    """The halt does not wait for the fold: two keys while most of the session is not read yet."""
+    control = desk.Control()
+
+    async def use(screen: Screen) -> None:
+        view = view_of(desk.a_desk())
+        screen.store.publish(Published(view, "LOADING", screen.clock.now, None, 50 * view.seq))
+        await screen.settle()
+        assert "CATCHING UP 2 %" in screen.text()
+        await screen.press("ctrl+k", "enter")
+        command = await came(screen, control)
+        assert (command.verb, command.value) == ("HALT", None)
+        assert "CATCHING UP 2 %" in screen.text()
+
+    on_screen(use=use, **in_live(control))
 
 
 def test_a_frozen_screen_halts_by_what_is() -> None:

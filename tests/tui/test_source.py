@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from journal.errors import JournalError
+from journal.log import WriterOptions
 from journal.writer import JournalWriter
 from tests.projections.live.story import Story, a_day
 from tests.tui.screen import HandClock, view_of
@@ -30,8 +31,12 @@ def groups_of(story: Story) -> list[list[bytes]]:
     return groups
 
 
+BLOCKS = WriterOptions(block_size_bytes=4_096)
+"""Small ones, so that a short story has many."""
+
+
 def write(folder: Path, story: Story) -> None:
-    writer = JournalWriter.create(folder, UID)
+    writer = JournalWriter.create(folder, UID, options=BLOCKS)
     for group in groups_of(story):
         writer.append(group)
     writer.close()
@@ -232,3 +237,161 @@ def test_a_journal_cut_short_is_no_crash(folder: Path) -> None:
         frame = store.frame()
         assert (frame.state == "FAILED") == (frame.fault is not None)
         assert frame.view.unreadable == 0
+
+
+# --- what is kept of a session -------------------------------------------------------------------
+
+
+class Shelf:
+    """States in memory."""
+
+    def __init__(self, fault: str | None = None) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.loaded = 0
+        self.name = "release"
+        self.fault = fault
+
+    def release(self) -> str:
+        return self.name
+
+    def load(self, session: str) -> bytes | None:
+        self.loaded += 1
+        return self.kept.get(session)
+
+    def keep(self, session: str, data: bytes) -> None:
+        if self.fault is not None:
+            raise OSError(self.fault)
+        self.kept[session] = data
+
+
+@pytest.fixture(autouse=True)
+def _keep_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.source.KEEP_ENTRIES_MIN", 1)
+
+
+def opened(folder: Path, shelf: Shelf, *, live: bool = False) -> tuple[Store, list[int]]:
+    """A session read to its end with a shelf; the seqs of the views it published."""
+    seqs: list[int] = []
+
+    class Noting(Store):
+        def publish(self, published) -> None:  # type: ignore[no-untyped-def]
+            seqs.append(published.view.seq)
+            super().publish(published)
+
+    store = Noting(HandClock(), live=live)
+    Source(store, _Ticking(), shelf).read(folder, live=live)
+    return store, seqs
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_session_goes_on_from_what_was_kept(folder: Path, live: bool) -> None:
+    """Opened again it begins at its end, with the same view and nothing to say."""
+    shelf = Shelf()
+    first, seqs = opened(folder, shelf, live=live)
+    assert len(seqs) > 2
+    again, seqs = opened(folder, shelf, live=live)
+    assert set(seqs) == {first.frame().view.seq}
+    assert again.frame().view == first.frame().view == view_of(tidy(a_day().close()))
+    assert again.frame().said is None
+
+
+def test_a_screen_begun_anew_at_two_goes_on_where_the_first_one_was(tmp_path: Path) -> None:
+    """Left in the middle of a running session; what came since is folded on top."""
+    story = tidy(a_day().close())
+    groups = groups_of(story)
+    folder = tmp_path / "session"
+    writer = JournalWriter.create(folder, UID)
+    for group in groups[:20]:
+        writer.append(group)
+    writer.wait_durable(writer.head_seq, DEADLINE_S)
+    half = writer.head_seq
+    shelf = Shelf()
+    reached = threading.Event()
+    source = Source(_Watched(reached, want=half), _Ticking(), shelf)
+    thread = source.start(folder, live=True)
+    assert reached.wait(DEADLINE_S)
+    source.stop.set()
+    thread.join(DEADLINE_S)
+    assert not thread.is_alive()
+    assert list(shelf.kept) == ["session"]
+    for group in groups[20:]:
+        writer.append(group)
+    writer.close()
+    store, seqs = opened(folder, shelf, live=True)
+    assert min(seqs) >= half
+    assert store.frame().view == view_of(story)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda shelf: setattr(shelf, "name", "newer"), "another release"),
+        (lambda shelf: shelf.kept.update(session=b"nonsense"), "damaged"),
+        (lambda shelf: shelf.kept.update(session=shelf.kept["session"][:-1]), "damaged"),
+    ],
+)
+def test_what_does_not_fit_is_thrown_away_and_said(
+    folder: Path, spoil: Callable[[Shelf], None], why: str
+) -> None:
+    """The session is read from its start, to the same view, and one line says so."""
+    shelf = Shelf()
+    opened(folder, shelf)
+    spoil(shelf)
+    store, seqs = opened(folder, shelf)
+    assert min(seqs) < max(seqs)
+    assert store.frame().view == view_of(tidy(a_day().close()))
+    said = store.frame().said
+    assert said is not None
+    assert why in said
+
+
+def test_a_journal_that_is_another_one_at_that_place_is_read_anew(
+    folder: Path, tmp_path: Path
+) -> None:
+    """The same session id with other entries: the chain tells."""
+    shelf = Shelf()
+    opened(folder, shelf)
+    other = tmp_path / "other" / "session"
+    story = tidy(a_day().close())
+    last = story.envelopes[-1]
+    story.envelopes[-1] = msgspec.structs.replace(last, ts=last.ts + 1)
+    write(other, story)
+    store, _ = opened(other, shelf)
+    assert store.frame().view == view_of(story)
+    assert "another one there" in (store.frame().said or "")
+
+
+def test_a_journal_that_became_shorter_is_read_anew(folder: Path, tmp_path: Path) -> None:
+    """What was kept lies beyond its end."""
+    shelf = Shelf()
+    opened(folder, shelf)
+    story = tidy(a_day())
+    write(tmp_path / "other" / "session", story)
+    store, _ = opened(tmp_path / "other" / "session", shelf)
+    assert store.frame().view == view_of(story)
+    assert store.frame().said is not None
+
+
+def test_a_shelf_that_breaks_is_said_once(folder: Path) -> None:
+    """No state is kept any more; the session is shown all the same."""
+    store, _ = opened(folder, Shelf(fault="the disk is full"))
+    assert store.frame().said == "The state of this session is not kept: the disk is full"
+    assert store.frame().state == "ENDED"
+
+
+def test_how_far_it_is_stands_in_every_frame_until_the_end(folder: Path) -> None:
+    """While a session is caught up with, a frame knows its end and that nothing is of now."""
+    behind: list[tuple[int | None, bool]] = []
+
+    class Noting(Store):
+        def publish(self, published) -> None:  # type: ignore[no-untyped-def]
+            super().publish(published)
+            behind.append((self.now().behind, self.now().no_data))
+
+    last = len(a_day().close().envelopes)
+    Source(Noting(HandClock(), live=True), _Ticking()).read(folder, live=True)
+    left, old = zip(*behind, strict=True)
+    assert left[0] is not None
+    assert 0 < left[0] < last
+    assert left[-1] is None
+    assert old == tuple(one is not None for one in left)

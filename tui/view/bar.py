@@ -326,6 +326,8 @@ def alert_line(frame: Frame, width: int) -> Line | None:
         return crop(((f" {fmt.clean(frame.fault)}", "alert"),), width)
     if frame.as_of is not None:
         return ((fmt.fit(_as_of_text(frame.as_of), width), "alert"),)
+    if frame.behind is not None:
+        return ((fmt.fit(behind_text(frame), width), "alert"),)
     if frame.no_data:
         text = (
             f" NO DATA FROM ENGINE {fmt.age(frame.silent_ns)} - everything below is old"
@@ -341,6 +343,16 @@ def alert_line(frame: Frame, width: int) -> Line | None:
     told = [needs_text(frame, width), alarm_text(frame, alarms(frame))]
     text = "   ".join(one for one in told if one is not None)
     return ((fmt.fit(fmt.clean(f" {text}"), width), "alert"),) if text else None
+
+
+def behind_text(frame: Frame) -> str:
+    """How far a session was read, and what that means for what is shown."""
+    percent = f"{100 * frame.view.seq // max(frame.end_seq, 1)} %"
+    left = f"{fmt.group_indian(frame.behind or 0)} entries to go"
+    at = f"(at {fmt.clock(frame.view.ts)} IST)"
+    if frame.live:
+        return f" CATCHING UP {percent}, {left}: nothing below is of now {at}  ctrl+k halts"
+    return f" READING THE SESSION {percent}, {left}: nothing below is of its end {at}"
 
 
 def _as_of_text(as_of: AsOf) -> str:
@@ -382,6 +394,6 @@ def too_small_line(frame: Frame, columns: int, rows: int) -> Line:
     """What a terminal below the least size shows: the mode and the result, still alive."""
     word = mode_word(frame)
     text = f" {fmt.clean(word)}  P&L net {fmt.gain(frame.view.money.net_paise)}"
-    alert = "  NO DATA" if frame.no_data else ""
+    alert = "" if not frame.no_data else "  NO DATA" if frame.behind is None else "  CATCHING UP"
     tail = f"{alert}  terminal {columns}x{rows}, needs 80x24  q quit"
     return crop(((text + tail, mode_role(word)),), columns)

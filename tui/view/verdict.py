@@ -49,6 +49,8 @@ class Verdict(msgspec.Struct, frozen=True):
 def verdict_of(frame: Frame) -> Verdict:
     """The first thing that stands in the way of any entry, else what the stages say."""
     view = frame.view
+    if frame.behind is not None and frame.live:
+        return Verdict("?", "unknown", "NOT KNOWN", "the session is still being caught up with")
     if view.session is None or frame.no_data:
         return Verdict("?", "unknown", "NOT KNOWN", "the journal says nothing of this moment")
     if view.closed is not None:
