@@ -2,13 +2,14 @@
 
 Lives here: where one wants to be, what is known of the way, and the thread that folds. May import:
 msgspec, events, journal's errors, projections.live, tui.entries. Always holds: the past is folded
-by the very model that the present is; the screen never waits; memory is bounded: of a long session
-fewer of its states are kept. Start reading at ``Traveller``.
+by the very model that the present is; the screen never waits; memory is bounded: the states on the
+way lie in a file, and of a long session fewer of them. Start reading at ``Traveller``.
 """
 
 from __future__ import annotations
 
 import threading
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Final, Literal, Protocol
@@ -20,14 +21,17 @@ from events.envelope import Envelope, EnvelopeError, decode_envelope
 from events.upcast import current_event
 from journal.errors import JournalError
 from projections.live.model import LiveModel, Standing
+from projections.live.saved import SavedUnfitError, packed, unpacked
 from projections.live.view import LiveView
 from tui import fmt
 from tui.clock import Clock
 from tui.entries import ReadFrom
+from tui.spool import Spool
 
-STATES_KEPT: Final = 192
-SPACING: Final = 1_024
-"""Entries between two kept states at first; doubled whenever too many are kept."""
+STATES_KEPT: Final = 256
+SPACING: Final = 4_096
+"""Entries between two kept states at first; doubled whenever too many are kept. Folded in less than
+a tenth of a second."""
 MARKS_KEPT: Final = 4_000
 MINUTES_KEPT: Final = 1_440
 SLICE: Final = 256
@@ -114,14 +118,23 @@ class Travel(Protocol):
 # --- the whole way -----------------------------------------------------------------------------
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """A state on the way and its place in the spool; None is that before the first entry."""
+
+    seq: int
+    ts: int
+    at: tuple[int, int] | None
+
+
 class Survey:
     """What is noted while the session is folded once from its start."""
 
     def __init__(self) -> None:
         self.model = LiveModel()
-        self.states: list[LiveModel] = [LiveModel()]
-        self.decisions: list[int] = []
-        self.changes: list[int] = []
+        self.states = [Kept(0, 0, None)]
+        self.decisions = array("q")
+        self.changes = array("q")
+        self._spool = Spool()
         self.complete = False
         self._spacing = SPACING
         self._first_ts = 0
@@ -142,7 +155,12 @@ class Survey:
             self._keep_state()
 
     def _keep_state(self) -> None:
-        self.states.append(self.model.copy())
+        try:
+            at = self._spool.put(packed(self.model))
+        except OSError:
+            self._spacing = NEVER  # there is no room for more: longer ways are folded
+            return
+        self.states.append(Kept(self.model.seq, self.model.ts, at))
         if len(self.states) > STATES_KEPT:
             del self.states[1::2]
             self._spacing *= 2
@@ -180,8 +198,17 @@ class Survey:
             tuple(self._marks),
         )
 
-    def start_before(self, goal: Goal) -> LiveModel:
-        """The last kept state that is not past the goal; it must be copied before it is folded."""
+    def model_at(self, kept: Kept) -> LiveModel:
+        """A model of a kept state, one's own; from the start where it cannot be read any more."""
+        if kept.at is None:
+            return LiveModel()
+        try:
+            return unpacked(self._spool.get(kept.at))
+        except (OSError, SavedUnfitError):
+            return LiveModel()
+
+    def start_before(self, goal: Goal) -> Kept:
+        """The last kept state that is not past the goal."""
         if goal.seq is not None:
             at = bisect_right(self.states, goal.seq, key=lambda one: one.seq)
         else:
@@ -189,6 +216,7 @@ class Survey:
         return self.states[max(at - 1, 0)]
 
 
+NEVER: Final = 1 << 62
 MINUTE_NS: Final = 60 * fmt.NS_PER_S
 _SIGNS: Final[dict[str, tuple[str, str]]] = {
     "IntentApproved": ("E", "entry approved"),
@@ -374,7 +402,7 @@ class Traveller:
         start = self._survey.start_before(found)
         here = self._model
         if here is None or not _between(start, here, found):
-            here = start.copy()
+            here = self._survey.model_at(start)
             self._ahead = None
         self._fold_to(here, found)
         self._say(took_ms=(self._clock.mono_ns() - began) // fmt.NS_PER_MS)
@@ -413,7 +441,7 @@ class Traveller:
         now = self._clock.mono_ns()
         passed, self._played_ns = now - self._played_ns, now
         if self._model is None:
-            self._model = self._survey.states[0].copy()
+            self._model = LiveModel()
         was = self._model.seq
         self._to_play = max(self._to_play, self._model.ts) + passed * speed
         self._fold_to(self._model, Goal(ts=self._to_play))
@@ -437,7 +465,7 @@ class Traveller:
         )
 
 
-def _between(start: LiveModel, here: LiveModel, goal: Goal) -> bool:
+def _between(start: Kept, here: LiveModel, goal: Goal) -> bool:
     """Whether to go on from here is the shorter way to the goal."""
     if here.seq < start.seq:
         return False

@@ -17,6 +17,7 @@ from tests.tui.test_source import tidy, write
 from tui import travel as room
 from tui.clock import MachineClock
 from tui.entries import follower_of, reader_of
+from tui.spool import Spool
 from tui.travel import Goal, Traveller
 
 DEADLINE_S = 20.0
@@ -154,6 +155,25 @@ def test_kept_states_are_bounded() -> None:
     survey = traveller(spacing=4, kept=6)._survey
     assert len(survey.states) <= 7
     assert survey.states[0].seq == 0
+
+
+def test_without_room_for_states_the_way_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk makes journeys longer and no view another one; so does a spool that is lost."""
+
+    def full(*_: object) -> tuple[int, int]:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "put", full)
+        travels = traveller(spacing=4)
+        assert len(travels._survey.states) == 1
+        travels.go(Goal(seq=LAST - 3))
+        assert seen(travels) == view_at(LAST - 3)
+    travels = traveller(spacing=4)
+    monkeypatch.setattr(Spool, "get", full)
+    travels.go(Goal(seq=LAST - 3))
+    travels.go(Goal(seq=LAST - 30))
+    assert seen(travels) == view_at(LAST - 30)
 
 
 def test_the_thread_travels_through_a_real_journal(tmp_path: Path) -> None:
