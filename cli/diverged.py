@@ -1,6 +1,6 @@
 """The first divergence of a recorded session, for the screen.
 
-Lives here: the question to ``axiom replay``. May import: the standard library. Always holds: the
+Lives here: the questions to ``axiom replay``. May import: the standard library. Always holds: the
 replay is a process of its own, so a screen that asks goes on painting; whatever comes back is a
 seq, none, or one line for a person.
 """
@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def first_divergence(folder: Path) -> int | None:
@@ -18,17 +19,26 @@ def first_divergence(folder: Path) -> int | None:
 
     Raises ``ValueError`` with a line where it cannot be told: other code, or a damaged journal.
     """
+    return _told(replay_document(folder))
+
+
+def replay_document(folder: Path, *words: str) -> dict[str, Any]:
+    """The document of a replay in a process of its own. Raises ``ValueError`` with a line where it
+    gives none."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "cli.main", "replay", str(folder), "--json"],
+        [sys.executable, "-P", "-m", "cli.main", "replay", str(folder), *words, "--json"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
     )
     try:
-        return _told(json.loads(done.stdout))
-    except (json.JSONDecodeError, KeyError, TypeError):
-        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise ValueError(f"the replay did not end: {lines[-1]}") from None
+        document = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        document = None
+    if isinstance(document, dict):
+        return document
+    lines = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+    raise ValueError(f"the replay did not end: {lines[-1]}")
 
 
 def _told(report: dict[str, object]) -> int | None:

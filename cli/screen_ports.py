@@ -21,6 +21,7 @@ def ports_of(common: Common, opened: Opened | None, *, bell: bool = True) -> Por
     from cli.counterfactual import told
     from cli.days_port import DeskLibrary
     from cli.diverged import first_divergence
+    from cli.hashes import SessionHashes
     from cli.memory_port import FileMemory
     from cli.starter_port import DemoStarter
     from cli.states_port import FileStates
@@ -40,5 +41,6 @@ def ports_of(common: Common, opened: Opened | None, *, bell: bool = True) -> Por
         starter=DemoStarter(common.home, common.desk),
         bell=bell,
         least_change=None if recorded is None else partial(told, recorded),
+        hashes=None if opened is None else SessionHashes(opened.folder),
         first_divergence=None if recorded is None else partial(first_divergence, recorded),
     )

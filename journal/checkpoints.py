@@ -127,6 +127,24 @@ def newest_checkpoint(
         return Newest(0, None, (f"{CHECKPOINTS_NAME}: {why}",))
 
 
+def recorded_states(
+    folder: Path, keys: tuple[CheckpointKey, ...], files: Files = OS_FILES
+) -> tuple[Record, ...]:
+    """The headers of a session's checkpoints, oldest first, as far as they can be read: which state
+    had which digest. None where there is no file, or one of none of the keys. Raises nothing; no
+    state is read, and whether the journal still has the chain is not looked at.
+    """
+    found: list[Record] = []
+    try:
+        with _opened(folder, files) as handle:
+            head = files.read(handle, 0, FILE_BYTES)
+            if head in [pack_file_header(key) for key in keys]:
+                found.extend(record for _, record in records(handle, files))
+    except (OSError, Doubtful):
+        return tuple(found)
+    return tuple(found)
+
+
 def _within(seq: int | None, ts: int | None) -> Callable[[Record], bool]:
     def within(record: Record) -> bool:
         return (seq is None or record.seq <= seq) and (ts is None or record.ts <= ts)

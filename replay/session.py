@@ -71,7 +71,8 @@ class ReplayReport(msgspec.Struct, frozen=True):
     recorded ones as they stand. ``comparison`` is ``upcast`` where anything was recorded in a past
     version of its kind. ``unrecorded`` counts the derivations of a last group that a crash
     cut off: they are nobody's difference. ``makings`` is what recorded the session beside what
-    replayed it. ``ticks_per_s`` is per CPU second.
+    replayed it. ``ticks_per_s`` is per CPU second. ``state_hash`` is the SHA-256 (hex) of the state
+    to which the facts led.
     """
 
     outcome: Outcome
@@ -87,6 +88,7 @@ class ReplayReport(msgspec.Struct, frozen=True):
     ticks_per_s: int
     head_seq: int
     unrecorded: int
+    state_hash: str
     decisions: DecisionDiff | None
 
 
@@ -345,6 +347,7 @@ def _report(comparison: _Comparison, folder: Path, makings: Makings, cpu_s: floa
         ticks_per_s=int(ticks / cpu_s) if cpu_s > 0 else 0,
         head_seq=comparison.head_seq,
         unrecorded=comparison.unrecorded,
+        state_hash=state_hash(comparison.core.state),
         decisions=comparison.decisions.result() if comparison.decisions is not None else None,
     )
 

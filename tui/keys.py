@@ -82,6 +82,7 @@ _LISTS_TEXT: Final = "the last decisions, the nearest misses, those one gate awa
 _PALETTE_TEXT: Final = "everything that can be done from here, by its words"
 _CHANGE_TEXT: Final = "to the next change of regime, verdict, risk or readiness"
 _DIVERGE_TEXT: Final = "replay the session and go to the first entry that differs"
+_HASH_TEXT: Final = "replay to the recorded hash of the state and compare"
 _REST: Final[tuple[Key, ...]] = (
     Key(("c",), "c", "pane('chain')", "chain", "what led to it, what followed", ("why",)),
     Key(("d",), "d", "pane('inputs')", "inputs", "what the decision saw then", ("why",)),
@@ -128,6 +129,7 @@ _REST: Final[tuple[Key, ...]] = (
     Key(("left_square_bracket",), "[", "pane('change -1')", None, "the change before", ("replay",)),
     Key(("o",), "o", "pane('goto')", "go to", "go to #seq or hh:mm:ss", ("replay",)),
     Key(("d",), "d", "pane('diverge')", "divergence", _DIVERGE_TEXT, ("replay",)),
+    Key(("h",), "h", "pane('hash')", None, _HASH_TEXT, ("replay",)),
     Key(("z",), "z", "look_back", None, "see every pane as of this entry", ENTRIES),
     Key(
         ("ctrl+l",),

@@ -169,6 +169,40 @@ class Memory(Protocol):
         ...
 
 
+class StateHash(msgspec.Struct, frozen=True):
+    """The hash (hex) of the engine's state after an entry, as it was recorded beside the journal
+    while the session ran."""
+
+    seq: int
+    ts: int
+    digest: str
+
+
+class Rederived(msgspec.Struct, frozen=True):
+    """What a replay led to, to the end of the group that holds an entry: where that is, the state's
+    hash (hex) there, the first entry that differs,
+    None where none does. ``other_code`` is the digest of the code that recorded the session, where
+    that is not ours."""
+
+    seq: int
+    digest: str
+    first: int | None
+    other_code: str | None
+
+
+class Hashes(Protocol):
+    """The hashes of the engine's state in the session that is shown."""
+
+    def recorded(self) -> tuple[StateHash, ...]:
+        """Those that were recorded, oldest first. Reads a file's headers; never raises."""
+        ...
+
+    def rederive(self, seq: int) -> Rederived:
+        """Replay the session's facts up to an entry. Takes a while; raises ``ValueError`` with a
+        line for a person where it cannot be told."""
+        ...
+
+
 LeastChange = Callable[[int], str]
 """What the least change of limits is under which the decision at a seq would have been a trade, or
 why there is none, in one sentence. Runs the session again: takes seconds. Never raises."""
@@ -192,6 +226,7 @@ class Ports(msgspec.Struct, frozen=True):
     verbs: tuple[tuple[str, str], ...] = ()
     """(verb, what it does) of the command line, for the palette to name."""
     travel: Travel | None = None
+    hashes: Hashes | None = None
     first_divergence: Callable[[], int | None] | None = None
     """The first seq at which a replay differs, None where it is identical. Takes seconds; raises
     ``ValueError`` with a line for a person where it cannot be told."""

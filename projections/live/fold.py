@@ -37,6 +37,7 @@ from projections.live.view import (
     Episode,
     Kept,
     Miss,
+    RecordedHash,
     RiskView,
     SessionInfo,
     StageView,
@@ -80,6 +81,7 @@ def _session_resumed(state: State, envelope: Envelope, event: session.SessionRes
     """The connections of before are gone; the next ``FeedStatus`` of each says otherwise."""
     for number, was in state.connections.items():
         state.connections[number] = msgspec.structs.replace(was, status="LOST", verified=False)
+    state.state_hash = RecordedHash(event.after_seq, None, event.state_hash)
     state.note(envelope, "resumed", event)
 
 
@@ -220,6 +222,7 @@ def _snapshot_taken(state: State, envelope: Envelope, event: market.SnapshotTake
     found.forward_source = None if near is None else near.forward_source
     found.expiries = event.expiries
     found.pending_snapshot = envelope.seq, payload_of(envelope, event)
+    state.seen_hash = RecordedHash(envelope.seq, event.underlying, event.whole_hash)
 
 
 def _regime_assessed(state: State, envelope: Envelope, event: decision.RegimeAssessed) -> None:

@@ -176,6 +176,8 @@ class LiveModel:
             frames_rejected=state.frames_rejected,
             unreadable=state.unreadable,
             watch=state.watch.view(),
+            state_hash=state.state_hash,
+            seen_hash=state.seen_hash,
         )
 
     def _underlying(self, row: UnderlyingState) -> UnderlyingView:

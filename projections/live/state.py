@@ -30,6 +30,7 @@ from projections.live.view import (
     Miss,
     Notice,
     OrderLine,
+    RecordedHash,
     RiskView,
     SendView,
     SessionHours,
@@ -135,6 +136,8 @@ class State:
         self.connections: dict[int, ConnectionView] = {}
         self.frames_rejected = 0
         self.unreadable = 0
+        self.state_hash: RecordedHash | None = None
+        self.seen_hash: RecordedHash | None = None
         self.decisions = 0
         self.trades = 0
         self.reasons: dict[FunnelKey, ReasonState] = {}

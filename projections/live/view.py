@@ -382,13 +382,23 @@ class Notice(msgspec.Struct, frozen=True):
     fault: str | None
 
 
+class RecordedHash(msgspec.Struct, frozen=True, gc=False):
+    """A hash that the journal holds: of the engine's state after entry ``seq`` (``of`` is None), or
+    of all that was seen of the underlying ``of`` at entry ``seq``."""
+
+    seq: int
+    of: str | None
+    digest: str
+
+
 class LiveView(msgspec.Struct, frozen=True):
     """A session at one moment: the result of folding all entries up to ``seq``.
 
     ``ts`` is the session clock after them. ``closed`` is the reason in ``SessionClosed``, None for
     a session that goes on. ``symbols`` are the trading symbols by instrument index; ``unreadable``
     counts entries this release could not decode. ``kill`` is the strongest level that an operator
-    asked for and has not taken back: HALT, CANCEL or FLATTEN.
+    asked for and has not taken back: HALT, CANCEL or FLATTEN. ``state_hash`` and ``seen_hash`` are
+    the last ones that the journal holds.
     """
 
     session: SessionInfo | None
@@ -427,6 +437,8 @@ class LiveView(msgspec.Struct, frozen=True):
     frames_rejected: int
     unreadable: int
     watch: WatchView
+    state_hash: RecordedHash | None
+    seen_hash: RecordedHash | None
 
     @property
     def blocked(self) -> int:

@@ -15,6 +15,7 @@ from tests.replay.journals import changed, lines, record, where
 KEYS = {
     "outcome", "identical", "facts", "derivations", "ticks", "digest", "recorded_digest",
     "comparison", "first_divergence", "makings", "ticks_per_s", "head_seq", "unrecorded",
+    "state_hash",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import stat
 import struct
@@ -28,6 +29,7 @@ from journal.checkpoints import (
     chain_at,
     newest_checkpoint,
     pack_file_header,
+    recorded_states,
 )
 from journal.errors import JournalError
 from journal.verify import verify_session
@@ -111,6 +113,24 @@ def test_the_chain_at_any_entry(folder: Path) -> None:
     for seq in range(1, 61):
         assert chain_at(folder, seq) == chain_of(ENTRIES[:seq])
     assert chain_at(folder, 61) is None
+
+
+def test_the_headers_tell_which_state_had_which_digest(folder: Path) -> None:
+    """All of them, oldest first, under any of the keys given; of a file that is cut those before
+    the cut; of another key, of rubbish and of no file none."""
+    other = CheckpointKey(UID, "e" * 64, "d" * 64)
+    found = recorded_states(folder, (other, KEY))
+    assert [(one.seq, one.ts, one.digest) for one in found] == [
+        (seq, seq * TS_STEP, hashlib.sha256(state_of(seq)).digest()) for seq in SEQS
+    ]
+    assert recorded_states(folder, (other,)) == ()
+    path = folder / CHECKPOINTS_NAME
+    path.write_bytes(path.read_bytes()[:-1])
+    assert recorded_states(folder, (KEY,)) == found[:-1]
+    path.write_bytes(b"rubbish")
+    assert recorded_states(folder, (KEY,)) == ()
+    path.unlink()
+    assert recorded_states(folder, (KEY,)) == ()
 
 
 # --- doubt ---------------------------------------------------------------------------------------

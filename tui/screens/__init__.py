@@ -48,7 +48,7 @@ PANES: Final[dict[Place, Callable[[Ports], Pane]]] = {
     "halt": HaltPane,
     "journal": lambda ports: JournalPane(ports.entries),
     "entry": lambda ports: EntryPane(ports.entries),
-    "replay": lambda ports: ReplayPane(ports.travel, ports.first_divergence),
+    "replay": lambda ports: ReplayPane(ports.travel, ports.first_divergence, ports.hashes),
     "palette": lambda ports: PalettePane(ports.verbs),
     "help": lambda _: HelpPane(),
 }

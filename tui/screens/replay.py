@@ -12,16 +12,20 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
 
+from tui.ports import Hashes, StateHash
 from tui.screens.pane import Pane, Target
 from tui.store import Frame
-from tui.travel import PRESENT, SPEEDS, Goal, Step, Travel, Where
+from tui.travel import MINUTE_NS, PRESENT, SPEEDS, Goal, Step, Travel, Where
 from tui.view.goto import UNKNOWN_PLACE, goal_of
+from tui.view.hashes import Outcome, hash_line, recorded_at
 from tui.view.replay import marks_table, scrubber, state_table
+from tui.view.text import crop
 from tui.widgets.grid import LiveGrid
 from tui.widgets.line import Lines
 
 STEPS: tuple[Step, ...] = ("event", "decision", "change", "minute")
 NO_TRAVEL = "This screen was given no way into the past."
+NO_REPLAY = "This screen cannot replay: axiom replay SESSION does."
 
 
 class ReplayPane(Pane):
@@ -30,7 +34,7 @@ class ReplayPane(Pane):
     place = "replay"
     SCOPED_CSS = False
     DEFAULT_CSS = """
-    #scrubber { height: 7; }
+    #scrubber { height: 8; }
     #travel-lower { layout: horizontal; height: 1fr; }
     #travel-state { margin-left: 1; }
     .-narrow #travel-lower { layout: vertical; }
@@ -45,12 +49,34 @@ class ReplayPane(Pane):
             self.seq = seq
             self.text = text
 
+    class HashesRead(Message):
+        """The hashes that were recorded, as far as the session had come."""
+
+        def __init__(self, kept: tuple[StateHash, ...]) -> None:
+            super().__init__()
+            self.kept = kept
+
+    class HashCompared(Message):
+        """What a replay up to an entry came to."""
+
+        def __init__(self, seq: int, outcome: Outcome) -> None:
+            super().__init__()
+            self.seq = seq
+            self.outcome = outcome
+
     def __init__(
-        self, travel: Travel | None, first_divergence: Callable[[], int | None] | None
+        self,
+        travel: Travel | None,
+        first_divergence: Callable[[], int | None] | None,
+        hashes: Hashes | None = None,
     ) -> None:
         super().__init__(id="replay")
         self._travel = travel
         self._first_divergence = first_divergence
+        self._hashes = hashes
+        self._kept: tuple[StateHash, ...] | None = () if hashes is None else None
+        self._read_minute = -1
+        self._outcomes: dict[int, Outcome] = {}
         self._scrubber = Lines("scrubber")
         self._marks = LiveGrid("travel-marks")
         self._state = LiveGrid("travel-state")
@@ -74,7 +100,10 @@ class ReplayPane(Pane):
         if self._travel is not None:
             self._travel.begin()
         self._shown = where = PRESENT if self._travel is None else self._travel.where()
-        self._scrubber.show(scrubber(where, frame, max(self.size.width, 1)))
+        self._read_hashes(frame)
+        width = max(self.size.width, 1)
+        hashes = crop(hash_line(frame.view, self._kept, self._outcomes), width)
+        self._scrubber.show((*scrubber(where, frame, width), hashes))
         self._marks.show(marks_table(where))
         self._state.show(state_table(frame))
 
@@ -91,7 +120,7 @@ class ReplayPane(Pane):
         return Target("replay", seq=key[1])
 
     def do(self, action: str, frame: Frame) -> None:
-        """Play, another speed, a step, a place that is asked for, the first divergence."""
+        """Play, another speed, a step, a place that is asked for, the first divergence, a hash."""
         travel = self._travel
         if travel is None:
             self.post_message(self.Says(NO_TRAVEL))
@@ -103,6 +132,8 @@ class ReplayPane(Pane):
             self.post_message(self.Asks("go to", lambda text: self._go_to(travel, text, frame)))
         elif action == "diverge":
             self._diverge()
+        elif action == "hash":
+            self._compare_hash(frame)
         else:
             name, _, by = action.partition(" ")
             step = next(known for known in STEPS if known == name)
@@ -125,7 +156,7 @@ class ReplayPane(Pane):
     def _diverge(self) -> None:
         find = self._first_divergence
         if find is None:
-            self.post_message(self.Says("This screen cannot replay: axiom replay SESSION does."))
+            self.post_message(self.Says(NO_REPLAY))
             return
         self.post_message(self.Says("replaying the session; this takes a while"))
 
@@ -141,6 +172,52 @@ class ReplayPane(Pane):
             self.post_message(self.Diverged(seq, text))
 
         self.run_worker(look, thread=True, group="replay", exclusive=True)
+
+    # --- the state's hash ------------------------------------------------------------------------
+
+    def _read_hashes(self, frame: Frame) -> None:
+        """What was recorded, off the painting thread: at first, and with every further minute."""
+        minute, hashes = frame.view.ts // MINUTE_NS, self._hashes
+        if hashes is None or minute <= self._read_minute:
+            return
+        self._read_minute = minute
+
+        def read() -> None:
+            self.post_message(self.HashesRead(hashes.recorded()))
+
+        self.run_worker(read, thread=True, group="hashes", exclusive=True)
+
+    def on_replay_pane_hashes_read(self, message: HashesRead) -> None:
+        """They are there: show the one at the cursor."""
+        self._kept = message.kept
+        self.post_message(self.Resized())
+
+    def _compare_hash(self, frame: Frame) -> None:
+        """Replay to the recorded hash at or before the cursor; once is enough."""
+        hashes, kept = self._hashes, self._kept
+        if hashes is None or kept is None:
+            self.post_message(self.Says(NO_REPLAY))
+            return
+        found = recorded_at(frame.view, kept)
+        seq = frame.view.seq if found is None else found.seq
+        if self._outcomes.get(seq, "") is None:
+            return  # it runs
+        self._outcomes[seq] = None
+
+        def rederive() -> None:
+            try:
+                outcome: Outcome = hashes.rederive(seq)
+            except ValueError as error:
+                outcome = str(error)
+            self.post_message(self.HashCompared(seq, outcome))
+
+        self.run_worker(rederive, thread=True, group="hash")
+        self.post_message(self.Resized())
+
+    def on_replay_pane_hash_compared(self, message: HashCompared) -> None:
+        """It stands beside the recorded one."""
+        self._outcomes[message.seq] = message.outcome
+        self.post_message(self.Resized())
 
     def on_replay_pane_diverged(self, message: Diverged) -> None:
         """Say it and go there."""

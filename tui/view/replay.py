@@ -13,6 +13,7 @@ from projections.live.view import LiveView
 from tui import fmt
 from tui.store import Frame
 from tui.travel import MINUTE_NS, Mark, Way, Where
+from tui.view.hashes import seen_text
 from tui.view.text import Column, Line, Role, Row, Table, column, crop, span
 
 LABEL: Final = 10
@@ -126,6 +127,7 @@ def state_table(frame: Frame) -> Table:
         ("decisions", f"{fmt.group_indian(view.decisions)}  {view.trades} trades"),
         ("risk", fmt.MISSING if view.risk is None else view.risk.status),
         *_underlying_rows(view),
+        ("seen, its hash", seen_text(view)),
     ]
     made = tuple(Row(("state", name), (span(name, "dim"), span(text))) for name, text in rows)
     return Table(f"STATE at #{fmt.group_indian(view.seq)}", STATE, made, "nothing yet")
