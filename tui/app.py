@@ -19,7 +19,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
-from tui import fmt
+from tui import collector, fmt
 from tui.clock import Clock
 from tui.commands import CommandsApp
 from tui.keys import KEYS
@@ -32,6 +32,8 @@ from tui.view import bar
 from tui.widgets.line import Lines
 
 FRAMES_PER_S: Final = 10
+STANDS_S: Final = 1.0
+"""After this long nothing more is made that stays."""
 MESSAGE_NS: Final = 5_000_000_000
 COLUMNS_MIN: Final = 80
 ROWS_MIN: Final = 24
@@ -115,6 +117,7 @@ class AxiomApp(CommandsApp):
         if self._auto_paint:
             self.set_interval(1 / FRAMES_PER_S, self.paint)
             self.set_interval(LOOK_S, self.look_for_next)
+            self.set_timer(STANDS_S, collector.calm)
         self.call_after_refresh(self.paint)
 
     def on_resize(self, event: events.Resize) -> None:

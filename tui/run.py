@@ -16,6 +16,7 @@ import msgspec
 
 from journal.errors import JournalError
 from journal.reader import JournalReader
+from tui import collector
 from tui.app import AxiomApp
 from tui.clock import Clock, MachineClock
 from tui.entries import EntryReader, follower_of, reader_of
@@ -126,5 +127,6 @@ def _shown(
     try:
         return app.run() or 0, app.wanted
     finally:
+        collector.wake()
         pages.stop()
         travel.stop()
