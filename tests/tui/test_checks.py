@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "SCREEN_CHECKS.md").read_text(encoding="utf-8")
-NAMED = re.compile(r"`((?:tui|cli)/test_\w+\.py)::(test_\w+)`")
+NAMED = re.compile(r"`((?:tui|cli|projections/live)/test_\w+\.py)::(test_\w+)`")
 
 
 def missing(page: str) -> list[str]:
