@@ -20,6 +20,11 @@ SEQ_FIRST: Final = 1
 """The first seq of a session. Seqs are gapless from here on."""
 
 
+UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What a decoder raises on bytes of another shape. The second comes of a text that is none, and no
+other error of msgspec covers it."""
+
+
 class EnvelopeError(ValueError):
     """Bytes that are not one canonical envelope; the message says what is wrong."""
 
@@ -106,7 +111,7 @@ def decode_envelope(data: bytes) -> Envelope:
     """Read one envelope. Raises ``EnvelopeError`` on anything that is not exactly one."""
     try:
         return _decoder.decode(data)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (*UNDECODABLE, RecursionError) as error:
         raise EnvelopeError(f"not an envelope: {error}") from error
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from events import broker, decision, features, feed, governance, market, orders, risk, session
 from events.base import Event
-from events.envelope import Envelope
+from events.envelope import UNDECODABLE, Envelope
 from events.past.approval_requested_v1 import ApprovalRequestedV1
 from events.past.carried_over_v1 import CarriedOverV1
 from events.past.carried_over_v2 import CarriedOverV2
@@ -179,7 +179,7 @@ def decode_payload(envelope: Envelope, decoder: msgspec.msgpack.Decoder[Event]) 
     """The payload as the decoder's shape. Raises ``PayloadError`` where it is not of that shape."""
     try:
         return decoder.decode(envelope.payload)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise PayloadError(
             f"PAYLOAD_INVALID: seq {envelope.seq}, {envelope.kind}: {error}"
         ) from error

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from events import registry
-from events.envelope import Envelope, EnvelopeError, decode_envelope, encode_payload
+from events.envelope import UNDECODABLE, Envelope, EnvelopeError, decode_envelope, encode_payload
 from events.orders import PositionChanged
 from events.upcast import current_event
 from projections.live.copying import copied
@@ -126,7 +126,7 @@ class LiveModel:
                 return
         try:
             APPLY_RAW[envelope.kind](self._state, envelope, payload)
-        except msgspec.MsgspecError:
+        except UNDECODABLE:
             self._unreadable(envelope, "PAYLOAD_INVALID")
 
     def _unreadable(self, envelope: Envelope, fault: str) -> None:

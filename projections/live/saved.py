@@ -1,10 +1,10 @@
 """A model as bytes and back, so that a session need not be folded from its start again.
 
-Lives here: ``saved_bytes`` and ``model_of``. May import: msgspec, projections.live, the standard
-library. Always holds: what comes back has the view of what went in, and goes on as it would have;
-bytes of another release, of another session, or changed by a single bit are refused with a reason;
-nothing but the room's own objects and the events' frozen structs is ever made from them, whatever
-they say. Start reading at ``model_of``.
+Lives here: ``saved_bytes`` and ``model_of``. May import: msgspec, events, projections.live, the
+standard library. Always holds: what comes back has the view of what went in, and goes on as it
+would have; bytes of another release, of another session, or changed by a single bit are refused
+with a reason; nothing but the room's own objects and the events' frozen structs is ever made from
+them, whatever they say. Start reading at ``model_of``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from events.envelope import UNDECODABLE
 from projections.live.model import LiveModel
 
 RAW_BYTES_MAX: Final = 1 << 28
@@ -60,7 +61,7 @@ def head_of(data: bytes, *, release: str, uid: str) -> Saved:
     """What was saved, checked but not unpacked. Raises ``SavedUnfitError``."""
     try:
         found = _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         _refuse("it is damaged")
     bare = msgspec.structs.replace(found, digest=b"")
     if found.form != FORM or found.release != release:

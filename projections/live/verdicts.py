@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from events.envelope import UNDECODABLE
+
 PASS: Final = "PASS"
 PPM: Final = 1_000_000
 
@@ -63,7 +65,7 @@ def lean_of(payload: bytes | None) -> Lean | None:
         return None
     try:
         return _decoder.decode(payload)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
 
 

@@ -75,8 +75,20 @@ def test_a_cut_envelope_is_refused(cut: int) -> None:
         msgspec.msgpack.encode([1.5, "A", 1, 1, 1, []]),
         msgspec.msgpack.encode({"seq": 1}),
         msgspec.msgpack.encode([1, None, 1, 1, 1, []]),
+        b"\x96\x01\xa2\xf2\xff\x01\x01\x01\x90",
     ],
-    ids=["trailing", "empty", "map", "five", "seven", "word", "float", "fields", "no kind"],
+    ids=[
+        "trailing",
+        "empty",
+        "map",
+        "five",
+        "seven",
+        "word",
+        "float",
+        "fields",
+        "no kind",
+        "no text",
+    ],
 )
 def test_what_is_not_exactly_one_envelope_is_refused(data: bytes) -> None:
     """Too much, too little or another type: refused, never guessed."""

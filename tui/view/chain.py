@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from events.decision import CandidateProposed, ContractsScreened
+from events.envelope import UNDECODABLE
 from events.features import FeaturesDerived
 from events.market import ExpiryView
 from events.reasons import BY_CODE
@@ -110,7 +111,7 @@ def choose(view: LiveView, shelf: Shelf, name: str | None, expiry: int | None) -
 def _screened(payload: bytes) -> ContractsScreened | None:
     try:
         return _screened_decoder.decode(payload)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
 
 
@@ -118,7 +119,7 @@ def _screened(payload: bytes) -> ContractsScreened | None:
 def _features(payload: bytes) -> FeaturesDerived | None:
     try:
         return _features_decoder.decode(payload)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from events.decision import CandidateProposed, GatesEvaluated
+from events.envelope import UNDECODABLE
 from events.market import ExpiryView, SnapshotTaken
 from projections.live.view import DecisionLine, LiveView
 from tui import fmt
@@ -30,7 +31,7 @@ def snapshot_of(payload: bytes | None) -> SnapshotTaken | None:
         return None
     try:
         return _snapshot_decoder.decode(payload)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
 
 
@@ -39,7 +40,7 @@ def candidate_of(payload: bytes) -> CandidateProposed | None:
     """A candidate, None where it is of another release."""
     try:
         return _candidate_decoder.decode(payload)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
 
 

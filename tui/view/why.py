@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from events.decision import DecisionMade, GateRow, GatesEvaluated, StageVerdict
+from events.envelope import UNDECODABLE
 from events.gates import BY_GATE
 from events.reasons import BY_CODE, STAGE_TITLES, STAGES
 from projections.live.view import DecisionLine, LiveView
@@ -45,7 +46,7 @@ def _decoded(payload: bytes) -> GatesEvaluated | None:
     """Cached: the last decision of each underlying is asked for at every frame."""
     try:
         return _decoder.decode(payload)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
 
 

@@ -198,6 +198,8 @@ def _odd(seq: int, kind: str, version: int, payload: bytes) -> Envelope:
         ("FromTheFuture", 1, b"\x90", "KIND_UNKNOWN"),
         ("DecisionMade", 99, b"\x90", "VERSION_TOO_NEW"),
         ("DecisionMade", 1, b"\x91\x01", "PAYLOAD_INVALID"),
+        ("SessionClosed", 1, b"\x91\xa2\xf2\xff", "PAYLOAD_INVALID"),
+        ("FeaturesDerived", 1, b"\x91\xa2\xf2\xff", "PAYLOAD_INVALID"),
     ],
 )
 def test_what_cannot_be_read_is_counted_and_shown(
