@@ -10,21 +10,18 @@ them, whatever they say. Start reading at ``model_of``.
 from __future__ import annotations
 
 import hashlib
-import io
-import pickle
 import zlib
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import msgspec
 
 from events.envelope import UNDECODABLE
 from projections.live.model import LiveModel
+from projections.live.packing import Plain, made, plain
 
 RAW_BYTES_MAX: Final = 1 << 28
 """A model is some megabytes; what claims to be more is no model."""
 
-_ROOM: Final = __name__.rpartition(".")[0]
-_EVENTS: Final = "events"
 _LEVEL: Final = 1
 
 
@@ -45,9 +42,10 @@ class Saved(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     body: bytes
 
 
-FORM: Final = "axiom-live-1"
+FORM: Final = "axiom-live-2"
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Saved)
+_plain_decoder: Final = msgspec.msgpack.Decoder(Plain)
 
 
 def saved_bytes(model: LiveModel, *, release: str, uid: str, chain: bytes) -> bytes:
@@ -95,7 +93,7 @@ def _refuse(why: str) -> NoReturn:
 def packed(model: LiveModel) -> bytes:
     """The model alone, for the process that made it."""
     model.settle()
-    return zlib.compress(pickle.dumps(model, protocol=5), _LEVEL)
+    return zlib.compress(_encoder.encode(plain(model)), _LEVEL)
 
 
 def unpacked(body: bytes) -> LiveModel:
@@ -103,7 +101,7 @@ def unpacked(body: bytes) -> LiveModel:
     opener = zlib.decompressobj()
     try:
         raw = opener.decompress(body, RAW_BYTES_MAX)
-        found = _Opener(io.BytesIO(raw)).load()
+        found = made(_plain_decoder.decode(raw))
     except _BROKEN as error:
         raise SavedUnfitError("it is damaged") from error
     if not isinstance(found, LiveModel):
@@ -112,23 +110,6 @@ def unpacked(body: bytes) -> LiveModel:
 
 
 _BROKEN: Final = (
-    zlib.error, pickle.UnpicklingError, EOFError, ImportError, AttributeError, LookupError,
-    TypeError, ValueError,
+    zlib.error, msgspec.MsgspecError, AttributeError, LookupError, TypeError, ValueError,
+    RecursionError,
 )  # fmt: skip
-
-
-class _Opener(pickle.Unpickler):
-    """Makes what a model is made of, and refuses every other name."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "deque"):
-            return super().find_class(module, name)
-        ours = module.startswith(f"{_ROOM}.")
-        if not (ours or module.startswith(f"{_EVENTS}.")) or "." in name:
-            raise pickle.UnpicklingError(f"{module}.{name} is no part of a model")
-        found = super().find_class(module, name)
-        frozen = isinstance(found, type) and issubclass(found, msgspec.Struct)
-        own = ours and isinstance(found, type) and found.__module__ == module
-        if not (frozen or own):
-            raise pickle.UnpicklingError(f"{module}.{name} is no part of a model")
-        return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 import zlib
+from collections import deque
 from functools import cache
 
 import msgspec
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from events.envelope import Envelope
 from projections.live.model import LiveModel
+from projections.live.packing import NotPacked, Plain, plain
 from projections.live.saved import (
     Saved,
     SavedUnfitError,
@@ -114,18 +115,53 @@ def test_a_place_that_lies_is_refused() -> None:
         model_of(lying)
 
 
-class _Evil:
-    def __reduce__(self) -> tuple[object, ...]:
-        return eval, ("1 + 1",)
+def test_a_model_holds_what_it_held() -> None:
+    """Each part by itself, nested ones too: not only what a view shows of it."""
+    for name in (*NAMES, "a day"):
+        model = folded(name, len(envelopes(name)))
+        assert contents(through(model)) == contents(model)
+
+
+def contents(value: object) -> object:
+    """A value with the room's own objects opened, so that it can be compared."""
+    if isinstance(value, dict):
+        return {key: contents(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | deque):
+        return type(value).__name__, getattr(value, "maxlen", None), [*map(contents, value)]
+    if hasattr(value, "__dict__"):
+        return type(value), contents(vars(value))
+    return type(value), value
+
+
+@pytest.mark.parametrize("value", [Story(), zlib.compress, Saved, (1, object()), {"a": 1j}])
+def test_what_no_model_holds_is_not_packed(value: object) -> None:
+    """A mistake of the room is found when it is made, not when a file is read."""
+    with pytest.raises(NotPacked):
+        plain(value)
 
 
 @pytest.mark.parametrize(
-    "value", [_Evil(), pickle.Unpickler, Story, zlib.compress, [LiveModel()], Saved]
+    "said",
+    [
+        Plain(("builtins.eval",), (), [8, 0]),
+        Plain(("os.system",), (), [7, 0, "true"]),
+        Plain(("projections.live.saved.Saved",), (), [7, 0]),
+        Plain((f"{LiveModel.__module__}.LiveModel",), (), [7, 0]),
+        Plain((f"{LiveModel.__module__}.Standing",), (), [8, 0]),
+        Plain((f"{LiveModel.__module__}.Standing",), (), [6, 0, ["x"]]),
+        Plain((f"{LiveModel.__module__}.Standing",), (), [7, 0, 1]),
+        Plain((), (), [8, 0]),
+        Plain((), (), [9, 0]),
+        Plain((), (), [10]),
+        Plain((), (), [2, 1]),
+        Plain((), (), []),
+        Plain((), (), "a model"),
+    ],
 )
-def test_nothing_else_is_ever_made(value: object) -> None:
-    """Functions, foreign classes and models in anything but a model are refused by name."""
+def test_nothing_else_is_ever_made(said: Plain) -> None:
+    """Functions, foreign classes, wrong shapes and anything but a model are refused."""
     with pytest.raises(SavedUnfitError):
-        unpacked(zlib.compress(pickle.dumps(value, protocol=5)))
+        unpacked(zlib.compress(msgspec.msgpack.encode(said)))
 
 
 def test_a_bomb_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
