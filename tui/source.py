@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from journal.errors import JournalError
 from journal.reader import JournalReader, Position, chain_at
 from projections.live.model import LiveModel
+from projections.live.packing import NotPacked
 from projections.live.saved import SavedUnfitError, head_of, model_of, saved_bytes
 from tui.clock import Clock
 from tui.ports import States
@@ -199,7 +200,7 @@ class Source:
                     self._model, release=release, uid=self._reading.uid, chain=position.chain
                 ),
             )
-        except OSError as error:
+        except (OSError, NotPacked) as error:
             self._said = f"The state of this session is not kept: {error}"
             self._states = None
             self._publish(*self._last)

@@ -12,6 +12,7 @@ import pytest
 from journal.errors import JournalError
 from journal.log import WriterOptions
 from journal.writer import JournalWriter
+from projections.live import packing
 from tests.projections.live.story import Story, a_day
 from tests.tui.screen import HandClock, view_of
 from tui.source import Batches, EntryLike, Source, read_journal
@@ -376,6 +377,20 @@ def test_a_shelf_that_breaks_is_said_once(folder: Path) -> None:
     """No state is kept any more; the session is shown all the same."""
     store, _ = opened(folder, Shelf(fault="the disk is full"))
     assert store.frame().said == "The state of this session is not kept: the disk is full"
+    assert store.frame().state == "ENDED"
+
+
+def test_a_model_that_cannot_be_kept_is_said_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake of ours in what a model may hold costs the kept state, never the screen."""
+    monkeypatch.setattr(packing, "_MODULES", ())
+    packing._table.cache_clear()
+    try:
+        store, _ = opened(folder, Shelf())
+    finally:
+        packing._table.cache_clear()
+    assert "is no part of a model" in (store.frame().said or "")
     assert store.frame().state == "ENDED"
 
 

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.envelope import Envelope
+from events.registry import BY_KIND
+from projections.live import packing
 from projections.live.model import LiveModel
 from projections.live.packing import NotPacked, Plain, plain
 from projections.live.saved import (
@@ -131,6 +133,12 @@ def contents(value: object) -> object:
     if hasattr(value, "__dict__"):
         return type(value), contents(vars(value))
     return type(value), value
+
+
+def test_every_event_can_be_part_of_a_model() -> None:
+    """A notice holds whatever event it tells of."""
+    structs = {spec.struct for spec in BY_KIND.values()}
+    assert {f"{one.__module__}.{one.__qualname__}" for one in structs} <= packing._table().keys()
 
 
 @pytest.mark.parametrize("value", [Story(), zlib.compress, Saved, (1, object()), {"a": 1j}])
