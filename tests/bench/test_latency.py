@@ -9,6 +9,7 @@ import pytest
 from bench import latency
 
 
+@pytest.mark.slow
 def test_every_urgent_group_is_timed_beside_as_many_syncs(tmp_path: Path) -> None:
     """Two turns: the engine worked, frames were journaled, both series have all their values."""
     groups = 2 * latency.TURN

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bench import live
 
 
+@pytest.mark.slow
 def test_two_seconds_are_measured(tmp_path: Path) -> None:
     """A small market at high speed: ticks came, both figures are there, the replay is identical,
     and the disk was probed meanwhile."""

@@ -14,6 +14,7 @@ from bench.work_a_data import BURST, MINUTES
 TICKS = BURST * MINUTES
 
 
+@pytest.mark.slow
 def test_the_command_watches_writer_reader_and_replay(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

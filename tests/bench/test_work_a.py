@@ -16,6 +16,7 @@ TICKS = MINUTES * BURST
 ARGUMENTS = [f"--ticks={TICKS}", f"--minutes={MINUTES}", "--reps=1", "--without-nautilus"]
 
 
+@pytest.mark.slow
 def test_the_command_measures_every_peer_of_ours(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

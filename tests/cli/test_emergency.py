@@ -61,6 +61,7 @@ def kept(folder: str) -> list[str]:
         return [decode_envelope(bytes(entry.data)).kind for entry in reader]
 
 
+@pytest.mark.slow
 def test_e10_an_account_is_flat_and_a_journal_says_how(
     axiom: Call, exchange: RunningExchange, runtime: Path, tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_e10_an_account_is_flat_and_a_journal_says_how(
     assert axiom("verify", document["journal"]).code == 0
 
 
+@pytest.mark.slow
 def test_e10_an_engine_that_lives_is_told_and_not_waited_for(
     axiom: Call,
     exchange: RunningExchange,
@@ -104,6 +106,7 @@ def test_e10_an_engine_that_lives_is_told_and_not_waited_for(
         assert [c.verb for c in desk.taken if c.verb != "HALT"] == []
 
 
+@pytest.mark.slow
 def test_e10_a_full_disk_does_not_stop_it(exchange: RunningExchange, tmp_path: Path) -> None:
     """E10: no file can grow by a byte: every step is printed, the messages are counted in memory,
     and the account is flat."""

@@ -58,6 +58,7 @@ def served() -> Iterator[RunningExchange]:
         yield running
 
 
+@pytest.mark.slow
 def test_paper_follows_the_broker_s_market_and_carries_on(
     axiom: Call, home: Path, exchange: RunningExchange
 ) -> None:
@@ -119,6 +120,7 @@ def test_live_is_refused_with_every_reason(
     assert all(code in plain.err for code in codes)
 
 
+@pytest.mark.slow
 def test_live_runs_where_nothing_stands_against_it(
     axiom: Call, home: Path, exchange: RunningExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +170,7 @@ def test_live_runs_where_nothing_stands_against_it(
 WAIVED = ("run", "--mode", "live", "--for", "1s", "--headless", "--json", "--confirm", "LIVE")
 
 
+@pytest.mark.slow
 def test_live_without_resting_stops_runs_by_a_waiver(
     axiom: Call, home: Path, own_exchange: RunningExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:

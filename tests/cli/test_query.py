@@ -59,6 +59,7 @@ def test_a_refusal_is_one_line_also_where_the_projection_was_built_for_it(
     assert axiom("query", "select 1 one").err == ""  # it stands, nothing to say
 
 
+@pytest.mark.slow
 def test_anew_believes_the_journal_alone(axiom: Call, session: Path, tmp_path: Path) -> None:
     """Tables that were changed together with their digest answer otherwise until a verb is asked to
     build them anew."""

@@ -42,6 +42,7 @@ def recorded(axiom: Call, home: Path, exchange: RunningExchange, *more: str) -> 
     return axiom("record", "--for", f"{LENGTH_S}s", "--config", config, *roots, *more)
 
 
+@pytest.mark.slow
 def test_a_recording_replays_and_is_a_market(
     axiom: Call, home: Path, exchange: RunningExchange
 ) -> None:

@@ -57,6 +57,7 @@ def test_words_agree_with_why(axiom: Call, built: Path) -> None:
     assert told == [(b["gate"], b["reason"], b["sole"], b["text"]) for b in asked["blockers"]]
 
 
+@pytest.mark.slow
 def test_the_same_session_gives_the_same_bytes(axiom: Call, built: Path, tmp_path: Path) -> None:
     """Written over itself, built anew, and from a copy of the folder in an empty home."""
     first = tmp_path / "a.html"
@@ -218,6 +219,7 @@ def test_a_session_that_goes_on(axiom: Call, parent: Path) -> None:
     assert any("not closed" in line for line in found["verdict"]["sentences"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["troubled", "resumed", "pages"]

@@ -52,6 +52,7 @@ def test_a_simulated_session_runs_and_replays_identical(axiom: Call, home: Path)
     assert (folder / "published/session.duckdb").exists()
 
 
+@pytest.mark.slow
 def test_another_day_at_the_walls_own_speed_is_no_clock_that_is_off(
     axiom: Call, home: Path
 ) -> None:

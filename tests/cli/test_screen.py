@@ -49,6 +49,7 @@ def test_the_engine_outlives_its_screen_and_ends_in_order(axiom: Call, common: C
     assert axiom("replay", name, "--json").document["identical"]
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_takes_no_engine_along(axiom: Call, common: Common) -> None:
     """An engine in the foreground of a terminal: the terminal is gone, the session goes on with
     nowhere to write to, and a signal ends it in order."""

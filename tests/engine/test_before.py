@@ -288,6 +288,7 @@ def test_a_lost_file_is_damage_not_an_empty_session(desk: Desk, lost: str) -> No
     assert held_entries(folder)
 
 
+@pytest.mark.slow
 def test_damage_anywhere_is_never_passed_over(desk: Desk) -> None:
     """A changed byte all over what was acknowledged: refused, or beside it with a state that the
     session had; the older session is never taken for the last."""

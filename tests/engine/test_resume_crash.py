@@ -160,6 +160,7 @@ def crashes(
     return count, disks
 
 
+@pytest.mark.slow
 def test_j10_a_crash_at_any_step_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps from the first folder to the final block (a slice), each with what may survive."""
     total = steps_of_a_life(monkeypatch)

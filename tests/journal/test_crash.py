@@ -70,6 +70,7 @@ def reopened(every: int, thin: int) -> tuple[int, int, list[str]]:
     return len(found), disks, wrong
 
 
+@pytest.mark.slow
 def test_a_crash_while_reopening_loses_nothing() -> None:
     """J10: the machine crashes again at each step of opening what a crash left (a slice)."""
     count, disks, wrong = reopened(every=17, thin=23)

@@ -73,6 +73,7 @@ def reopen(files: SimulatedFiles) -> int:
     return untold
 
 
+@pytest.mark.slow
 def test_a_cut_is_noted_once_whenever_the_machine_crashes(tmp_path: Path) -> None:
     """After a crash at each step of reopening, with everything that the disk may keep of it: once
     the cut is asked for, every disk has its note; the next reopening counts the bytes once; and the

@@ -227,6 +227,7 @@ def test_a_position_opens_the_decision_that_made_it() -> None:
     on_screen(view_of(a_day()), use)
 
 
+@pytest.mark.slow
 def test_stepping_through_decisions() -> None:
     """Brackets go to the neighbours of the same underlying and say where they end."""
 
@@ -293,6 +294,7 @@ def test_the_cursor_stays_on_its_row_when_rows_move() -> None:
     on_screen(view_of(a_day()), use)
 
 
+@pytest.mark.slow
 def test_a_cursor_at_the_top_stays_at_the_top() -> None:
     """New events push the old ones down; a cursor that was moved keeps its event in view."""
 
@@ -351,6 +353,7 @@ def test_the_mouse_points_and_opens() -> None:
 # --- sizes, colours, foreign text --------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 220), st.integers(1, 60)), min_size=2, max_size=5))
 def test_any_size_is_answered(sizes: list[tuple[int, int]]) -> None:

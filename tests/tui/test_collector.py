@@ -26,6 +26,7 @@ def _as_it_was() -> Iterator[None]:
     gc.set_threshold(*before)
 
 
+@pytest.mark.slow
 def test_what_stands_is_left_alone_and_goes_with_the_screen() -> None:
     """Frozen while the screen is open, collected after it."""
     ring = Ring()

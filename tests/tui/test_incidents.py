@@ -155,6 +155,7 @@ def test_acknowledging_gives_a_command_and_the_journal_changes_the_row() -> None
     on_screen(live(a_troubled_day()), use, live=True, state="FOLLOWING", ports=ports)
 
 
+@pytest.mark.slow
 def test_all_at_once() -> None:
     """``A`` acknowledges what is open and unseen, and nothing else."""
     story = a_troubled_day()

@@ -85,6 +85,7 @@ def test_the_end_is_followed_until_one_goes_up() -> None:
     on_screen(view, use, live=True, state="FOLLOWING", ports=ports_of(story))
 
 
+@pytest.mark.slow
 def test_going_through_all_of_a_journal() -> None:
     """g is the first entry; paging down from there meets every entry once, in order."""
     story = long_day().close()

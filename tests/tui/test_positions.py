@@ -292,6 +292,7 @@ def test_approvals_count_down_and_go() -> None:
     assert len(approvals_table(frame_of(story)).rows) == 1
 
 
+@pytest.mark.slow
 def test_an_unknown_order_is_resolved_by_its_number_or_as_lapsed() -> None:
     """u asks what the verb asks, then the word; LAPSED says that it did not happen; the order that
     is meant is the one under the cursor, by its own id."""
@@ -321,6 +322,7 @@ def test_an_unknown_order_is_resolved_by_its_number_or_as_lapsed() -> None:
     on_screen(use=use, **in_live(control))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("keys", [("6", "down"), ("3",)])
 def test_what_the_broker_holds_of_a_position_is_said(

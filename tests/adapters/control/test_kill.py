@@ -143,6 +143,7 @@ def signals_as_before() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@pytest.mark.slow
 def test_each_fault_under_each_press(root: Path) -> None:
     """E10: no entry may leave, at once and without a journal; the command reaches the engine as
     soon as that takes one, and only a RESUME that is accepted lifts it."""

@@ -393,6 +393,7 @@ def wait_for_its_end(running: RunningExchange) -> None:
             answering = False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", range(24))
 def test_a_crowd_at_the_door_when_it_stops_leaves_no_socket_open(steps: int) -> None:
     """Whoever is accepted at whatever moment of its stopping is closed with the rest."""

@@ -219,6 +219,7 @@ def test_half_of_a_change_that_two_settings_forbid_together_does_nothing() -> No
     assert {one.key for one in told} == {one.key for one in pair}
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from([row.name for row in LIMITS]), st.integers(1, 250)))
 @settings(max_examples=60)
 def test_a_live_session_is_never_looser_than_it_was(values: dict[str, int]) -> None:

@@ -26,6 +26,7 @@ def copied(name: str, parent: Path) -> Path:
     return Path(shutil.copytree(GOLDENS / name, parent / name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_in_small_steps_or_in_one_the_tables_are_the_same(name: str, tmp_path: Path) -> None:
     """Content digests of every table, and the sealed tick file's bytes; built anew from the journal
@@ -43,6 +44,7 @@ def test_in_small_steps_or_in_one_the_tables_are_the_same(name: str, tmp_path: P
     assert before[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_twice_the_same_parquet(name: str, tmp_path: Path) -> None:
     """Every contract's file, from two copies in two folders, byte for byte."""

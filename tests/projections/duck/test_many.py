@@ -128,6 +128,7 @@ def test_limits_hold_over_all_of_them(both: tuple[Path, Path]) -> None:
         run_query_many(both, endless, QueryLimits(time_s=0.2))
 
 
+@pytest.mark.slow
 def test_ticks_that_are_gone_are_never_half_an_answer(
     both: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def count(published: Path, sql: str) -> int:
     return int(found[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_rows", [1, 333, 10_000])
 def test_batches_do_not_change_the_projection(
     tmp_path: Path, published: Path, batch_rows: int
@@ -76,6 +77,7 @@ def test_batches_do_not_change_the_projection(
     assert tick_digests(found) == tick_digests(other)
 
 
+@pytest.mark.slow
 def test_growing_equals_rebuilt(tmp_path: Path, published: Path) -> None:
     """A projection caught up thrice while the session grew is that of the whole session."""
     folder = tmp_path / f"2025-08-29-backtest-{UID}"
@@ -146,6 +148,7 @@ def test_a_published_file_that_was_changed_is_not_believed(tmp_path: Path, close
     assert len(said) == 2
 
 
+@pytest.mark.slow
 def test_anew_takes_nothing_of_what_is_there(tmp_path: Path, published: Path) -> None:
     """A table that was changed together with its digest is believed until it is built anew; a
     projector that runs elsewhere is not waited for then."""
@@ -180,6 +183,7 @@ def test_missing_projection_is_built_and_said(tmp_path: Path) -> None:
     assert count(path, "SELECT count(*) FROM v1.decisions") == 6
 
 
+@pytest.mark.slow
 def test_projection_of_another_journal_is_rebuilt(tmp_path: Path) -> None:
     """J16: a published file whose (seq, chain hash) is not of this journal is thrown away."""
     ours = write_session(tmp_path / "a", cycles=3)
@@ -195,6 +199,7 @@ def test_projection_of_another_journal_is_rebuilt(tmp_path: Path) -> None:
     assert count(path, "SELECT count(*) FROM v1.decisions") == 6
 
 
+@pytest.mark.slow
 def test_damaged_work_is_rebuilt(tmp_path: Path) -> None:
     """J16: whatever stands in the place of the projection's files, the next projection is right."""
     folder = write_session(tmp_path, cycles=3)
@@ -217,6 +222,7 @@ def test_lost_tick_file_is_made_again(tmp_path: Path) -> None:
     assert (ticks_folder(path) / file.file).exists()
 
 
+@pytest.mark.slow
 def test_killed_after_sealing_it_leaves_the_published_file_its_ticks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +249,7 @@ def test_killed_after_sealing_it_leaves_the_published_file_its_ticks(
     assert len(list(ticks_folder(published).iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_files_that_are_merged_while_a_reader_opens_are_found_merged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -438,6 +445,7 @@ def test_killed_at_any_time_it_loses_and_doubles_nothing(
     assert tick_digests(published_path(folder)) == tick_digests(published)
 
 
+@pytest.mark.slow
 def test_told_to_stop_it_publishes_what_it_has(tmp_path: Path) -> None:
     """SIGTERM ends a following projector with what is applied published, exit 0."""
     folder = tmp_path / f"2025-08-29-backtest-{UID}"
