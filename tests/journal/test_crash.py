@@ -37,6 +37,7 @@ def told(what: str, count: int, disks: int) -> None:
     sys.stdout.write(f"{what}: {count} faults, {disks} disks opened\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ALL, ids=lambda mode: mode.name)
 def test_a_slice_of_all_faults_loses_nothing(mode: Mode) -> None:
     """J04, J05, J06, J07, J08, J09, J10, J19: a session fails at every fifth step in every mode

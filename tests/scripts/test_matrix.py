@@ -32,6 +32,7 @@ OWN = Python(".".join(map(str, sys.version_info[:3])), sys.executable)
 AXES = ("hash_seed", "zone", "locale", "processes")
 
 
+@pytest.mark.slow
 def test_a_slice_of_the_matrix_gives_the_pinned_digests() -> None:
     """E04, E12: each seed, zone, locale and process count once, under this Python."""
     cells, wanted = slice_cells([OWN], locales()[0]), wanted_digests()

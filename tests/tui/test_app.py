@@ -180,6 +180,7 @@ def _every_key_on(starts: tuple[str, ...]) -> None:
     on_screen(view_of(a_day()), use, size=(80, 24))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["1", "question_mark"])
 def test_every_key_answers(start: str) -> None:
     """Any key on the first pane and on the help leaves a whole screen."""

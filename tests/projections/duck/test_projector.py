@@ -360,6 +360,7 @@ def applied(folder: Path) -> int:
     return read_status(path).checkpoint.seq if path.exists() else 0
 
 
+@pytest.mark.slow
 def test_follows_a_running_writer_to_its_end(tmp_path: Path, published: Path) -> None:
     """A spawned projector follows from before the first entry, publishes on the way, and ends."""
     folder = tmp_path / f"2025-08-29-backtest-{UID}"
