@@ -8,13 +8,12 @@ Start reading at ``DeskLibrary.days``.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from cli.diverged import ReplayDocument, replay_document
 from cli.errors import UserError
 from cli.paths import list_sessions, resolve_session
 from cli.recorded import DAMAGED, SessionRow, is_running, session_row
@@ -34,7 +33,6 @@ from tui.ports import Day, Opened, Parity
 TAIL_ENTRIES: Final = 4_000
 """So much of a journal's end is read: the last decision of each underlying, and the summary."""
 
-REPLAY_S: Final = 1_800
 _READ: Final = frozenset(
     kind.__name__ for kind in (DecisionMade, IncidentRaised, SessionClosed, SessionSummarised)
 )
@@ -77,9 +75,11 @@ class DeskLibrary:
     def replay(self, session: str) -> Parity:
         """The verdict of ``axiom replay`` in a process of its own: it needs a core for a while."""
         before = self._row(session)
-        found = _replayed(session, self._home, self._desk)
-        if isinstance(found, str):
-            return Parity(f"no verdict: {found}")
+        words = ("--home", str(self._home), "--desk", self._desk)
+        try:
+            found = replay_document(session, *words)
+        except ValueError as error:
+            return Parity(f"no verdict: {error}")
         parity = _parity(found, before, self._row(session))
         try:
             self._kept.keep(before.session if before is not None else session, parity)
@@ -95,45 +95,7 @@ class DeskLibrary:
         return session_row(folder, self._desk)
 
 
-def _replayed(session: str, home: Path, desk: str) -> _Report | str:
-    """What the verb tells, or the line with which it told nothing."""
-    words = ("replay", session, "--json", "--home", str(home), "--desk", desk)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "cli.main", *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=REPLAY_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    try:
-        return msgspec.json.decode(done.stdout, type=_Report)
-    except msgspec.MsgspecError:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        return said[0] if said else "it said nothing"
-
-
-class _Makings(msgspec.Struct, frozen=True):
-    code: tuple[str, str]
-
-
-class _First(msgspec.Struct, frozen=True):
-    seq: int
-
-
-class _Report(msgspec.Struct, frozen=True):
-    """What is read of a replay's document; of a damaged journal all but ``identical`` is null."""
-
-    identical: bool
-    outcome: str | None
-    head_seq: int | None
-    makings: _Makings | None
-    first_divergence: _First | None
-
-
-def _parity(report: _Report, before: SessionRow | None, after: SessionRow | None) -> Parity:
+def _parity(report: ReplayDocument, before: SessionRow | None, after: SessionRow | None) -> Parity:
     """The verdict with the end that it is about: the one of the rows that the replay came to."""
     rows = [row for row in (before, after) if row is not None]
     ends = [row for row in rows if report.head_seq in (row.entries, None)]

@@ -10,33 +10,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from cli.diverged import replay_document
 from cli.errors import UserError
 from cli.recorded import first_fact
 from engine.runner import checkpoint_key
-from journal.checkpoints import CheckpointKey, Record, chain_at, recorded_states
+from journal.checkpoints import CheckpointKey, Record, recorded_states
 from journal.errors import JournalError
-from journal.reader import JournalReader
+from journal.reader import JournalReader, chain_at
 from tui.ports import Rederived, StateHash
-
-
-class _Makings(msgspec.Struct, frozen=True):
-    code: tuple[str, str]
-
-
-class _First(msgspec.Struct, frozen=True):
-    seq: int
-
-
-class _Report(msgspec.Struct, frozen=True):
-    """What is read of a replay's document."""
-
-    head_seq: int
-    state_hash: str
-    makings: _Makings
-    first_divergence: _First | None
 
 
 class SessionHashes:
@@ -52,17 +33,15 @@ class SessionHashes:
     def rederive(self, seq: int) -> Rederived:
         """What the facts up to an entry lead to. Raises ``ValueError`` with a line."""
         self._check_chain(seq)
-        document = replay_document(self._folder, "--until", str(seq))
-        try:
-            report = msgspec.convert(document, _Report)
-        except msgspec.ValidationError:
-            raise ValueError(f"the journal is damaged: {document.get('problem')}") from None
-        if report.head_seq < seq:
-            raise ValueError(f"the session ends at entry {report.head_seq}")
-        first, (there, here) = report.first_divergence, report.makings.code
+        said = replay_document(str(self._folder), "--until", str(seq))
+        if said.head_seq is None or said.state_hash is None or said.makings is None:
+            raise ValueError(f"the journal is damaged: {said.problem}")
+        if said.head_seq < seq:
+            raise ValueError(f"the session ends at entry {said.head_seq}")
+        first, (there, here) = said.first_divergence, said.makings.code
         return Rederived(
-            report.head_seq,
-            report.state_hash,
+            said.head_seq,
+            said.state_hash,
             None if first is None else first.seq,
             None if there == here else there,
         )

@@ -1,7 +1,7 @@
 """Checkpoints of a session: states as opaque bytes, each with its place in the journal.
 
 Lives here: the file's layout, its opening for more, the search for the newest that can be trusted.
-May import: block's chain, reader, files, errors. Always holds: a cache. Nothing in the journal
+May import: reader, files, errors. Always holds: a cache. Nothing in the journal
 refers to it, and losing or deleting it changes nothing but how long a way to a state is. Whatever
 is in doubt (another session, code or schema, another chain at its seq, bytes that do not read back)
 is passed over and said, never trusted and never an error.
@@ -25,10 +25,9 @@ from typing import Final, Generic, TypeVar
 import msgspec
 import zstandard
 
-from journal.block import chain_next
 from journal.errors import JournalError
 from journal.files import OS_FILES, Files
-from journal.reader import JournalReader
+from journal.reader import chain_at
 
 CHECKPOINTS_NAME: Final = "checkpoints.axc"
 
@@ -195,21 +194,6 @@ def _places(
             yield offset, record
     except Doubtful as error:
         discarded.append(f"{CHECKPOINTS_NAME}: {error}")
-
-
-def chain_at(folder: Path, seq: int, files: Files = OS_FILES) -> bytes | None:
-    """The journal's chain after entry ``seq``, from the block that holds it; None where the journal
-    does not reach there. What stands behind ``seq`` in that block is not hashed: whoever reads on
-    does. Raises the journal's errors."""
-    with JournalReader(folder, from_seq=seq, verify_chain=False, files=files) as reader:
-        begins = reader.position.seq + 1
-    with JournalReader(folder, from_seq=begins, verify_chain=False, files=files) as reader:
-        chain = reader.position.chain
-        for entry in reader:
-            chain = chain_next(chain, entry.data)
-            if entry.seq == seq:
-                return chain
-    return None
 
 
 # --- the file ------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from journal.block import (
     BlockTooNew,
     BlockTorn,
     Entry,
+    chain_next,
     chain_over,
 )
 from journal.errors import ChainBroken, ReadFailed, SegmentGap, WatermarkDamaged
@@ -326,14 +327,21 @@ def read_entries(folder: Path, from_seq: int = SEQ_FIRST) -> Iterator[Entry]:
 
 
 def chain_at(folder: Path, seq: int, files: Files = OS_FILES) -> bytes | None:
-    """The chain's hash after an entry, made from the block that holds it; None where the session
-    does not reach that far. Reads headers and one block. Raises as ``JournalReader``."""
-    with JournalReader(folder, from_seq=seq, files=files) as reader:
+    """The chain after entry ``seq`` (0: before the first), from the block that holds it; None where
+    the acknowledged journal does not reach there.
+
+    What stands behind ``seq`` in that block is not hashed: whoever reads on does. Raises the
+    journal's errors. What a crash left beyond the watermark is ``recovery.chain_at``'s.
+    """
+    first = max(seq, SEQ_FIRST)
+    with JournalReader(folder, from_seq=first, verify_chain=False, files=files) as reader:
         before = reader.position
-    with JournalReader(folder, from_seq=before.seq + 1, files=files) as reader:
-        chain = before.chain
-        for block in reader.iter_blocks():
-            chain = chain_over(chain, [entry for entry in block if entry.seq <= seq])
-            if block[-1].seq >= seq:
+    if before.seq == seq:
+        return before.chain
+    chain = before.chain
+    with JournalReader(folder, from_seq=before.seq + 1, verify_chain=False, files=files) as reader:
+        for entry in reader:
+            chain = chain_next(chain, entry.data)
+            if entry.seq == seq:
                 return chain
     return None

@@ -27,7 +27,7 @@ from events.upcast import current_event
 from journal.block import Entry
 from journal.errors import JournalError, JournalLocked, JournalMissing
 from journal.lock import FileLock
-from journal.reader import JournalReader
+from journal.reader import JournalReader, chain_at
 from journal.watermark import read_watermark
 from projections import tables
 from projections.duck.publish import (
@@ -370,24 +370,6 @@ class Projector:
         if self._unpublished:
             self._publish()
         self._files.keep_only(self._tick_files)
-
-
-def chain_at(folder: Path, seq: int) -> bytes | None:
-    """The chain hash after an entry, None when the journal does not reach it.
-
-    Found from the header of its block, so only that block's entries are hashed.
-    """
-    with JournalReader(folder, from_seq=max(seq, 1), verify_chain=False) as reader:
-        before = reader.position
-    if before.seq >= seq:
-        return before.chain if before.seq == seq else None
-    chain = before.chain
-    with JournalReader(folder, from_seq=before.seq + 1, verify_chain=False) as reader:
-        for entry in reader:
-            chain = chain_hash(chain, entry.data)
-            if entry.seq == seq:
-                return chain
-    return None
 
 
 def _published_state(published: Path) -> tuple[Checkpoint | None, tuple[TickFile, ...]]:

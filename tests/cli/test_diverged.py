@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.diverged import _told, first_divergence
+from cli.diverged import First, ReplayDocument, _told, first_divergence
 
 
 def test_a_session_that_replays_identical(session: Path) -> None:
@@ -22,9 +22,9 @@ def test_a_session_that_is_none(tmp_path: Path) -> None:
 
 def test_what_a_report_means() -> None:
     """A divergence is its seq; other code and a damaged journal are lines."""
-    assert _told({"first_divergence": {"seq": 7}, "identical": False}) == 7
-    assert _told({"first_divergence": None, "identical": True}) is None
+    assert _told(ReplayDocument(False, first_divergence=First(7))) == 7
+    assert _told(ReplayDocument(True)) is None
     with pytest.raises(ValueError, match="other code"):
-        _told({"first_divergence": None, "identical": False})
+        _told(ReplayDocument(False))
     with pytest.raises(ValueError, match="damaged"):
-        _told({"problem": "torn", "identical": False})
+        _told(ReplayDocument(False, problem="torn"))

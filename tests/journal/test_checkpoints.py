@@ -26,12 +26,12 @@ from journal.checkpoints import (
     CheckpointKey,
     Newest,
     Record,
-    chain_at,
     newest_checkpoint,
     pack_file_header,
     recorded_states,
 )
 from journal.errors import JournalError
+from journal.reader import chain_at
 from journal.verify import verify_session
 from tests.journal.journals import UID, build, chain_of, files_of, flat, make_groups, write_session
 
@@ -106,13 +106,6 @@ def test_it_has_no_part_in_the_journal(folder: Path) -> None:
     (folder / CHECKPOINTS_NAME).unlink()
     assert verify_session(folder) == before
     assert newest(folder) == Newest(0, None, ())
-
-
-def test_the_chain_at_any_entry(folder: Path) -> None:
-    """From the block that holds it, in the first, the middle and the last block alike."""
-    for seq in range(1, 61):
-        assert chain_at(folder, seq) == chain_of(ENTRIES[:seq])
-    assert chain_at(folder, 61) is None
 
 
 def test_the_headers_tell_which_state_had_which_digest(folder: Path) -> None:

@@ -356,7 +356,6 @@ def search(tmp_path: Path, every: int) -> Counter[str]:
     return tried
 
 
-@pytest.mark.slow
 def test_j14_a_slice_of_all_tampering_is_found(tmp_path: Path) -> None:
     """J14, S10: one in sixty of the cases below that change bytes, a quarter of the others."""
     assert search(tmp_path, 61).total() > 300

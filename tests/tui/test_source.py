@@ -82,27 +82,31 @@ def test_live_and_recorded_give_the_same_view(folder: Path) -> None:
     assert views[0] == views[1]
 
 
-def test_a_running_writer_is_followed(tmp_path: Path) -> None:
-    """Entries written after the reader began are published; the final block ends the thread."""
-    story = tidy(a_day().close())
-    groups = groups_of(story)
-    folder = tmp_path / "session"
-    writer = JournalWriter.create(folder, UID)
+def half_written(tmp_path: Path) -> tuple[Path, JournalWriter, list[list[bytes]]]:
+    """A session of which a part is durable, its writer, and the groups that are still to come."""
+    groups = groups_of(tidy(a_day().close()))
+    writer = JournalWriter.create(tmp_path / "session", UID)
     for group in groups[:20]:
         writer.append(group)
     writer.wait_durable(writer.head_seq, DEADLINE_S)
+    return tmp_path / "session", writer, groups[20:]
+
+
+def test_a_running_writer_is_followed(tmp_path: Path) -> None:
+    """Entries written after the reader began are published; the final block ends the thread."""
+    folder, writer, rest = half_written(tmp_path)
     reached = threading.Event()
     store = _Watched(reached, want=writer.head_seq)
     source = Source(store, _Ticking())
     thread = source.start(folder, live=True)
     assert reached.wait(DEADLINE_S)
     assert store.frame().state in ("LOADING", "FOLLOWING")
-    for group in groups[20:]:
+    for group in rest:
         writer.append(group)
     writer.close()
     thread.join(DEADLINE_S)
     assert not thread.is_alive()
-    assert store.frame().view == view_of(story)
+    assert store.frame().view == view_of(tidy(a_day().close()))
     assert store.frame().state == "ENDED"
 
 
@@ -200,13 +204,7 @@ def test_publishing_is_at_most_ten_times_a_second() -> None:
 def test_a_restarted_engine_is_followed_on_without_a_row_twice(tmp_path: Path) -> None:
     """The writer lets go without an end, leaves a torn tail, and goes on: each entry is folded
     once, the view is that of the whole story."""
-    story = tidy(a_day().close())
-    groups = groups_of(story)
-    folder = tmp_path / "session"
-    writer = JournalWriter.create(folder, UID)
-    for group in groups[:20]:
-        writer.append(group)
-    writer.wait_durable(writer.head_seq, DEADLINE_S)
+    folder, writer, rest = half_written(tmp_path)
     reached = threading.Event()
     store = _Watched(reached, want=writer.head_seq)
     source = Source(store, _Ticking())
@@ -218,12 +216,12 @@ def test_a_restarted_engine_is_followed_on_without_a_row_twice(tmp_path: Path) -
         file.write(b"half a block that nobody acknowledged")
     writer, tail = JournalWriter.resume(folder)
     assert tail.cut_bytes
-    for group in groups[20:]:
+    for group in rest:
         writer.append(group)
     writer.close()
     thread.join(DEADLINE_S)
     assert not thread.is_alive()
-    assert store.frame().view == view_of(story)
+    assert store.frame().view == view_of(tidy(a_day().close()))
 
 
 def test_a_journal_cut_short_is_no_crash(folder: Path) -> None:
@@ -298,13 +296,7 @@ def test_a_session_goes_on_from_what_was_kept(folder: Path, live: bool) -> None:
 
 def test_a_screen_begun_anew_at_two_goes_on_where_the_first_one_was(tmp_path: Path) -> None:
     """Left in the middle of a running session; what came since is folded on top."""
-    story = tidy(a_day().close())
-    groups = groups_of(story)
-    folder = tmp_path / "session"
-    writer = JournalWriter.create(folder, UID)
-    for group in groups[:20]:
-        writer.append(group)
-    writer.wait_durable(writer.head_seq, DEADLINE_S)
+    folder, writer, rest = half_written(tmp_path)
     half = writer.head_seq
     shelf = Shelf()
     reached = threading.Event()
@@ -315,12 +307,12 @@ def test_a_screen_begun_anew_at_two_goes_on_where_the_first_one_was(tmp_path: Pa
     thread.join(DEADLINE_S)
     assert not thread.is_alive()
     assert list(shelf.kept) == ["session"]
-    for group in groups[20:]:
+    for group in rest:
         writer.append(group)
     writer.close()
     store, seqs = opened(folder, shelf, live=True)
     assert min(seqs) >= half
-    assert store.frame().view == view_of(story)
+    assert store.frame().view == view_of(tidy(a_day().close()))
 
 
 @pytest.mark.parametrize(

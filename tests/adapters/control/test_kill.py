@@ -229,6 +229,7 @@ def test_a_press_never_waits(root: Path) -> None:
     for number in range(100_000):
         kill.press(halt(f"c-{number}"))
         kill._wake()
+    assert kill.halted
     kill.close()
 
 

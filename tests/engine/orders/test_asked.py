@@ -351,13 +351,12 @@ def run_all(given: Iterator[dict[str, Any]]) -> tuple[int, list[str]]:
     return count, problems
 
 
-@pytest.mark.slow
 def test_a_sample_of_the_enumeration_holds() -> None:
     """Whatever the wire, the books and a crash do: never short, nothing halted, our books at rest
     those of the exchange, and what was asked for is gone unless the fate of an order is unknown."""
-    count, problems = run_all(itertools.islice(schedules(), 0, None, 131))
+    count, problems = run_all(itertools.islice(schedules(), 0, None, 433))
     sys.stdout.write(f"{count} schedules\n")
-    assert count > 100
+    assert count > 30
     assert problems == []
 
 

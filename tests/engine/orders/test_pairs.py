@@ -220,7 +220,6 @@ def test_the_sale_of_a_pair_that_is_asked_for_is_withdrawn_first(asked_ms: int) 
     assert {units for *_, units in found.ledger} == {0}
 
 
-@pytest.mark.slow
 def test_a_sample_of_the_askings_holds() -> None:
     """Never bare, never halted, and gone unless the fate of an order is unknown."""
     problems = [

@@ -15,7 +15,6 @@ import duckdb
 import pytest
 
 from events.envelope import decode_envelope
-from journal.block import chain_over
 from journal.errors import JournalLocked, JournalMissing
 from journal.reader import JournalReader
 from journal.writer import JournalWriter
@@ -23,7 +22,6 @@ from projections.duck import contracts
 from projections.duck.projector import (
     Projector,
     ProjectorOptions,
-    chain_at,
     ensure_projection,
     main,
 )
@@ -222,19 +220,24 @@ def test_lost_tick_file_is_made_again(tmp_path: Path) -> None:
     assert (ticks_folder(path) / file.file).exists()
 
 
-@pytest.mark.slow
-def test_killed_after_sealing_it_leaves_the_published_file_its_ticks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Killed between the sealed tick file and its publishing, the next projector does not take away
-    the files that the published one still names, until it has published the sealed one."""
+def unsealed(tmp_path: Path) -> tuple[Path, Path]:
+    """A closed session whose projection was published while it ran, in several tick files."""
     folder = tmp_path / f"2025-08-29-backtest-{UID}"
     with JournalWriter.create(folder, UID) as writer:
         for group in groups_of(CYCLES):
             writer.append(group)
         writer.wait_durable(writer.head_seq)
         options = ProjectorOptions(batch_rows=100, tick_rows=50)
-        published = ensure_projection(folder, options=options)
+        return folder, ensure_projection(folder, options=options)
+
+
+@pytest.mark.slow
+def test_killed_after_sealing_it_leaves_the_published_file_its_ticks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the sealed tick file and its publishing, the next projector does not take away
+    the files that the published one still names, until it has published the sealed one."""
+    folder, published = unsealed(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr("projections.duck.projector.publish", _killed)
         with pytest.raises(_KillError):
@@ -255,13 +258,7 @@ def test_files_that_are_merged_while_a_reader_opens_are_found_merged(
 ) -> None:
     """The projector seals between the reader's look for the files and its view of them: the reader
     sees the sealed state."""
-    folder = tmp_path / f"2025-08-29-backtest-{UID}"
-    with JournalWriter.create(folder, UID) as writer:
-        for group in groups_of(CYCLES):
-            writer.append(group)
-        writer.wait_durable(writer.head_seq)
-        options = ProjectorOptions(batch_rows=100, tick_rows=50)
-        published = ensure_projection(folder, options=options)
+    folder, published = unsealed(tmp_path)
     view, seen = contracts.ticks_view, []
 
     def sealed_meanwhile(names: list[str], schema: str) -> str:
@@ -309,15 +306,6 @@ def test_second_projector_is_refused(tmp_path: Path) -> None:
         (path.parent / "ticks").rename(path.parent / "away")
         (path.parent / "ticks").mkdir()
         assert ensure_projection(folder) == path  # not current, and yet the other's to mend
-
-
-@pytest.mark.parametrize("seq", [1, 2, 50, 101, 100_000])
-def test_chain_at_any_seq(session_folder: Path, seq: int) -> None:
-    """The chain hash found from block headers is the one computed from the first entry on."""
-    with JournalReader(session_folder) as reader:
-        entries = [entry for entry in reader if entry.seq <= seq]
-    expected = chain_over(bytes(32), entries) if len(entries) == seq else None
-    assert chain_at(session_folder, seq) == expected
 
 
 def test_no_session_is_one_error(tmp_path: Path) -> None:
