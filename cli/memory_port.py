@@ -45,9 +45,8 @@ class FileMemory:
 
     def keep(self, kept: Mapping[str, str]) -> None:
         """Replace the file. Raises ``OSError``."""
-        replace_private(
-            self._home, KEPT_NAME, json.dumps(dict(kept), indent=1, sort_keys=True) + "\n"
-        )
+        text = json.dumps(dict(kept), indent=1, sort_keys=True) + "\n"
+        replace_private(self._home, KEPT_NAME, text.encode())
 
     def export(self, name: str, text: str) -> str:
         """A new file; where the name is taken, with a number. Raises ``OSError``."""
@@ -57,20 +56,26 @@ class FileMemory:
             tail = "" if number == 1 else f"-{number}"
             path = folder / f"{wanted.stem}{tail}{wanted.suffix}"
             try:
-                _write(path, text)
+                _write(path, text.encode())
             except FileExistsError:
                 continue
             return str(path)
         raise OSError(f"{folder} is full of {wanted}")
 
 
-def replace_private(home: Path, name: str, text: str) -> None:
-    """Put a file of 0600 in a home, whole or not at all. Raises ``OSError``."""
-    folder = _folder(home)
-    new = folder / f"{name}.new"
+def replace_private(folder: Path, name: str, data: bytes) -> None:
+    """Put a file of 0600 in a folder of 0700, whole or not at all. Raises ``OSError``.
+
+    Another process may do the same at the same time: the later one wins.
+    """
+    new = _folder(folder) / f"{name}.{os.getpid()}.new"
     new.unlink(missing_ok=True)
-    _write(new, text)
-    new.replace(folder / name)
+    try:
+        _write(new, data)
+        new.replace(folder / name)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def _folder(folder: Path) -> Path:
@@ -91,8 +96,8 @@ def _texts(data: bytes) -> dict[str, str] | None:
     return found if good and found else None
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, data: bytes) -> None:
     """A file that must not be there yet."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)

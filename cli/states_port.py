@@ -1,8 +1,8 @@
 """The states of sessions that a screen keeps, so that the next one need not begin at the start.
 
-Lives here: their files in the home. May import: ``cli.paths``, the standard library. Always holds:
-files are private from the moment they exist (0600 in a folder 0700) and replaced whole; they are a
-cache: any of them may go at any time, and only the newest few stay.
+Lives here: their files in the home. May import: ``cli.memory_port``, the standard library. Always
+holds: files are private from the moment they exist (0600 in a folder 0700) and replaced whole; they
+are a cache: any of them may go at any time, and only the newest few stay.
 Start reading at ``FileStates``.
 """
 
@@ -15,12 +15,10 @@ import platform
 from pathlib import Path
 from typing import Final
 
-from cli.errors import UserError
-from cli.paths import make_private
+from cli.memory_port import replace_private
 
 FOLDER_NAME: Final = "screen-states"
 SUFFIX: Final = ".state"
-FILE_MODE: Final = 0o600
 FILES_KEPT: Final = 8
 FILE_BYTES_MAX: Final = 1 << 28
 ROOMS: Final = ("engine", "events", "projections/live")
@@ -52,21 +50,7 @@ class FileStates:
 
     def keep(self, session: str, data: bytes) -> None:
         """Replace a session's file, and forget the oldest of others. Raises ``OSError``."""
-        try:
-            make_private(self._folder)
-        except UserError as error:
-            raise OSError(str(error)) from error
-        path = self._path(session)
-        new = path.with_name(f"{path.name}.{os.getpid()}.new")
-        new.unlink(missing_ok=True)
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            new.replace(path)
-        except OSError:
-            new.unlink(missing_ok=True)
-            raise
+        replace_private(self._folder, self._path(session).name, data)
         self._forget()
 
     def _path(self, session: str) -> Path:

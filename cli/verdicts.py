@@ -43,8 +43,8 @@ class KeptVerdicts:
             kept.pop(session, None)
             kept[session] = parity
             desks[self._desk] = dict(tuple(kept.items())[-KEPT_MAX:])
-            text = msgspec.json.format(msgspec.json.encode(desks), indent=1).decode()
-            replace_private(self._home, VERDICTS_NAME, text + "\n")
+            text = msgspec.json.format(msgspec.json.encode(desks), indent=1)
+            replace_private(self._home, VERDICTS_NAME, text + b"\n")
 
     def _read(self) -> dict[str, dict[str, Parity]]:
         try:

@@ -74,11 +74,6 @@ class Reading:
         return self._reader.end_seq()
 
 
-def read_journal(folder: Path, stop: threading.Event, *, live: bool) -> Batches:
-    """Batches of a session's journal: to its end, or with its tail. Raises ``JournalError``."""
-    yield from Reading(folder, stop, live=live).batches()
-
-
 class Source:
     """Folds batches into a model and publishes its view, at most ten times a second."""
 

@@ -69,7 +69,7 @@ def test_a_replay_gives_its_verdict_and_keeps_it(home: Path, session: Path) -> N
 
 def test_a_verdict_that_cannot_be_kept_is_given(home: Path, session: Path) -> None:
     """With why it is not kept."""
-    (home / f"{VERDICTS_NAME}.new").mkdir()
+    (home / VERDICTS_NAME).mkdir()
     verdict = DeskLibrary(home, "main").replay(session.name)
     assert verdict.word == "identical"
     assert verdict.unkept

@@ -15,7 +15,7 @@ from journal.writer import JournalWriter
 from projections.live import packing
 from tests.projections.live.story import Story, a_day
 from tests.tui.screen import HandClock, view_of
-from tui.source import Batches, EntryLike, Source, read_journal
+from tui.source import Batches, EntryLike, Reading, Source
 from tui.store import Store
 
 UID = "0123456789ab"
@@ -65,7 +65,7 @@ def test_a_finished_session_is_read_to_its_end(folder: Path) -> None:
     """What is published last equals a fold of all that was written, and the state says ended."""
     store = Store(HandClock(), live=False)
     source = Source(store, HandClock())
-    source.run(read_journal(folder, source.stop, live=False))
+    source.run(Reading(folder, source.stop, live=False).batches())
     frame = store.frame()
     assert frame.state == "ENDED"
     assert frame.view == view_of(tidy(a_day().close()))
@@ -77,7 +77,7 @@ def test_live_and_recorded_give_the_same_view(folder: Path) -> None:
     for live in (True, False):
         store = Store(HandClock(), live=live)
         source = Source(store, HandClock())
-        source.run(read_journal(folder, source.stop, live=live))
+        source.run(Reading(folder, source.stop, live=live).batches())
         views.append(store.frame().view)
     assert views[0] == views[1]
 
@@ -152,7 +152,7 @@ def test_a_damaged_journal_ends_the_reader_with_its_own_line(folder: Path) -> No
     segment.write_bytes(bytes(data))
     store = Store(HandClock(), live=False)
     source = Source(store, HandClock())
-    source.run(read_journal(folder, source.stop, live=False))
+    source.run(Reading(folder, source.stop, live=False).batches())
     frame = store.frame()
     assert frame.state == "FAILED"
     assert frame.fault is not None
@@ -232,7 +232,7 @@ def test_a_journal_cut_short_is_no_crash(folder: Path) -> None:
         segment.write_bytes(data[:size])
         store = Store(HandClock(), live=False)
         source = Source(store, HandClock())
-        source.run(read_journal(folder, source.stop, live=False))
+        source.run(Reading(folder, source.stop, live=False).batches())
         frame = store.frame()
         assert (frame.state == "FAILED") == (frame.fault is not None)
         assert frame.view.unreadable == 0
